@@ -1,0 +1,80 @@
+//! The index that a finished chunk leaves: where each segment lies and where its I-frames are.
+//!
+//! Times are not here: the grid already knows them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{chunks::Segments, track::Track};
+
+/// What one finished chunk stored, one object a track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The segments that the chunk covers.
+    pub segments: Segments,
+    /// The fencing token of the attempt that stored the objects; part of their keys.
+    pub token: u64,
+    /// Its tracks.
+    pub tracks: Vec<TrackChunk>,
+}
+
+/// The fragments of one track in one chunk, back to back in one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackChunk {
+    /// Which track.
+    pub track: Track,
+    /// The number of the first segment (for the trick track: picture) in the object.
+    pub first: u64,
+    /// The segments in order.
+    pub segments: Vec<Segment>,
+}
+
+/// One segment: one or more fragments, each `moof` + `mdat`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Offset of the first fragment in the object, in bytes.
+    pub offset: u64,
+    /// The fragments in order; never empty.
+    pub fragments: Vec<Fragment>,
+}
+
+/// One fragment: a GOP, a trick picture or the audio of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// Bytes of `moof` and `mdat`.
+    pub bytes: u32,
+    /// Bytes from the start of the `moof` to the end of the first sample (packaging rule 42).
+    pub first_sample_end: u32,
+}
+
+// === impl Chunk ===
+
+impl Chunk {
+    /// The part of the chunk that belongs to a track.
+    pub fn track(&self, track: Track) -> Option<&TrackChunk> {
+        self.tracks.iter().find(|part| part.track == track)
+    }
+}
+
+// === impl TrackChunk ===
+
+impl TrackChunk {
+    /// The segment numbered `n`, if it is in this object.
+    pub fn segment(&self, n: u64) -> Option<&Segment> {
+        let position = usize::try_from(n.checked_sub(self.first)?).ok()?;
+        self.segments.get(position)
+    }
+
+    /// Bytes of the whole object.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::bytes).sum()
+    }
+}
+
+// === impl Segment ===
+
+impl Segment {
+    /// Bytes of the segment.
+    pub fn bytes(&self) -> u64 {
+        self.fragments.iter().map(|fragment| u64::from(fragment.bytes)).sum()
+    }
+}

@@ -1,0 +1,76 @@
+//! The grid holds for every rate and length.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const AAC: AudioGrid = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
+
+fn film(num: u32, den: u32, frames: u64) -> Timeline {
+    Timeline::new(Rational::new(num, den), frames, Config::default())
+}
+
+#[test]
+fn a_film_ramps_and_then_has_four_second_segments() {
+    let grid = film(24_000, 1001, 48 * 10);
+    assert_eq!((grid.gop_frames, grid.trick_frames, grid.segment_gops), (48, 24, 2));
+    let starts: Vec<u64> = (1..=grid.segments()).map(|n| grid.segment_frames(n).start).collect();
+    assert_eq!(starts, [0, 48, 96, 192, 288, 384]);
+    assert_eq!(grid.tricks(), 20);
+}
+
+#[test]
+fn a_tail_shorter_than_half_a_gop_joins_the_segment_before() {
+    assert_eq!(film(30, 1, 120 + 29).segments(), 2);
+    assert_eq!(film(30, 1, 120 + 30).segments(), 3);
+    assert_eq!(film(30, 1, 120 + 29).segment_gops(2), [60..149]);
+}
+
+#[test]
+fn half_rate_and_slow_grids_are_whole_frames() {
+    let odd = film(25, 2, 1000);
+    assert_eq!((odd.gop_frames, odd.trick_frames), (26, 13));
+    let slow = film(1, 10, 100);
+    assert_eq!((slow.gop_frames, slow.trick_frames), (1, 1));
+}
+
+proptest! {
+    #[test]
+    fn every_grid_covers_the_film_without_an_empty_segment(
+        num in 1u32..=120_000, den in 1u32..=1001, frames in 1u64..200_000,
+    ) {
+        prop_assume!(f64::from(num) / f64::from(den) >= 0.1 && f64::from(num) / f64::from(den) <= 120.0);
+        let grid = film(num, den, frames);
+        let (mut next, mut next_audio, mut next_trick) = (0, 0, 1);
+        for n in 1..=grid.segments() {
+            let span = grid.segment_frames(n);
+            prop_assert_eq!(span.start, next);
+            prop_assert!(span.end > span.start);
+            next = span.end;
+            prop_assert_eq!(grid.segment_of_frame(span.start), n);
+            prop_assert_eq!(grid.segment_of_frame(span.end - 1), n);
+            let gops = grid.segment_gops(n);
+            prop_assert_eq!(gops.first().map(|g| g.start), Some(span.start));
+            prop_assert_eq!(gops.last().map(|g| g.end), Some(span.end));
+            let audio = grid.audio_frames(AAC, n);
+            prop_assert_eq!(audio.start, next_audio);
+            prop_assert!(audio.end > audio.start);
+            next_audio = audio.end;
+            let tricks = grid.tricks_of_segments(n, n);
+            prop_assert_eq!(tricks.start, next_trick);
+            next_trick = tricks.end;
+        }
+        prop_assert_eq!(next, frames);
+        prop_assert_eq!(next_trick, grid.tricks() + 1);
+        let audio_ticks = next_audio * 1024 * u64::from(grid.timescale);
+        prop_assert!(audio_ticks >= grid.duration_ticks() * 48_000);
+        let mut covered = 0;
+        for n in 1..=grid.tricks() {
+            let span = grid.trick_frames(n);
+            prop_assert_eq!(span.start, covered);
+            prop_assert!(span.end > span.start);
+            covered = span.end;
+        }
+        prop_assert_eq!(covered, frames);
+    }
+}
