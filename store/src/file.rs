@@ -1,0 +1,260 @@
+//! The store on local files: staged beside its place, flushed to the disk, renamed into place.
+
+use std::{
+    fs, io,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use vidstream_media::VideoId;
+
+use crate::{Error, Key, Writer};
+
+/// The folder under the root that holds the objects.
+const OBJECTS: &str = "objects";
+/// What the staged file of a source is called until it is whole; readers of a growing source look there.
+const PART: &str = "part";
+/// At most this much is read at once from a growing object.
+const GROWING_READ_BYTES_MAX: usize = 8 << 20;
+
+/// A handle on the object store, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: Arc<PathBuf>,
+    staged: Arc<AtomicU64>,
+}
+
+/// A reader of an object that may still be written, by this process or another.
+#[derive(Debug)]
+pub struct Growing {
+    file: Arc<fs::File>,
+    path: String,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the store at a `file://` URL and makes its folder.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let directory = url
+            .strip_prefix("file://")
+            .filter(|path| path.starts_with('/'));
+        let directory = directory.ok_or_else(|| Error::Url {
+            url: url.to_owned(),
+        })?;
+        let root = Path::new(directory).join(OBJECTS);
+        let made = root.clone();
+        blocking(directory.to_owned(), move || fs::create_dir_all(made)).await?;
+        Ok(Self {
+            root: Arc::new(root),
+            staged: Arc::default(),
+        })
+    }
+
+    /// Stores a whole object; it is durable and visible when this returns.
+    pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Error> {
+        let mut writer = self.writer(key).await?;
+        writer.write(bytes).await?;
+        writer.finish().await?;
+        Ok(())
+    }
+
+    /// Starts an object; it becomes visible when the writer is finished, and is discarded if it is dropped.
+    pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        let staging = match key {
+            Key::Source { .. } => place.with_extension(PART),
+            _ => place.with_extension(format!(
+                "{PART}-{}-{}",
+                std::process::id(),
+                self.staged.fetch_add(1, Ordering::Relaxed)
+            )),
+        };
+        Writer::create(path, staging, place).await
+    }
+
+    /// The whole object.
+    pub async fn get(&self, key: &Key) -> Result<Bytes, Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        blocking(path, move || fs::read(place))
+            .await
+            .map(Bytes::from)
+    }
+
+    /// Exactly the bytes of `range`, or [`Error::Range`].
+    pub async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        let short = Error::Range {
+            path: path.clone(),
+            start: range.start,
+            end: range.end,
+        };
+        let Some(length) = range
+            .end
+            .checked_sub(range.start)
+            .and_then(|length| usize::try_from(length).ok())
+        else {
+            return Err(short);
+        };
+        let read = blocking(path, move || {
+            let file = fs::File::open(place)?;
+            // Checked before memory is set aside: an index that does not fit its object asks for nothing.
+            if file.metadata()?.len() < range.end {
+                return Ok(None);
+            }
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, range.start)?;
+            Ok(Some(bytes))
+        });
+        read.await?.map(Bytes::from).ok_or(short)
+    }
+
+    /// The size of an object in bytes.
+    pub async fn size(&self, key: &Key) -> Result<u64, Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        blocking(path, move || fs::metadata(place).map(|meta| meta.len())).await
+    }
+
+    /// Opens an object that may still be written. [`Error::NotFound`] until its first byte is.
+    pub async fn growing(&self, key: &Key) -> Result<Growing, Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        let opened = blocking(path.clone(), move || {
+            // The staged file first: if it was renamed in between, its place has it.
+            fs::File::open(place.with_extension(PART)).or_else(|_| fs::File::open(&place))
+        });
+        Ok(Growing {
+            file: Arc::new(opened.await?),
+            path,
+        })
+    }
+
+    /// Deletes one object; one that is not there is no error.
+    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        let path = key.path();
+        let place = self.root.join(&path);
+        blocking(path, move || ignore_missing(fs::remove_file(place))).await
+    }
+
+    /// Deletes everything of a video, staged files included; nothing there is no error.
+    pub async fn delete_video(&self, id: VideoId) -> Result<(), Error> {
+        let path = id.to_string();
+        let place = self.root.join(&path);
+        blocking(path, move || ignore_missing(fs::remove_dir_all(place))).await
+    }
+
+    /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
+    pub async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
+        let path = id.to_string();
+        let root = Arc::clone(&self.root);
+        let top = self.root.join(&path);
+        blocking(path, move || {
+            let mut found = Vec::new();
+            let mut folders = vec![top];
+            while let Some(folder) = folders.pop() {
+                let entries = match fs::read_dir(&folder) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    entries => entries?,
+                };
+                for entry in entries {
+                    let entry = entry?;
+                    if entry.file_type()?.is_dir() {
+                        folders.push(entry.path());
+                    } else if let Ok(inside) = entry.path().strip_prefix(root.as_path()) {
+                        found.push((
+                            inside.to_string_lossy().into_owned(),
+                            entry.metadata()?.len(),
+                        ));
+                    }
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Deletes an object that [`Store::list_video`] named and no key in use names.
+    pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
+        let inside = listed
+            .strip_prefix(&format!("{id}/"))
+            .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
+        if !inside {
+            return Err(Error::NotFound {
+                path: listed.to_owned(),
+            });
+        }
+        let place = self.root.join(listed);
+        blocking(listed.to_owned(), move || {
+            ignore_missing(fs::remove_file(place))
+        })
+        .await
+    }
+}
+
+// === impl Growing ===
+
+impl Growing {
+    /// How many bytes are there now.
+    pub async fn len(&self) -> Result<u64, Error> {
+        let file = Arc::clone(&self.file);
+        blocking(self.path.clone(), move || {
+            file.metadata().map(|meta| meta.len())
+        })
+        .await
+    }
+
+    /// Whether no byte is there yet.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len().await? == 0)
+    }
+
+    /// What is there now from `offset`, at most `length` bytes; empty when nothing is.
+    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Error> {
+        let file = Arc::clone(&self.file);
+        let length = length.min(GROWING_READ_BYTES_MAX);
+        let read = blocking(self.path.clone(), move || {
+            let mut bytes = vec![0; length];
+            let mut filled = 0;
+            while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match file.read_at(rest, offset.saturating_add(filled as u64))? {
+                    0 => break,
+                    read => filled += read,
+                }
+            }
+            bytes.truncate(filled);
+            Ok(bytes)
+        });
+        read.await.map(Bytes::from)
+    }
+}
+
+/// Runs file work off the async threads and names the path in its error.
+pub(crate) async fn blocking<T: Send + 'static>(
+    path: String,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| Error::from_io(path, error)),
+        Err(error) => Err(Error::Io {
+            path,
+            source: io::Error::other(error),
+        }),
+    }
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

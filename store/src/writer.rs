@@ -1,0 +1,149 @@
+//! Writing an object piece by piece, durable at the end and readable meanwhile.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use crate::{Error, file::blocking};
+
+/// Pieces are gathered up to this size before they go to the file: one thread hop costs about 10 µs.
+const GATHER_BYTES: usize = 128 << 10;
+/// The disk is asked to keep up after each of these, so that finishing a large object is short.
+const SYNC_EVERY_BYTES: u64 = 32 << 20;
+
+/// An object being written.
+#[derive(Debug)]
+pub struct Writer {
+    path: String,
+    staged: Staged,
+    place: PathBuf,
+    file: Arc<fs::File>,
+    gathered: BytesMut,
+    written_bytes: u64,
+    synced_bytes: u64,
+    syncing: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// A staged file, removed when it is dropped before it was renamed into place.
+#[derive(Debug)]
+struct Staged {
+    path: PathBuf,
+    kept: bool,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub(crate) async fn create(
+        path: String,
+        staging: PathBuf,
+        place: PathBuf,
+    ) -> Result<Self, Error> {
+        let target = staging.clone();
+        let file = blocking(path.clone(), move || {
+            if let Some(folder) = target.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::File::create(target)
+        });
+        let file = Arc::new(file.await?);
+        let staged = Staged {
+            path: staging,
+            kept: false,
+        };
+        let gathered = BytesMut::new();
+        Ok(Self {
+            path,
+            staged,
+            place,
+            file,
+            gathered,
+            written_bytes: 0,
+            synced_bytes: 0,
+            syncing: None,
+        })
+    }
+
+    /// Bytes given so far.
+    pub fn bytes(&self) -> u64 {
+        self.written_bytes + self.gathered.len() as u64
+    }
+
+    /// Appends bytes; they are gathered and reach the file in larger pieces.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.gathered.extend_from_slice(&bytes);
+        if self.gathered.len() >= GATHER_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Hands all gathered bytes to the file, where readers of the growing object see them.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        let bytes = self.gathered.split().freeze();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (file, length) = (Arc::clone(&self.file), bytes.len() as u64);
+        blocking(self.path.clone(), move || (&*file).write_all(&bytes)).await?;
+        self.written_bytes += length;
+        let idle = self.syncing.as_ref().is_none_or(JoinHandle::is_finished);
+        if idle && self.written_bytes - self.synced_bytes >= SYNC_EVERY_BYTES {
+            self.join_sync().await?;
+            self.synced_bytes = self.written_bytes;
+            let file = Arc::clone(&self.file);
+            self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));
+        }
+        Ok(())
+    }
+
+    /// Makes the object durable and visible; gives its size in bytes.
+    pub async fn finish(mut self) -> Result<u64, Error> {
+        self.flush().await?;
+        self.join_sync().await?;
+        let (file, from, to) = (
+            Arc::clone(&self.file),
+            self.staged.path.clone(),
+            self.place.clone(),
+        );
+        blocking(self.path.clone(), move || {
+            file.sync_all()?;
+            fs::rename(&from, &to)?;
+            // The rename is durable once its folder is.
+            to.parent()
+                .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+        })
+        .await?;
+        self.staged.kept = true;
+        Ok(self.written_bytes)
+    }
+
+    async fn join_sync(&mut self) -> Result<(), Error> {
+        let Some(syncing) = self.syncing.take() else {
+            return Ok(());
+        };
+        let synced = syncing
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        synced.map_err(|error| Error::from_io(self.path.clone(), error))
+    }
+}
+
+// === impl Staged ===
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a staged file could not be removed");
+        }
+    }
+}
