@@ -1,1 +1,13 @@
-//! Plugins.
+//! The transcoder plugin contract: manifests, and the registry that chooses among them.
+//!
+//! A plugin is a folder with a `plugin.toml`. It names a GStreamer element and says how vidstream's
+//! knobs map to that element's properties. Nothing here links GStreamer: whether an element exists
+//! is asked of the caller.
+
+mod knobs;
+mod manifest;
+mod registry;
+
+pub use knobs::Knobs;
+pub use manifest::{Error, Kind, Plugin, Promises};
+pub use registry::{MANIFEST, Registry};

@@ -1,0 +1,108 @@
+//! The plugins that are there: the bundled ones and those in the configured folders.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Kind, Plugin};
+
+/// The file that makes a folder a plugin.
+pub const MANIFEST: &str = "plugin.toml";
+
+/// The manifests that come with the executable.
+const BUNDLED: [(&str, &str); 3] = [
+    ("x264", include_str!("../x264/plugin.toml")),
+    ("openh264", include_str!("../openh264/plugin.toml")),
+    ("avenc-aac", include_str!("../avenc-aac/plugin.toml")),
+];
+
+/// All known plugins, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    plugins: BTreeMap<String, Plugin>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// The bundled plugins and those found in the given folders, one folder a plugin.
+    pub fn load(folders: &[PathBuf]) -> Result<Self, Error> {
+        let mut registry = Self::default();
+        for (name, text) in BUNDLED {
+            registry.add(
+                Plugin::parse(text, Path::new(name).join(MANIFEST))?,
+                Path::new(name),
+            )?;
+        }
+        for folder in folders {
+            let mut found = Vec::new();
+            for entry in fs::read_dir(folder).map_err(|source| Error::Read {
+                path: folder.clone(),
+                source,
+            })? {
+                let entry = entry.map_err(|source| Error::Read {
+                    path: folder.clone(),
+                    source,
+                })?;
+                found.push(entry.path().join(MANIFEST));
+            }
+            found.sort();
+            for path in found.into_iter().filter(|path| path.is_file()) {
+                let text = fs::read_to_string(&path).map_err(|source| Error::Read {
+                    path: path.clone(),
+                    source,
+                })?;
+                let mut plugin = Plugin::parse(&text, path.clone())?;
+                plugin.folder = path.parent().map(Path::to_owned);
+                registry.add(plugin, &path)?;
+            }
+        }
+        Ok(registry)
+    }
+
+    /// All plugins, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.values()
+    }
+
+    /// The plugin of that name.
+    pub fn get(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.get(name)
+    }
+
+    /// The plugins that make a codec and whose element exists, best first.
+    pub fn candidates(
+        &self,
+        kind: Kind,
+        codec: &str,
+        exists: impl Fn(&str) -> bool,
+    ) -> Vec<&Plugin> {
+        let fits = |plugin: &&Plugin| {
+            plugin.kind == kind && plugin.codec == codec && exists(&plugin.element)
+        };
+        let mut found: Vec<&Plugin> = self.iter().filter(fits).collect();
+        found.sort_by_key(|plugin| std::cmp::Reverse(plugin.rank));
+        found
+    }
+
+    /// The folders that hold GStreamer plugin libraries, for the registry path.
+    pub fn library_folders(&self) -> Vec<PathBuf> {
+        let with_library = self.iter().filter(|plugin| plugin.library.is_some());
+        with_library
+            .filter_map(|plugin| plugin.folder.clone())
+            .collect()
+    }
+
+    fn add(&mut self, plugin: Plugin, path: &Path) -> Result<(), Error> {
+        let name = plugin.name.clone();
+        match self.plugins.insert(name.clone(), plugin) {
+            None => Ok(()),
+            Some(_) => Err(Error::Duplicate {
+                name,
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
