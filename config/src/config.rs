@@ -1,0 +1,174 @@
+//! The typed configuration.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use crate::{Error, Layers, units::parse_bytes};
+
+/// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
+const SLOTS_MIN: usize = 2;
+/// Most rungs of a ladder.
+const RUNGS_MAX: usize = 12;
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Address of the origin.
+    pub listen: SocketAddr,
+    /// Address of the admin listener.
+    pub admin_listen: SocketAddr,
+    /// Folder of the embedded defaults, absolute.
+    pub data: PathBuf,
+    /// URL of the catalog.
+    pub catalog_url: String,
+    /// URL of the object store.
+    pub store_url: String,
+    /// File with the write token.
+    pub token_file: Option<PathBuf>,
+    /// Whether the origin refuses every write.
+    pub read_only: bool,
+    /// Memory for hot segments, in bytes.
+    pub cache_bytes: u64,
+    /// Largest upload, in bytes.
+    pub upload_bytes_max: u64,
+    /// Stable name of this worker, if set.
+    pub worker_id: Option<String>,
+    /// Chunks encoded side by side.
+    pub worker_slots: usize,
+    /// Nominal heights of the rungs, largest first.
+    pub ladder_heights: Vec<u16>,
+    /// Wanted seconds of a segment.
+    pub segment_s: f64,
+    /// Wanted seconds between IDR pictures.
+    pub gop_s: f64,
+    /// Folders of plugins.
+    pub plugin_folders: Vec<PathBuf>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Types and checks the layers.
+    pub fn new(layers: &Layers) -> Result<Self, Error> {
+        let data = layers.get("data").unwrap_or("data");
+        let data =
+            std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
+        let events = layers.get("events.url").unwrap_or("local:");
+        if events != "local:" {
+            return Err(fault("events.url", events, "this build knows local:"));
+        }
+        let url = |key, fallback: String| layers.get(key).map_or(fallback, str::to_owned);
+        Ok(Self {
+            listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
+            admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
+            catalog_url: url(
+                "catalog.url",
+                format!("sqlite://{}", data.join("catalog.sqlite").display()),
+            ),
+            store_url: url("store.url", format!("file://{}", data.display())),
+            data,
+            token_file: layers.get("auth.token_file").map(PathBuf::from),
+            read_only: parsed(layers, "origin.read_only", "true or false")?,
+            cache_bytes: bytes(layers, "origin.cache_bytes")?,
+            upload_bytes_max: bytes(layers, "upload.bytes_max")?,
+            worker_id: layers.get("worker.id").map(str::to_owned),
+            worker_slots: slots(layers)?,
+            ladder_heights: heights(layers)?,
+            segment_s: seconds(layers, "ladder.segment_s")?,
+            gop_s: seconds(layers, "ladder.gop_s")?,
+            plugin_folders: list(layers, "plugins.folders").map(PathBuf::from).collect(),
+        })
+    }
+
+    /// A file in the data folder.
+    pub fn data_file(&self, name: &str) -> PathBuf {
+        self.data.join(Path::new(name))
+    }
+}
+
+/// Chunks encoded side by side when nobody says: one a core, at least two.
+pub fn default_slots() -> usize {
+    std::thread::available_parallelism()
+        .map_or(SLOTS_MIN, usize::from)
+        .max(SLOTS_MIN)
+}
+
+fn fault(key: &'static str, value: &str, reason: impl Into<String>) -> Error {
+    Error::Value {
+        key,
+        value: value.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+fn parsed<T: FromStr>(layers: &Layers, key: &'static str, wanted: &str) -> Result<T, Error> {
+    let value = layers.get(key).unwrap_or_default();
+    value
+        .parse()
+        .map_err(|_| fault(key, value, format!("this must be {wanted}")))
+}
+
+fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
+    let value = layers.get(key).unwrap_or_default();
+    let parsed = parse_bytes(value).filter(|&bytes| bytes > 0);
+    parsed.ok_or_else(|| fault(key, value, "this must be a size such as 256 MiB"))
+}
+
+fn seconds(layers: &Layers, key: &'static str) -> Result<f64, Error> {
+    let value: f64 = parsed(layers, key, "seconds, from 0.5 to 20")?;
+    let fits = (0.5..=20.0).contains(&value);
+    fits.then_some(value).ok_or_else(|| {
+        fault(
+            key,
+            &value.to_string(),
+            "this must be seconds, from 0.5 to 20",
+        )
+    })
+}
+
+fn slots(layers: &Layers) -> Result<usize, Error> {
+    if layers.get("worker.slots").is_none() {
+        return Ok(default_slots());
+    }
+    let slots: usize = parsed(layers, "worker.slots", "a number from 1 to 256")?;
+    let fits = (1..=256).contains(&slots);
+    fits.then_some(slots).ok_or_else(|| {
+        fault(
+            "worker.slots",
+            &slots.to_string(),
+            "this must be a number from 1 to 256",
+        )
+    })
+}
+
+fn heights(layers: &Layers) -> Result<Vec<u16>, Error> {
+    const KEY: &str = "ladder.heights";
+    let text = layers.get(KEY).unwrap_or_default();
+    let wanted = || {
+        fault(
+            KEY,
+            text,
+            format!("this must be 1 to {RUNGS_MAX} heights from 16 to 4320, such as 720,360"),
+        )
+    };
+    let parsed: Result<Vec<u16>, _> = list(layers, KEY).map(str::parse).collect();
+    let mut heights = parsed.map_err(|_| wanted())?;
+    heights.sort_unstable_by(|a, b| b.cmp(a));
+    heights.dedup();
+    let fits = !heights.is_empty()
+        && heights.len() <= RUNGS_MAX
+        && heights.iter().all(|height| (16..=4320).contains(height));
+    if fits { Ok(heights) } else { Err(wanted()) }
+}
+
+fn list<'a>(layers: &'a Layers, key: &'static str) -> impl Iterator<Item = &'a str> {
+    layers
+        .get(key)
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
