@@ -1,0 +1,105 @@
+// The player: hls.js with patience for segments that are still being encoded, and previews while scrubbing.
+import Hls from "/assets/hls.mjs";
+
+// A pending segment is held up to 8 s and then refused with 503 while its chunk is brought forward:
+// these settings ride over it without a stall being taken for a slow network.
+export const PATIENT = {
+  fragLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 120_000,
+      timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 40, retryDelayMs: 1000, maxRetryDelayMs: 1000 },
+    },
+  },
+};
+
+export const clock = (seconds) => {
+  const whole = Math.max(0, Math.floor(seconds));
+  const pad = (n) => String(n).padStart(2, "0");
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
+};
+
+let hls = null;
+let stop = new AbortController();
+
+export function close() {
+  stop.abort();
+  hls?.destroy();
+  hls = null;
+}
+
+export function open(element, video) {
+  close();
+  stop = new AbortController();
+  const media = element.querySelector("video");
+  const quality = element.querySelector("#quality");
+  if (Hls.isSupported()) {
+    hls = new Hls(PATIENT);
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      const names = hls.levels.map((level, n) => new Option(level.height ? `${Math.min(level.width, level.height)}p` : "audio", n));
+      quality.replaceChildren(new Option("Auto", -1), ...names);
+    });
+    quality.onchange = () => { hls.nextLevel = Number(quality.value); };
+    hls.on(Hls.Events.ERROR, (_, data) => {
+      if (data.fatal && data.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
+    });
+    hls.loadSource(video.urls.hls);
+    hls.attachMedia(media);
+    globalThis.hls = hls;
+  } else {
+    media.src = video.urls.hls;
+  }
+  scrub(element, media, video, stop.signal);
+}
+
+function scrub(element, media, video, signal) {
+  const bar = element.querySelector("#scrub");
+  const [played, preview] = [bar.querySelector(".played"), bar.querySelector(".preview")];
+  const [tile, label] = [preview.querySelector(".tile"), preview.querySelector("span")];
+  let board = null;
+  let asked = false;
+  const length = () => media.duration || video.duration_s || 0;
+  const at = (event) => {
+    const box = bar.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  const show = (share) => {
+    const time = share * length();
+    preview.hidden = false;
+    preview.style.left = `${share * 100}%`;
+    label.textContent = clock(time);
+    const found = board?.tiles.findLast((candidate) => candidate.start <= time);
+    tile.hidden = !found;
+    if (!found) return;
+    tile.style.cssText = `width:${board.tile_width}px;height:${board.tile_height}px;background:url(${new URL(found.url ?? board.url, board.base)}) -${found.x}px -${found.y}px`;
+  };
+  // The storyboard is fetched at the first hover, not with the page.
+  const fetchBoard = async () => {
+    if (asked || !video.urls.storyboard_json) return;
+    asked = true;
+    const base = new URL(video.urls.storyboard_json, location.href);
+    const response = await fetch(base, { signal }).catch(() => null);
+    if (response?.ok) board = { ...await response.json(), base };
+  };
+  const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
+  on(bar, "pointerenter", fetchBoard);
+  on(bar, "pointermove", (event) => { fetchBoard(); show(at(event)); });
+  on(bar, "pointerleave", () => { preview.hidden = true; });
+  on(bar, "pointerdown", (event) => { media.currentTime = at(event) * length(); });
+  on(bar, "keydown", (event) => {
+    const step = { ArrowLeft: -5, ArrowRight: 5, PageDown: -30, PageUp: 30 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    media.currentTime = Math.min(length(), Math.max(0, media.currentTime + step));
+  });
+  const tick = () => {
+    const share = length() ? media.currentTime / length() : 0;
+    played.style.width = `${share * 100}%`;
+    bar.setAttribute("aria-valuemax", Math.round(length()));
+    bar.setAttribute("aria-valuenow", Math.round(media.currentTime));
+    bar.setAttribute("aria-valuetext", `${clock(media.currentTime)} of ${clock(length())}`);
+  };
+  for (const name of ["timeupdate", "seeking", "durationchange"]) on(media, name, tick);
+}
