@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::rational::Rational;
 
+pub mod packets;
+
 /// Facts about the source, shown by the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
