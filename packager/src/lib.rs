@@ -1,1 +1,12 @@
-//! Packager.
+//! The packager: sources go in, CMAF objects and their index come out.
+//!
+//! A worker claims jobs from the catalog and runs each in a child process of its own, since media
+//! from strangers is only ever parsed there. The worker itself never calls GStreamer.
+
+pub mod child;
+pub mod encode;
+pub mod poster;
+pub mod probe;
+pub mod protocol;
+pub mod sheet;
+pub mod worker;

@@ -1,0 +1,19 @@
+//! Makes the poster, in a child process.
+
+use crate::{
+    child::ChildIo,
+    protocol::{Failure, ImageReport, PosterJob},
+};
+
+/// Makes the poster.
+///
+/// # Errors
+/// What the worker reports as the reason of a failed attempt.
+pub fn run(io: &ChildIo, job: &PosterJob) -> Result<ImageReport, Failure> {
+    io.log(crate::protocol::Level::Debug, format!("{job:?}"))?;
+    Err(Failure::permanent(
+        "unsupported",
+        "this job is not supported here",
+        "poster",
+    ))
+}
