@@ -1,2 +1,40 @@
-//! cli
-fn main() {}
+//! `vidstream`: the one executable. It reads the command line, composes the parts and ends with an
+//! exit code that says how it went. What the commands do lives in the other crates.
+
+mod add;
+mod args;
+mod exit;
+mod logging;
+mod plugins;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return exit::of_usage(&error),
+    };
+    match run(args) {
+        Ok(code) => code.into(),
+        Err(error) => exit::of_error(&error),
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<exit::Code> {
+    match args.command {
+        Command::Serve(serve) => serve::both(&serve),
+        Command::Origin(origin) => serve::origin(&origin),
+        #[cfg(feature = "packager")]
+        Command::Packager(packager) => serve::packager(&packager),
+        Command::Add(add) => add::run(&add),
+        Command::Plugins(plugins) => plugins::run(&plugins),
+        #[cfg(feature = "packager")]
+        Command::Child => Ok(exit::of_child(vidstream_packager::child::main())),
+    }
+}

@@ -1,0 +1,123 @@
+//! Following a video from `queued` to its end.
+
+use std::{io::IsTerminal, time::Duration};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+
+use crate::{
+    add::{print, refusal, unreachable},
+    exit::{Code, Failure},
+};
+
+/// How often the state is asked for.
+const POLL_EVERY: Duration = Duration::from_millis(300);
+/// This many polls in a row may fail, so that a restart of the server is ridden over (15 s).
+const FAILED_POLLS_MAX: u32 = 50;
+/// Without a terminal, one line each time this share more is made.
+const LINE_EVERY_PERCENT: f64 = 10.0;
+
+/// The part of the video object that is shown.
+#[derive(Deserialize)]
+struct Video {
+    state: String,
+    playable: bool,
+    progress: Progress,
+    urls: Urls,
+    #[serde(default)]
+    warnings: Vec<Sentence>,
+    error: Option<Sentence>,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    percent: f64,
+    eta_s: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Urls {
+    hls: Option<String>,
+    dash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sentence {
+    code: String,
+    detail: String,
+}
+
+/// Shows the progress until the video is ready (0) or has failed (1).
+pub(crate) async fn until_ready(client: &reqwest::Client, server: &str, id: &str) -> anyhow::Result<Code> {
+    let lines = !std::io::stderr().is_terminal();
+    let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(100) };
+    let style = ProgressStyle::with_template("packaging [{bar:32}] {percent} % {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    let mut said_playable = false;
+    let mut next_line_percent = LINE_EVERY_PERCENT;
+    let mut failed_polls = 0;
+    loop {
+        let video = match poll(client, server, id).await {
+            Ok(video) => video,
+            Err(failure) if failed_polls == FAILED_POLLS_MAX => return Err(failure.into()),
+            Err(_) => {
+                failed_polls += 1;
+                tokio::time::sleep(POLL_EVERY).await;
+                continue;
+            }
+        };
+        failed_polls = 0;
+        if video.playable && !said_playable {
+            said_playable = true;
+            bar.suspend(|| print(&addresses(server, id, &video.urls)));
+        }
+        let percent = video.progress.percent;
+        bar.set_position(whole(percent));
+        bar.set_message(video.progress.eta_s.map_or(String::new(), |eta| format!("about {eta:.0} s left")));
+        if lines && percent >= next_line_percent {
+            print(&format!("packaging {percent:.0} %\n"));
+            next_line_percent = (percent / LINE_EVERY_PERCENT).floor() * LINE_EVERY_PERCENT + LINE_EVERY_PERCENT;
+        }
+        if let Some(code) = ended(&video) {
+            bar.finish_and_clear();
+            return code.map_err(Into::into);
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+    }
+}
+
+async fn poll(client: &reqwest::Client, server: &str, id: &str) -> Result<Video, Failure> {
+    let response = client.get(format!("{server}/v1/videos/{id}")).send().await.map_err(|error| unreachable(server, &error))?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    response.json().await.map_err(|error| unreachable(server, &error))
+}
+
+fn ended(video: &Video) -> Option<Result<Code, Failure>> {
+    match video.state.as_str() {
+        "ready" => {
+            for warning in &video.warnings {
+                print(&format!("warning: {} ({})\n", warning.detail, warning.code));
+            }
+            print("ready\n");
+            Some(Ok(Code::Done))
+        }
+        "failed" => {
+            let reason = video.error.as_ref().map_or("no reason given".to_owned(), |error| format!("{} ({})", error.detail, error.code));
+            Some(Err(Failure::new(Code::Verdict, format!("the video failed: {reason}"))))
+        }
+        "deleting" => Some(Err(Failure::new(Code::Verdict, "the video was deleted"))),
+        _ => None,
+    }
+}
+
+fn addresses(server: &str, id: &str, urls: &Urls) -> String {
+    let line = |name: &str, path: &Option<String>| path.as_ref().map_or(String::new(), |path| format!("  {name:<5} {server}{path}\n"));
+    format!("playable:\n{}{}  page  {server}/#/{id}\n", line("HLS", &urls.hls), line("DASH", &urls.dash))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100")]
+fn whole(percent: f64) -> u64 {
+    percent.clamp(0.0, 100.0) as u64
+}

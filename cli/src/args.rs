@@ -1,0 +1,117 @@
+//! The command line, whose help texts teach.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+/// A file in, HLS and DASH out, from your own machine.
+#[derive(Parser, Debug)]
+#[command(name = "vidstream", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Start with:
+  vidstream serve                        origin and packager on http://127.0.0.1:8080
+  vidstream add holiday.mp4              upload it and watch it being made
+
+Exit codes: 0 done, 1 the video failed, 64 usage or configuration, 66 no input,
+69 unavailable (port, server, GStreamer element), 70 a bug, 74 I/O or disk.";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run origin and packager in one process; nothing else is needed
+    ///
+    /// The catalog (SQLite) and all objects lie in the data folder. A restart picks up where the
+    /// last run ended: finished chunks are kept, the others are made again.
+    Serve(Common),
+    /// Run the origin alone: delivery, API and page
+    Origin(Common),
+    /// Run a packager alone: it takes jobs from the catalog
+    #[cfg(feature = "packager")]
+    Packager(Common),
+    /// Upload a file and follow its packaging until it is ready
+    ///
+    /// It can be played long before it is ready: the first line with a URL says when.
+    Add(Add),
+    /// List the transcoder plugins or show one
+    Plugins(Plugins),
+    /// Run one job from standard input (started by the packager, not by people)
+    #[cfg(feature = "packager")]
+    #[command(name = "__child", hide = true)]
+    Child,
+}
+
+/// Settings that every server command takes. Flags win over `VIDSTREAM_*` variables, those over the
+/// file, that over the defaults.
+#[derive(Group, Debug, Clone)]
+#[command(after_help = settings_help())]
+pub(crate) struct Common {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder for catalog and objects [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Address of delivery, API and page [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Address of /healthz, /readyz and /metrics [default: a free port on 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) admin_listen: Option<String>,
+    /// Refuse every write; such an origin may listen on any address
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Any other setting, such as --set ladder.heights=720,360 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Write log lines as JSON
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Group, Debug)]
+pub(crate) struct Add {
+    /// The file to upload
+    pub(crate) file: PathBuf,
+    /// The server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+    /// The title [default: the file name without its extension]
+    #[arg(long, value_name = "T")]
+    pub(crate) title: Option<String>,
+    /// A file with the server's write token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Group, Debug)]
+pub(crate) struct Plugins {
+    /// Folders of plugins beside the bundled ones (may be repeated)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) folder: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) action: PluginsAction,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PluginsAction {
+    /// One line a plugin: name, version, codec, element, rank, and whether its element is there
+    List,
+    /// Everything about one plugin
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+fn settings_help() -> String {
+    let mut help = String::from("Settings (file key; as a variable catalog.url is VIDSTREAM_CATALOG_URL):\n");
+    for key in vidstream_config::KEYS {
+        let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
+        help.push_str(&format!("  {:<20} {}{default}\n", key.name, key.help));
+    }
+    help
+}

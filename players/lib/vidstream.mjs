@@ -1,0 +1,76 @@
+// Starts the program under test on free ports and talks to its API.
+import { spawn, execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+export const run = promisify(execFile);
+const profile = process.env.VIDSTREAM_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
+const STOP_WAIT_MS = 10_000;
+
+// Resolves with the first value that `probe` gives, asking every 20 ms.
+export async function until(what, waitMs, probe) {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`no ${what} within ${waitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function temporary(t, name) {
+  const folder = await mkdtemp(join(tmpdir(), `vidstream-${name}-`));
+  t?.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+// A clip with counters: made by the project's own test kit.
+export async function clip(folder, name, { seconds = 20, size = "1280x720", fps = "30" } = {}) {
+  const path = join(folder, name);
+  await run(join(profile, "testkit"), ["generate", "--seconds", String(seconds), "--size", size, "--fps", fps, path], { maxBuffer: 1 << 24 });
+  return path;
+}
+
+export async function serve(data, extra = []) {
+  await rm(join(data, "listen.addr"), { force: true });
+  const child = spawn(join(profile, "vidstream"), ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (text) => { log = (log + text).slice(-200_000); });
+  const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+  let gone = null;
+  exited.then((how) => { gone = how; });
+  const address = await until("listening server", 20_000, async () => {
+    if (gone) throw new Error(`vidstream ended with ${JSON.stringify(gone)}:\n${log}`);
+    return readFile(join(data, "listen.addr"), "utf8").catch(() => null);
+  });
+  const url = `http://${address.trim()}`;
+  const api = async (path, options) => {
+    const response = await fetch(`${url}${path}`, options);
+    return response.json();
+  };
+  return {
+    url, api, child, exited,
+    log: () => log,
+    async upload(file, title) {
+      const response = await fetch(`${url}/v1/videos?title=${encodeURIComponent(title)}`, { method: "PUT", body: createReadStream(file), duplex: "half", headers: { "content-length": String((await stat(file)).size) } });
+      const video = await response.json();
+      if (response.status !== 202) throw new Error(`upload: ${response.status} ${JSON.stringify(video)}`);
+      return video;
+    },
+    wait: (id, what, waitMs, test) => until(`${what} of ${id}`, waitMs, async () => {
+      const video = await api(`/v1/videos/${id}`);
+      if (video.state === "failed") throw new Error(`the video failed: ${JSON.stringify(video.error)}\n${log}`);
+      return test(video) ? video : null;
+    }),
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_WAIT_MS);
+      const how = await exited;
+      clearTimeout(timer);
+      return how;
+    },
+  };
+}

@@ -1,0 +1,186 @@
+// Runs in the browser: opens a stream in a real player and reads the counter of the pictures it shows.
+import Hls from "/node_modules/hls.js/dist/hls.mjs";
+import * as dashjs from "/node_modules/dashjs/dist/modern/esm/dash.all.debug.js";
+import { readCounter } from "/testkit/counter.mjs";
+
+const video = document.getElementById("video");
+const trick = document.getElementById("trick");
+const canvas = new OffscreenCanvas(16, 16);
+const pen = canvas.getContext("2d", { willReadFrequently: true });
+
+// Every error that a player or the media element reports; a test expects none.
+const errors = [];
+for (const element of [video, trick]) {
+  element.addEventListener("error", () => errors.push(`media: ${element.error?.message ?? element.error?.code}`));
+}
+
+function counterOf(source, width, height) {
+  canvas.width = width;
+  canvas.height = height;
+  pen.drawImage(source, 0, 0, width, height);
+  return readCounter(pen.getImageData(0, 0, width, height));
+}
+
+// Resolves at an event, or rejects after the bound.
+function once(target, name, waitMs) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${name} within ${waitMs} ms; errors: ${errors.join("; ")}`)), waitMs);
+    target.addEventListener(name, (event) => { clearTimeout(timer); resolve(event); }, { once: true });
+  });
+}
+
+function look(element) {
+  return { time: element.currentTime, counter: counterOf(element, element.videoWidth, element.videoHeight), width: element.videoWidth, height: element.videoHeight };
+}
+
+// The next picture that is put on the screen: its media time and its counter.
+function nextFrame(element, waitMs) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no picture within ${waitMs} ms`)), waitMs);
+    element.requestVideoFrameCallback((_, { mediaTime }) => {
+      clearTimeout(timer);
+      resolve({ ...look(element), time: mediaTime });
+    });
+  });
+}
+
+let player = null;
+
+const harness = {
+  errors,
+
+  openHls(url, config = {}) {
+    player = new Hls(config);
+    globalThis.hls = player;
+    player.on(Hls.Events.ERROR, (_, data) => {
+      if (data.fatal || !config.vidstreamTolerant) errors.push(`hls.js: ${data.details} ${data.fatal ? "fatal" : ""} ${data.error?.message ?? ""}`);
+    });
+    player.loadSource(url);
+    player.attachMedia(video);
+    return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.levels.map((level) => level.height) }));
+  },
+
+  // Plays from `from` on in each level in turn and gives the size shown.
+  async hlsLevel(level, from, waitMs) {
+    player.currentLevel = level;
+    await harness.seek(from, waitMs);
+    const frames = await harness.play(500, waitMs);
+    return frames.at(-1);
+  },
+
+  async openShaka(url, config = {}) {
+    shaka.polyfill.installAll();
+    player = new shaka.Player();
+    globalThis.shakaPlayer = player;
+    player.addEventListener("error", ({ detail }) => errors.push(`shaka: ${detail.code} ${JSON.stringify(detail.data)?.slice(0, 300)}`));
+    await player.attach(video);
+    player.configure(config);
+    await player.load(url);
+    return {
+      duration: video.duration,
+      levels: player.getVariantTracks().map((track) => track.height),
+      images: player.getImageTracks().map(({ id, width, height, mimeType, tilesLayout }) => ({ id, width, height, mimeType, tilesLayout })),
+    };
+  },
+
+  async shakaLevel(height, from, waitMs) {
+    player.configure({ abr: { enabled: false } });
+    player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
+    await harness.seek(from, waitMs);
+    const frames = await harness.play(500, waitMs);
+    return frames.at(-1);
+  },
+
+  // The thumbnail at a time, with the counter read from its part of the sheet.
+  async shakaThumbnail(time) {
+    const [track] = player.getImageTracks();
+    const thumbnail = await player.getThumbnails(track.id, time);
+    const sheet = await createImageBitmap(await (await fetch(thumbnail.uris[0])).blob());
+    const tile = await createImageBitmap(sheet, thumbnail.positionX, thumbnail.positionY, thumbnail.width, thumbnail.height);
+    return { start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
+  },
+
+  // Plays at a trick rate until `until` and gives each new picture with its time.
+  async shakaTrick(rate, until, waitMs) {
+    await video.play();
+    player.trickPlay(rate);
+    return harness.record(() => video.currentTime >= until || video.ended, waitMs);
+  },
+
+  openDash(url, settings = {}) {
+    player = dashjs.MediaPlayer().create();
+    globalThis.dashPlayer = player;
+    player.updateSettings(settings);
+    player.on("error", ({ error }) => errors.push(`dash.js: ${error?.code} ${error?.message}`));
+    player.initialize(video, url, false);
+    return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.getRepresentationsByType("video").map((representation) => representation.height) }));
+  },
+
+  async dashLevel(height, from, waitMs) {
+    player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } }, buffer: { fastSwitchEnabled: true } } });
+    const found = player.getRepresentationsByType("video").find((representation) => representation.height === height);
+    player.setRepresentationForTypeById("video", found.id, true);
+    await harness.seek(from, waitMs);
+    const frames = await harness.play(500, waitMs);
+    return frames.at(-1);
+  },
+
+  // A picture of hls.js's I-frame player at a time.
+  async hlsIFrame(time, waitMs) {
+    if (!globalThis.iframes) {
+      globalThis.iframes = player.createIFramePlayer();
+      if (!globalThis.iframes) throw new Error("hls.js found no I-frame variants");
+      globalThis.iframes.on(Hls.Events.ERROR, (_, data) => errors.push(`I-frame player: ${data.details} ${data.error?.message ?? ""}`));
+      globalThis.iframes.attachMedia(trick);
+      await once(trick, "loadedmetadata", waitMs);
+    }
+    const frame = nextFrame(trick, waitMs);
+    globalThis.iframes.loadMediaAt(time);
+    return frame;
+  },
+
+  async seek(time, waitMs) {
+    const seeked = once(video, "seeked", waitMs);
+    video.currentTime = time;
+    await seeked;
+    // The picture of a paused seek is on the screen at the next frame callback or already is.
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    return look(video);
+  },
+
+  // Records every new picture until `done` says so.
+  async record(done, waitMs) {
+    const frames = [];
+    const deadline = performance.now() + waitMs;
+    let open = true;
+    const take = (_, { mediaTime }) => {
+      frames.push({ ...look(video), time: mediaTime });
+      if (open) video.requestVideoFrameCallback(take);
+    };
+    video.requestVideoFrameCallback(take);
+    while (!done(frames)) {
+      if (performance.now() > deadline) throw new Error(`not done within ${waitMs} ms at ${video.currentTime}; errors: ${errors.join("; ")}`);
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    open = false;
+    return frames;
+  },
+
+  // Plays for so much media time and gives the pictures that were shown.
+  async play(mediaMs, waitMs) {
+    const start = video.currentTime;
+    await video.play();
+    const frames = await harness.record((shown) => shown.length > 1 && (video.currentTime - start >= mediaMs / 1000 || video.ended), waitMs);
+    video.pause();
+    return frames;
+  },
+
+  async playToEnd(waitMs) {
+    const ended = once(video, "ended", waitMs);
+    await video.play();
+    await ended;
+    return { time: video.currentTime, duration: video.duration, buffered: [...Array(video.buffered.length).keys()].map((n) => [video.buffered.start(n), video.buffered.end(n)]) };
+  },
+};
+
+globalThis.harness = harness;
