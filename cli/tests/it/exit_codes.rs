@@ -1,0 +1,45 @@
+//! Every failure that a user can cause ends with its exit code and one clear sentence.
+
+use std::{net::TcpListener, process::Command};
+
+use crate::server::VIDSTREAM;
+
+#[test]
+fn failures_have_their_code_and_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = taken.local_addr().unwrap().to_string();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["--help"], 0, ""),
+        (&["serve", "--help"], 0, ""),
+        (&["bogus"], 64, "unrecognized subcommand"),
+        (&["serve", "--bogus"], 64, "unexpected argument"),
+        (&["serve", "--listen", "nonsense"], 64, "an address such as"),
+        (&["serve", "--set", "ladder.hights=1"], 64, "did you mean ladder.heights"),
+        (&["serve", "--config", "/nonexistent.toml"], 64, "cannot read the configuration file"),
+        (&["serve", "--data", &data, "--listen", &busy], 69, "in use"),
+        (&["serve", "--data", "/proc/nowhere"], 74, "/proc/nowhere"),
+        (&["serve", "--data", &data, "--listen", "0.0.0.0:0"], 64, "loopback"),
+        (&["add", "/nonexistent.mp4"], 66, "cannot read /nonexistent.mp4"),
+        (&["add", VIDSTREAM, "--server", "http://127.0.0.1:1"], 69, "is `vidstream serve` running?"),
+        (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
+    ];
+    for (args, code, sentence) in cases {
+        let output = Command::new(VIDSTREAM).args(*args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
+        assert!(text.contains(sentence), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn plugins_are_listed_with_their_state() {
+    let output = Command::new(VIDSTREAM).args(["plugins", "list"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in ["x264enc", "openh264enc", "avenc_aac", "available"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let output = Command::new(VIDSTREAM).args(["plugins", "show", "x264"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("speed-preset = veryfast"));
+}

@@ -1,0 +1,93 @@
+//! `kill -9` of children and of the server at random moments: it goes on where it was.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use serde_json::Value;
+use vidstream_testkit::Clip;
+
+use crate::server::{Server, alive, until};
+
+/// How many kills, and of how long a film: a short row in every run, the long one by environment.
+fn size() -> (u32, u64) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    (number("VIDSTREAM_TEST_KILLS").unwrap_or(6), u64::from(number("VIDSTREAM_TEST_KILL_FILM_S").unwrap_or(45)))
+}
+
+#[tokio::test]
+async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
+    let (kills, seconds) = size();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let clip = folder.path().join("clip.mp4");
+    let frames = seconds * 30;
+    Clip { width: 1280, height: 720, frames, ..Default::default() }.write(&clip).unwrap();
+    let mut server = Server::start(&data).await;
+    let id = server.upload(&clip).await;
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut percent = 0.0;
+    let mut stored: Vec<(String, u64)> = Vec::new();
+    for kill in 0..kills {
+        let pause = Duration::from_millis(100 + random.next() % 2_000);
+        tokio::time::sleep(pause).await;
+        if server.video(&id).await["state"] == "ready" {
+            break;
+        }
+        if kill % 2 == 0 {
+            if let Some(child) = server.children().first() {
+                Command::new("kill").args(["-9", &child.to_string()]).status().unwrap();
+            }
+        } else {
+            let orphans = server.kill();
+            until("without orphans", Duration::from_secs(5), || !orphans.iter().any(|pid| alive(*pid))).await;
+            server = Server::start(&data).await;
+        }
+        let video = server.video(&id).await;
+        let now = video["progress"]["percent"].as_f64().unwrap();
+        assert!(now >= percent, "percent fell from {percent} to {now}");
+        percent = now;
+        // What was finished stays: its objects are not written again.
+        let now_stored = indexed(&server, &id, &video).await;
+        for object in &stored {
+            assert!(now_stored.contains(object), "a finished chunk was encoded again");
+        }
+        stored = now_stored;
+    }
+    let ready = server.until(&id, "ready", Duration::from_secs(60 + seconds * 2), |video| video["state"] == "ready").await;
+    assert_eq!(ready["warnings"], serde_json::json!([]), "{ready:#}");
+    assert_eq!(ready["progress"]["percent"], 100.0);
+    for height in ["720p", "240p"] {
+        let playlist = format!("{}/v/{id}/1/{height}/index.m3u8", server.url);
+        let shown = vidstream_testkit::counters(&["-i", &playlist]).unwrap();
+        let wanted: Vec<Option<u32>> = (0..u32::try_from(frames).unwrap()).map(Some).collect();
+        assert!(shown == wanted, "{height}: the counters are not unbroken");
+    }
+}
+
+/// The ETags of the segments that are there: they name the object, so they change if one is made again.
+async fn indexed(server: &Server, id: &str, video: &Value) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    if video["playable"] != true {
+        return found;
+    }
+    // HEAD of a pending segment would ask for it; the store's listing does not.
+    let folder = server.data.join("objects").join(id).join("1/720p");
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "m4s") {
+            found.push((name, entry.metadata().map_or(0, |meta| meta.len())));
+        }
+    }
+    found
+}
+
+/// A seeded generator: the moments are random, and the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}

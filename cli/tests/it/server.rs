@@ -1,0 +1,145 @@
+//! A `vidstream serve` of a test's own, on free ports and a temporary folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// The executable under test.
+pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
+/// How often a condition is looked at; conditions are bounded by a deadline, never by a count of sleeps.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+    pub(crate) data: PathBuf,
+    pub(crate) http: reqwest::Client,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Starts a server on `data` and waits until it answers.
+    pub(crate) async fn start(data: &Path) -> Self {
+        Self::with(data, &[]).await
+    }
+
+    pub(crate) async fn with(data: &Path, flags: &[&str]) -> Self {
+        let address = data.join("listen.addr");
+        let _ = fs::remove_file(&address);
+        fs::create_dir_all(data).unwrap();
+        let log = fs::File::options().create(true).append(true).open(data.join("serve.log")).unwrap();
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(flags);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let url = loop {
+            if let Ok(text) = fs::read_to_string(&address)
+                && !text.trim().is_empty()
+            {
+                break format!("http://{}", text.trim());
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("serve ended with {status}: {}", log_tail(data));
+            }
+            assert!(Instant::now() < deadline, "serve does not listen: {}", log_tail(data));
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        Self { child, url, data: data.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// Uploads a file and gives the id of the video.
+    pub(crate) async fn upload(&self, file: &Path) -> String {
+        let bytes = fs::read(file).unwrap();
+        let response = self.http.put(format!("{}/v1/videos?title=test", self.url)).body(bytes).send().await.unwrap();
+        let (status, body): (_, Value) = (response.status(), response.json().await.unwrap());
+        assert_eq!(status, 202, "{body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The video object.
+    pub(crate) async fn video(&self, id: &str) -> Value {
+        self.http.get(format!("{}/v1/videos/{id}", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Polls the video until `test` holds or `wait` is over.
+    pub(crate) async fn until(&self, id: &str, what: &str, wait: Duration, test: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + wait;
+        loop {
+            let video = self.video(id).await;
+            if test(&video) {
+                return video;
+            }
+            assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.data));
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The processes that this server has started and that are alive, zombies left out.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        children_of(self.child.id())
+    }
+
+    /// `kill -9`, and waits for the end.
+    pub(crate) fn kill(mut self) -> Vec<u32> {
+        let children = self.children();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        children
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if let Some((ppid, state)) = parent_of(pid)
+            && ppid == parent
+            && state != 'Z'
+        {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Whether a process is there and no zombie.
+pub(crate) fn alive(pid: u32) -> bool {
+    parent_of(pid).is_some_and(|(_, state)| state != 'Z')
+}
+
+fn parent_of(pid: u32) -> Option<(u32, char)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let rest = stat.rsplit_once(") ")?.1;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?.chars().next()?;
+    Some((fields.next()?.parse().ok()?, state))
+}
+
+/// Waits until a condition of processes or files holds.
+pub(crate) async fn until(what: &str, wait: Duration, test: impl Fn() -> bool) {
+    let deadline = Instant::now() + wait;
+    while !test() {
+        assert!(Instant::now() < deadline, "not {what} within {wait:?}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn log_tail(data: &Path) -> String {
+    let log = fs::read_to_string(data.join("serve.log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().rev().take(25).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,73 @@
+//! Uploads as people make them: curl verbatim, and the command's own.
+
+use std::{fs, process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::server::{Server, VIDSTREAM};
+
+fn sh(script: &str) -> (i32, String) {
+    let output = Command::new("sh").args(["-c", script]).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[tokio::test]
+async fn curl_uploads_a_file_and_a_pipe_verbatim() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let file = folder.path().join("f");
+    vidstream_testkit::odd::picture_only(&file).unwrap();
+    let (f, url) = (file.display(), format!("{}/v1/videos", server.url));
+    for script in [
+        format!("curl -sS --data-binary @{f} '{url}?title=T'"),
+        format!("curl -sS -T - '{url}?title=T' <{f}"),
+        format!("curl -sS -H 'Expect: 100-continue' -T {f} '{url}?title=T'"),
+    ] {
+        let (code, body) = sh(&script);
+        assert_eq!(code, 0);
+        let video: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(video["title"], "T", "{script}: {body}");
+        let id = video["id"].as_str().unwrap();
+        server.until(id, "ready", Duration::from_secs(60), |video| video["state"] == "ready").await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_empty_or_broken_upload() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let (_, body) = sh(&format!("curl -sS -X POST '{}/v1/videos'", server.url));
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], "empty_body");
+    // A body that ends before its announced length.
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut socket, b"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n").unwrap();
+    std::io::Write::write_all(&mut socket, &[7; 300_000]).unwrap();
+    let objects = folder.path().join("data/objects");
+    crate::server::until("an object", Duration::from_secs(10), || entries(&objects) == 1).await;
+    drop(socket);
+    crate::server::until("no object", Duration::from_secs(10), || entries(&objects) == 0).await;
+    let list: Value = server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap().json().await.unwrap();
+    assert_eq!(list["data"], Value::Array(vec![]));
+}
+
+#[tokio::test]
+async fn add_follows_to_the_end_and_tells_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let good = folder.path().join("good.mp4");
+    vidstream_testkit::odd::picture_only(&good).unwrap();
+    let output = Command::new(VIDSTREAM).arg("add").arg(&good).args(["--server", &server.url]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("/master.m3u8") && text.contains("/manifest.mpd") && text.ends_with("ready\n"), "{text}");
+    let bad = folder.path().join("bad.mp4");
+    fs::write(&bad, vec![0x55; 100_000]).unwrap();
+    let output = Command::new(VIDSTREAM).arg("add").arg(&bad).args(["--server", &server.url]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the video failed:"));
+}
+
+fn entries(folder: &std::path::Path) -> usize {
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}

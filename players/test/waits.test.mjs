@@ -1,0 +1,109 @@
+// Playing what is not made yet: a seek far ahead, and segments withheld for 20 seconds.
+import assert from "node:assert/strict";
+import { createServer, request } from "node:http";
+import { after, before, test } from "node:test";
+import { launch, open, pages } from "../lib/browser.mjs";
+import { clip, serve, temporary } from "../lib/vidstream.mjs";
+
+const FPS = 30;
+const WITHHELD_MS = 20_000;
+const WAIT_MS = 60_000;
+// The settings that the documentation names and our page uses.
+const HLS_PATIENT = {
+  fragLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 120_000,
+      timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 40, retryDelayMs: 1000, maxRetryDelayMs: 1000 },
+    },
+  },
+};
+const SHAKA_PATIENT = { streaming: { retryParameters: { maxAttempts: 40, baseDelay: 1000, backoffFactor: 1, fuzzFactor: 0 } } };
+const DASH_PATIENT = { streaming: { retryAttempts: { MediaSegment: 60 }, retryIntervals: { MediaSegment: 1000 } } };
+
+let server, browser, site, folder, ready;
+
+before(async () => {
+  folder = await temporary(null, "waits");
+  server = await serve(`${folder}/data`);
+  const short = await clip(folder, "short.mp4", { seconds: 20 });
+  const { id } = await server.upload(short, "withheld");
+  ready = await server.wait(id, "ready", 180_000, (seen) => seen.state === "ready");
+  [browser, site] = await Promise.all([launch(), pages()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await site?.close();
+  await server?.stop();
+});
+
+// Passes everything on, but answers one segment of every track 503 until so much time after its first request.
+async function withholding(number) {
+  let asked = null;
+  const proxy = createServer((incoming, outgoing) => {
+    if (incoming.url.endsWith(`/${number}.m4s`) && !incoming.url.includes("/trick/")) {
+      asked ??= Date.now();
+      if (Date.now() - asked < WITHHELD_MS) {
+        outgoing.writeHead(503, { "access-control-allow-origin": "*", "cache-control": "no-store", "retry-after": "1" }).end();
+        return;
+      }
+    }
+    const onward = request(`${server.url}${incoming.url}`, { method: incoming.method, headers: { ...incoming.headers, host: new URL(server.url).host } }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on("error", () => outgoing.destroy());
+    incoming.pipe(onward);
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${proxy.address().port}`, close: () => { proxy.closeAllConnections(); proxy.close(); } };
+}
+
+const others = (failed) => failed.filter((line) => !/^503 .*\/\d+\.m4s$/.test(line) && !line.startsWith("page: The play"));
+
+async function resumes(t, openPlayer) {
+  const proxy = await withholding(4);
+  t.after(proxy.close);
+  const tab = await open(browser, site.url);
+  await openPlayer(tab, proxy.url);
+  const end = await tab.call("playToEnd", WAIT_MS);
+  assert.ok(Math.abs(end.time - 20) < 0.1, `ended at ${end.time}`);
+  assert.deepEqual(await tab.errors(), []);
+  assert.deepEqual(others(tab.failed), []);
+  await tab.page.close();
+}
+
+test("hls.js with its defaults resumes after a segment was withheld for 20 s", (t) =>
+  resumes(t, (tab, base) => tab.call("openHls", base + ready.urls.hls, { vidstreamTolerant: true })));
+
+test("hls.js with the documented settings resumes", (t) =>
+  resumes(t, (tab, base) => tab.call("openHls", base + ready.urls.hls, { ...HLS_PATIENT, vidstreamTolerant: true })));
+
+test("Shaka with the documented settings resumes", (t) =>
+  resumes(t, (tab, base) => tab.call("openShaka", base + ready.urls.hls, SHAKA_PATIENT)));
+
+test("dash.js with the documented settings resumes", (t) =>
+  resumes(t, (tab, base) => tab.call("openDash", base + ready.urls.dash, DASH_PATIENT)));
+
+test("hls.js seeks to 80 % as soon as a long film is playable and shows the right picture", async () => {
+  const seconds = 300;
+  const long = await clip(folder, "long.mp4", { seconds });
+  const { id } = await server.upload(long, "seek ahead");
+  const video = await server.wait(id, "playable", 30_000, (seen) => seen.playable);
+  const tab = await open(browser, site.url);
+  const { duration } = await tab.call("openHls", server.url + video.urls.hls, { ...HLS_PATIENT, vidstreamTolerant: true });
+  assert.ok(Math.abs(duration - seconds) < 0.03, `the playlist is full-length from the first moment: ${duration}`);
+  const started = Date.now();
+  const target = seconds * 0.8 + 0.01;
+  const frame = await tab.call("seek", target, 30_000);
+  const took = Date.now() - started;
+  console.log(`seek to 80 % of a film being made: ${took} ms to the picture`);
+  assert.equal(frame.counter, Math.floor(target * FPS));
+  assert.ok((await server.api(`/v1/videos/${id}`)).state === "processing", "the film is still being made");
+  assert.deepEqual(others(tab.failed), []);
+  assert.deepEqual(await tab.errors(), []);
+  await tab.page.close();
+  await fetch(`${server.url}/v1/videos/${id}`, { method: "DELETE" });
+});
