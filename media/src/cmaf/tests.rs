@@ -1,0 +1,1 @@
+//! Writer and reader agree, and neither trusts its input.
