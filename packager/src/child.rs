@@ -1,6 +1,118 @@
-//! The child's side: what a child process does, and how its jobs reach the worker.
+//! The child's side: what a child process does from its start to the result of its one job.
 
+use std::{
+    any::Any,
+    fs::File,
+    os::{fd::AsFd, unix::net::UnixStream},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use crate::{
+    encode, poster, probe,
+    protocol::{Failure, Job, Report, Setup, ToChild, ToWorker, frame},
+    sandbox, sheet,
+};
+
+mod inspect;
 pub mod io;
 pub mod local;
 
 pub use io::ChildIo;
+
+/// Exit code after the job's result was sent, whatever it was.
+pub const EXIT_DONE: u8 = 0;
+/// Exit code of a child that could not start: standard input is not the worker's socket, no sandbox.
+pub const EXIT_BUG: u8 = 70;
+
+/// Why a child ends before it has a job.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("standard input is not a worker's socket: {0}")]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Frame(#[from] frame::Error),
+    #[error("the worker sent another message than the one that is due")]
+    Unexpected,
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
+    #[error("gstreamer does not start: {0}")]
+    Gstreamer(#[from] gst::glib::Error),
+}
+
+/// The whole life of a child process; the result is its exit code.
+///
+/// Standard input is a socket to the worker. Nothing is read from anywhere else before the process
+/// has confined itself. When the worker goes away, the process is gone at once.
+#[must_use]
+pub fn main() -> u8 {
+    match live(Instant::now()) {
+        Ok(()) => EXIT_DONE,
+        Err(error) => {
+            // Standard error is the worker's log.
+            eprintln!("{error}");
+            EXIT_BUG
+        }
+    }
+}
+
+fn live(started: Instant) -> Result<(), Error> {
+    let mut socket = take_stdin()?;
+    let setup = match next(&mut socket)? {
+        Some(ToChild::Hello(setup)) => setup,
+        Some(_) => return Err(Error::Unexpected),
+        None => return Ok(()),
+    };
+    let isolation = sandbox::confine(&setup)?;
+    prepare(&setup)?;
+    let start_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    frame::write(&mut socket, &ToWorker::Ready { isolation, start_ms }, &[])?;
+    let (job, nice) = match next(&mut socket)? {
+        Some(ToChild::Start { job, nice }) => (job, nice),
+        Some(_) => return Err(Error::Unexpected),
+        // A worker that ends while its spare child waits is no error.
+        None => return Ok(()),
+    };
+    sandbox::step_back(nice)?;
+    let io = ChildIo::new(socket, io::Orphan::Die)?;
+    let result =
+        catch_unwind(AssertUnwindSafe(|| run(&io, &job))).unwrap_or_else(|panic| Err(internal(panic.as_ref())));
+    io.done(result)?;
+    // The worker kills whom it has heard the last word of, should exit handlers of codecs hang.
+    Ok(())
+}
+
+/// Moves the socket away from standard input, which codecs may read.
+fn take_stdin() -> Result<UnixStream, Error> {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
+    nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(std::io::Error::from)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn next(socket: &mut UnixStream) -> Result<Option<ToChild>, frame::Error> {
+    Ok(frame::read(socket)?.map(|(message, _)| message))
+}
+
+fn prepare(setup: &Setup) -> Result<(), Error> {
+    if setup.warm {
+        gst::init()?;
+    }
+    Ok(())
+}
+
+fn run(io: &ChildIo, job: &Job) -> Result<Report, Failure> {
+    gst::init().map_err(|error| Failure::retryable("worker_start", "GStreamer does not start", error))?;
+    match job {
+        Job::Inspect(job) => Ok(Report::Inspect(inspect::run(job))),
+        Job::Probe(job) => probe::run(io, job).map(|report| Report::Probe(Box::new(report))),
+        Job::Encode(job) => encode::run(io, job).map(|()| Report::Encode),
+        Job::Sheet(job) => sheet::run(io, job).map(Report::Sheet),
+        Job::Poster(job) => poster::run(io, job).map(Report::Poster),
+    }
+}
+
+/// A panic is a bug of ours; another attempt may still get past it.
+fn internal(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Failure::retryable("internal", "the job ran into a bug", text.unwrap_or("panic without a text"))
+}

@@ -8,5 +8,6 @@ pub mod encode;
 pub mod poster;
 pub mod probe;
 pub mod protocol;
+mod sandbox;
 pub mod sheet;
 pub mod worker;

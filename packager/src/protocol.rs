@@ -6,9 +6,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vidstream_media::{
-    Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, source::Facts,
-};
+use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, source::Facts};
 
 pub mod frame;
 
@@ -469,12 +467,7 @@ impl Failure {
     }
 
     fn new(code: &str, title: &str, detail: impl fmt::Display, retryable: bool) -> Self {
-        Self {
-            code: code.to_owned(),
-            title: title.to_owned(),
-            detail: cut(detail.to_string()),
-            retryable,
-        }
+        Self { code: code.to_owned(), title: title.to_owned(), detail: cut(detail.to_string()), retryable }
     }
 }
 
@@ -492,10 +485,7 @@ impl From<std::io::Error> for Failure {
         let (code, title) = match error.kind() {
             std::io::ErrorKind::StorageFull => ("storage_full", "the store is full"),
             std::io::ErrorKind::NotFound => ("object_missing", "a stored object is missing"),
-            std::io::ErrorKind::InvalidInput => (
-                "worker_protocol",
-                "the child asked for what it may not have",
-            ),
+            std::io::ErrorKind::InvalidInput => ("worker_protocol", "the child asked for what it may not have"),
             _ => ("worker_io", "reading or writing failed"),
         };
         Self::retryable(code, title, error)
@@ -526,11 +516,7 @@ impl Output {
         match self {
             Self::Packets => Some(Input::Packets),
             Self::Remux => Some(Input::Remux),
-            Self::Media { track, first } => Some(Input::Media {
-                track,
-                first,
-                token,
-            }),
+            Self::Media { track, first } => Some(Input::Media { track, first, token }),
             Self::Sheet { .. } | Self::Poster => None,
         }
     }
@@ -538,9 +524,7 @@ impl Output {
 
 /// Cuts a text to [`TEXT_BYTES_MAX`] bytes at a character's edge.
 pub fn cut(mut text: String) -> String {
-    let end = (0..=TEXT_BYTES_MAX.min(text.len()))
-        .rev()
-        .find(|&at| text.is_char_boundary(at));
+    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
     text.truncate(end.unwrap_or(0));
     text
 }

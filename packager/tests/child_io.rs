@@ -11,22 +11,14 @@ use vidstream_packager::{
 fn bytes_come_back_as_they_are_and_short_only_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("source");
-    let bytes: Vec<u8> = (0..PAYLOAD_BYTES_MAX + 1000)
-        .map(|n| (n % 251) as u8)
-        .collect();
+    let bytes: Vec<u8> = (0..PAYLOAD_BYTES_MAX + 1000).map(|n| (n % 251) as u8).collect();
     fs::write(&source, &bytes).unwrap();
     let (io, _local) = ChildIo::local(dir.path(), &source).unwrap();
     assert_eq!(io.size(Input::Source).unwrap(), Some(bytes.len() as u64));
     assert_eq!(io.read(Input::Source, 0, u32::MAX).unwrap(), bytes);
     assert_eq!(io.read(Input::Source, 7, 10).unwrap(), bytes[7..17]);
-    assert_eq!(
-        io.read(Input::Source, bytes.len() as u64 - 3, 10).unwrap(),
-        bytes[bytes.len() - 3..]
-    );
-    assert_eq!(
-        io.read(Input::Remux, 0, 1).unwrap_err().kind(),
-        std::io::ErrorKind::NotFound
-    );
+    assert_eq!(io.read(Input::Source, bytes.len() as u64 - 3, 10).unwrap(), bytes[bytes.len() - 3..]);
+    assert_eq!(io.read(Input::Remux, 0, 1).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
 
 #[test]
@@ -41,10 +33,7 @@ fn outputs_exist_once_finished_and_are_inputs_of_later_jobs() {
     assert!(!local.path(Output::Packets).exists());
     assert_eq!(io.finish(id).unwrap(), large.len() as u64);
     assert_eq!(io.read(Input::Packets, 0, u32::MAX).unwrap(), large);
-    assert_eq!(
-        io.write(OutputId(99), b"x").unwrap_err().kind(),
-        std::io::ErrorKind::InvalidInput
-    );
+    assert_eq!(io.write(OutputId(99), b"x").unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
     io.progress(Progress { done: 1, total: 2 }).unwrap();
     // Messages are taken in order, so an answered request says that the report has arrived.
     io.size(Input::Source).unwrap();

@@ -17,8 +17,8 @@ use std::{
 };
 
 use crate::protocol::{
-    Answer, Ask, Failure, Input, Level, Output, OutputId, Part, Progress, REQUESTS_OPEN_MAX,
-    Refusal, Report, ToChild, ToWorker, cut,
+    Answer, Ask, Failure, Input, Level, Output, OutputId, Part, Progress, REQUESTS_OPEN_MAX, Refusal, Report, ToChild,
+    ToWorker, cut,
     frame::{self, PAYLOAD_BYTES_MAX},
 };
 
@@ -71,12 +71,8 @@ impl ChildIo {
             next_output: AtomicU32::new(1),
         });
         let pending = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("answers".into())
-            .spawn(move || read_answers(reader, &pending, orphan))?;
-        Ok(Self {
-            shared: Arc::new(Guard(shared)),
-        })
+        thread::Builder::new().name("answers".into()).spawn(move || read_answers(reader, &pending, orphan))?;
+        Ok(Self { shared: Arc::new(Guard(shared)) })
     }
 
     /// Reads bytes of an object. Fewer than asked only at its end; while the source is uploading,
@@ -90,14 +86,7 @@ impl ChildIo {
         while left > 0 {
             let take = left.min(PAYLOAD_BYTES_MAX);
             let at = offset.saturating_add(u64::from(bytes - left));
-            let (_, piece) = self.ask(
-                Ask::Read {
-                    object,
-                    offset: at,
-                    bytes: take,
-                },
-                &[],
-            )?;
+            let (_, piece) = self.ask(Ask::Read { object, offset: at, bytes: take }, &[])?;
             let short = piece.len() < usize::try_from(take).unwrap_or(usize::MAX);
             if all.is_empty() {
                 all = piece;
@@ -164,10 +153,7 @@ impl ChildIo {
 
     /// Writes a line to the worker's log.
     pub fn log(&self, level: Level, text: impl Into<String>) -> io::Result<()> {
-        self.tell(&ToWorker::Log {
-            level,
-            text: cut(text.into()),
-        })
+        self.tell(&ToWorker::Log { level, text: cut(text.into()) })
     }
 
     /// Ends the job. Nothing may be called afterwards.
@@ -182,12 +168,7 @@ impl ChildIo {
         {
             let mut pending = lock(&self.shared.0.pending);
             while pending.waiting.len() >= REQUESTS_OPEN_MAX && !pending.closed {
-                pending = self
-                    .shared
-                    .0
-                    .freed
-                    .wait(pending)
-                    .unwrap_or_else(PoisonError::into_inner);
+                pending = self.shared.0.freed.wait(pending).unwrap_or_else(PoisonError::into_inner);
             }
             if pending.closed {
                 return Err(io::ErrorKind::BrokenPipe.into());
@@ -199,9 +180,7 @@ impl ChildIo {
             lock(&self.shared.0.pending).waiting.remove(&id);
             return Err(error);
         }
-        let (result, bytes) = receiver
-            .recv()
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        let (result, bytes) = receiver.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         match result {
             Ok(answer) => Ok((answer, bytes)),
             Err(refusal) => Err(io::Error::new(refusal.kind.error_kind(), refusal.detail)),
@@ -264,8 +243,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn unexpected(answer: Answer) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("unexpected answer {answer:?}"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("unexpected answer {answer:?}"))
 }

@@ -77,16 +77,10 @@ impl ChildIo {
             source_complete: AtomicBool::new(complete),
             heard: Mutex::default(),
         };
-        let local = Local {
-            folder: Arc::new(folder),
-        };
+        let local = Local { folder: Arc::new(folder) };
         let backend = local.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        thread::Builder::new()
-            .name("local worker".into())
-            .spawn(move || runtime.block_on(run(worker, backend)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("local worker".into()).spawn(move || runtime.block_on(run(worker, backend)))?;
         Ok((Self::new(child, Orphan::FailCalls)?, local))
     }
 }
@@ -140,10 +134,7 @@ impl Local {
     }
 
     fn heard(&self) -> std::sync::MutexGuard<'_, Heard> {
-        self.folder
-            .heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.folder.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn input_path(&self, object: Input) -> PathBuf {
@@ -176,14 +167,9 @@ impl Backend for Local {
             tokio::time::sleep(GROWING_POLL).await;
         }
         let mut file = tokio::fs::File::open(&path).await.map_err(refusal)?;
-        file.seek(io::SeekFrom::Start(offset))
-            .await
-            .map_err(refusal)?;
+        file.seek(io::SeekFrom::Start(offset)).await.map_err(refusal)?;
         let mut found = Vec::new();
-        file.take(u64::from(bytes))
-            .read_to_end(&mut found)
-            .await
-            .map_err(refusal)?;
+        file.take(u64::from(bytes)).read_to_end(&mut found).await.map_err(refusal)?;
         Ok(found.into())
     }
 
@@ -191,22 +177,14 @@ impl Backend for Local {
         if self.grows(object) {
             return Ok(None);
         }
-        tokio::fs::metadata(self.input_path(object))
-            .await
-            .map(|found| Some(found.len()))
-            .map_err(refusal)
+        tokio::fs::metadata(self.input_path(object)).await.map(|found| Some(found.len())).map_err(refusal)
     }
 
     async fn open(&self, output: Output) -> Result<LocalWriter, Refusal> {
         let path = self.path(output);
         let staged = path.with_added_extension("part");
         let file = tokio::fs::File::create(&staged).await.map_err(refusal)?;
-        Ok(LocalWriter {
-            file,
-            staged,
-            path,
-            bytes: 0,
-        })
+        Ok(LocalWriter { file, staged, path, bytes: 0 })
     }
 
     async fn write(&self, writer: &mut LocalWriter, bytes: Bytes) -> Result<(), Refusal> {
@@ -217,9 +195,7 @@ impl Backend for Local {
 
     async fn finish(&self, mut writer: LocalWriter) -> Result<u64, Refusal> {
         writer.file.flush().await.map_err(refusal)?;
-        tokio::fs::rename(&writer.staged, &writer.path)
-            .await
-            .map_err(refusal)?;
+        tokio::fs::rename(&writer.staged, &writer.path).await.map_err(refusal)?;
         Ok(writer.bytes)
     }
 
@@ -249,8 +225,5 @@ fn refusal(error: io::Error) -> Refusal {
         io::ErrorKind::StorageFull => RefusalKind::Full,
         _ => RefusalKind::Io,
     };
-    Refusal {
-        kind,
-        detail: error.to_string(),
-    }
+    Refusal { kind, detail: error.to_string() }
 }

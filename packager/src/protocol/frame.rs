@@ -36,11 +36,7 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<(T, Vec<
             other => other?,
         };
         if count == 0 {
-            return if filled == 0 {
-                Ok(None)
-            } else {
-                Err(Error::Broken(io::ErrorKind::UnexpectedEof.into()))
-            };
+            return if filled == 0 { Ok(None) } else { Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())) };
         }
         filled += count;
     }
@@ -67,15 +63,9 @@ pub async fn read_async<T: DeserializeOwned>(
     let mut prefix = [0; PREFIX_BYTES];
     let mut filled = 0;
     while filled < PREFIX_BYTES {
-        let count = from
-            .read(prefix.get_mut(filled..).unwrap_or_default())
-            .await?;
+        let count = from.read(prefix.get_mut(filled..).unwrap_or_default()).await?;
         if count == 0 {
-            return if filled == 0 {
-                Ok(None)
-            } else {
-                Err(Error::Broken(io::ErrorKind::UnexpectedEof.into()))
-            };
+            return if filled == 0 { Ok(None) } else { Err(Error::Broken(io::ErrorKind::UnexpectedEof.into())) };
         }
         filled += count;
     }
@@ -104,16 +94,11 @@ fn lengths(prefix: [u8; PREFIX_BYTES]) -> Result<(usize, usize), Error> {
     let bounded = |bytes: [u8; 4], max: u32, what: &str| {
         let length = u32::from_le_bytes(bytes);
         if length > max {
-            return Err(Error::Violation(format!(
-                "{what} of {length} bytes, at most {max}"
-            )));
+            return Err(Error::Violation(format!("{what} of {length} bytes, at most {max}")));
         }
         usize::try_from(length).map_err(|_| Error::Violation(format!("{what} of {length} bytes")))
     };
-    Ok((
-        bounded([a, b, c, d], HEADER_BYTES_MAX, "header")?,
-        bounded([e, f, g, h], PAYLOAD_BYTES_MAX, "payload")?,
-    ))
+    Ok((bounded([a, b, c, d], HEADER_BYTES_MAX, "header")?, bounded([e, f, g, h], PAYLOAD_BYTES_MAX, "payload")?))
 }
 
 fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, Error> {
@@ -124,17 +109,13 @@ fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, Error> {
 fn encode<T: Serialize>(header: &T, payload_bytes: usize) -> Result<Vec<u8>, Error> {
     let violation = |what: &str| Error::Violation(format!("{what} too long"));
     let mut head = vec![0; PREFIX_BYTES];
-    serde_json::to_writer(&mut head, header)
-        .map_err(|error| Error::Violation(format!("header: {error}")))?;
+    serde_json::to_writer(&mut head, header).map_err(|error| Error::Violation(format!("header: {error}")))?;
     let header_bytes = u32::try_from(head.len() - PREFIX_BYTES).map_err(|_| violation("header"))?;
     let payload_bytes = u32::try_from(payload_bytes).map_err(|_| violation("payload"))?;
     if header_bytes > HEADER_BYTES_MAX || payload_bytes > PAYLOAD_BYTES_MAX {
         return Err(violation("frame"));
     }
-    let lengths = header_bytes
-        .to_le_bytes()
-        .into_iter()
-        .chain(payload_bytes.to_le_bytes());
+    let lengths = header_bytes.to_le_bytes().into_iter().chain(payload_bytes.to_le_bytes());
     for (place, byte) in head.iter_mut().zip(lengths) {
         *place = byte;
     }

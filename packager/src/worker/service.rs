@@ -6,10 +6,7 @@
 use std::{
     collections::HashMap,
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,8 +18,8 @@ use tokio::{
 };
 
 use crate::protocol::{
-    Answer, Ask, Failure, Input, Level, OUTPUTS_OPEN_MAX, Output, OutputId, Part, Progress,
-    REQUESTS_OPEN_MAX, Refusal, RefusalKind, Report, ToChild, ToWorker, cut,
+    Answer, Ask, Failure, Input, Level, OUTPUTS_OPEN_MAX, Output, OutputId, Part, Progress, REQUESTS_OPEN_MAX, Refusal,
+    RefusalKind, Report, ToChild, ToWorker, cut,
     frame::{self, PAYLOAD_BYTES_MAX},
 };
 
@@ -32,22 +29,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     type Writer: Send;
 
     /// Bytes of an object, short only at its end; waits while it grows.
-    fn read(
-        &self,
-        object: Input,
-        offset: u64,
-        bytes: u32,
-    ) -> impl Future<Output = Result<Bytes, Refusal>> + Send;
+    fn read(&self, object: Input, offset: u64, bytes: u32) -> impl Future<Output = Result<Bytes, Refusal>> + Send;
     /// The size of an object, `None` while it grows.
     fn size(&self, object: Input) -> impl Future<Output = Result<Option<u64>, Refusal>> + Send;
     /// Begins an output.
     fn open(&self, output: Output) -> impl Future<Output = Result<Self::Writer, Refusal>> + Send;
     /// Appends to an output.
-    fn write(
-        &self,
-        writer: &mut Self::Writer,
-        bytes: Bytes,
-    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+    fn write(&self, writer: &mut Self::Writer, bytes: Bytes) -> impl Future<Output = Result<(), Refusal>> + Send;
     /// Makes an output durable and visible.
     fn finish(&self, writer: Self::Writer) -> impl Future<Output = Result<u64, Refusal>> + Send;
     /// Forgets an unfinished output.
@@ -71,12 +59,21 @@ pub enum Error {
     Violation(String),
 }
 
-/// When a child was last heard of, and whether it waits for the worker meanwhile.
+/// When a child was last heard of, and how long it has worked without waiting for the worker.
 #[derive(Debug)]
 pub struct Pulse {
-    started: Instant,
-    heard_ms: AtomicU64,
-    open: AtomicUsize,
+    state: Mutex<Beat>,
+}
+
+#[derive(Debug)]
+struct Beat {
+    heard: Instant,
+    /// Requests without an answer yet.
+    open: usize,
+    /// Since when there is none, or is one.
+    since: Instant,
+    /// Time without an open request, before `since`.
+    busy: Duration,
 }
 
 struct Service<B: Backend> {
@@ -91,28 +88,52 @@ struct Service<B: Backend> {
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            heard_ms: AtomicU64::new(0),
-            open: AtomicUsize::new(0),
-        }
+        let now = Instant::now();
+        Self { state: Mutex::new(Beat { heard: now, open: 0, since: now, busy: Duration::ZERO }) }
     }
 }
 
 impl Pulse {
     /// How long the child has owed a message. Zero while it waits for an answer.
     pub fn silence(&self) -> Duration {
-        if self.open.load(Ordering::Acquire) > 0 {
-            return Duration::ZERO;
-        }
-        self.started
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Acquire)))
+        let beat = self.beat();
+        if beat.open > 0 { Duration::ZERO } else { beat.heard.elapsed() }
     }
 
-    fn beat(&self) {
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard_ms.store(now_ms, Ordering::Release);
+    /// How long the child has worked, without the time in which it waited for an answer.
+    pub fn busy(&self) -> Duration {
+        let beat = self.beat();
+        if beat.open > 0 { beat.busy } else { beat.busy + beat.since.elapsed() }
+    }
+
+    fn heard(&self) {
+        self.beat().heard = Instant::now();
+    }
+
+    /// A request was made; gives how many were open before.
+    fn asked(&self) -> usize {
+        let mut beat = self.beat();
+        if beat.open == 0 {
+            let worked = beat.since.elapsed();
+            beat.busy += worked;
+            beat.since = Instant::now();
+        }
+        beat.open += 1;
+        beat.open - 1
+    }
+
+    /// A request was answered. The clock of silence starts again.
+    fn answered(&self) {
+        let mut beat = self.beat();
+        beat.open = beat.open.saturating_sub(1);
+        beat.heard = Instant::now();
+        if beat.open == 0 {
+            beat.since = beat.heard;
+        }
+    }
+
+    fn beat(&self) -> MutexGuard<'_, Beat> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,13 +145,7 @@ pub async fn serve<B: Backend>(
     pulse: Arc<Pulse>,
 ) -> Result<Result<Report, Failure>, Error> {
     let (replies, queue) = mpsc::channel(REQUESTS_OPEN_MAX);
-    let mut service = Service {
-        backend,
-        outputs: HashMap::new(),
-        pulse,
-        replies,
-        reads: JoinSet::new(),
-    };
+    let mut service = Service { backend, outputs: HashMap::new(), pulse, replies, reads: JoinSet::new() };
     // Lives until the service and its reads are dropped; ends by itself when the child is gone.
     let mut writing = JoinSet::new();
     writing.spawn(write_replies(to, queue));
@@ -140,23 +155,17 @@ pub async fn serve<B: Backend>(
             Ok(None) | Err(frame::Error::Broken(_)) => return Err(Error::Gone),
             Err(frame::Error::Violation(text)) => return Err(Error::Violation(text)),
         };
-        service.pulse.beat();
+        service.pulse.heard();
         if let Some(result) = service.take(message.0, message.1.into()).await? {
             return Ok(result);
         }
     }
 }
 
-async fn write_replies(
-    mut to: impl AsyncWrite + Unpin,
-    mut queue: mpsc::Receiver<(ToChild, Bytes)>,
-) {
+async fn write_replies(mut to: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<(ToChild, Bytes)>) {
     while let Some((header, payload)) = queue.recv().await {
         // A broken connection shows up on the reading side, which owns the verdict.
-        if frame::write_async(&mut to, &header, &payload)
-            .await
-            .is_err()
-        {
+        if frame::write_async(&mut to, &header, &payload).await.is_err() {
             break;
         }
     }
@@ -166,11 +175,7 @@ async fn write_replies(
 
 impl<B: Backend> Service<B> {
     /// Handles one message; a result is the job's end.
-    async fn take(
-        &mut self,
-        message: ToWorker,
-        payload: Bytes,
-    ) -> Result<Option<Result<Report, Failure>>, Error> {
+    async fn take(&mut self, message: ToWorker, payload: Bytes) -> Result<Option<Result<Report, Failure>>, Error> {
         match message {
             ToWorker::Ready { .. } => return Err(violation("ready, twice")),
             ToWorker::Progress(progress) => self.backend.progress(progress),
@@ -184,24 +189,16 @@ impl<B: Backend> Service<B> {
     /// Reads and sizes are answered on the side, since they may wait for an upload; the rest in order.
     async fn answer(&mut self, id: u64, ask: Ask, payload: Bytes) -> Result<(), Error> {
         while self.reads.try_join_next().is_some() {}
-        let open = self.pulse.open.fetch_add(1, Ordering::AcqRel);
+        let open = self.pulse.asked();
         if open >= REQUESTS_OPEN_MAX {
             return Err(violation("too many open requests"));
         }
-        let (backend, replies, pulse) = (
-            self.backend.clone(),
-            self.replies.clone(),
-            Arc::clone(&self.pulse),
-        );
+        let (backend, replies, pulse) = (self.backend.clone(), self.replies.clone(), Arc::clone(&self.pulse));
         match ask {
             Ask::Read { bytes, .. } if bytes > PAYLOAD_BYTES_MAX => {
                 return Err(violation("a read longer than allowed"));
             }
-            Ask::Read {
-                object,
-                offset,
-                bytes,
-            } => {
+            Ask::Read { object, offset, bytes } => {
                 self.reads.spawn(async move {
                     let (result, bytes) = match backend.read(object, offset, bytes).await {
                         Ok(bytes) => (Ok(Answer::Bytes), bytes),
@@ -229,11 +226,7 @@ impl<B: Backend> Service<B> {
         let result = match ask {
             Ask::Open { id, output } => self.open(id, output).await?,
             Ask::Write { id } => match self.outputs.get_mut(&id) {
-                Some(writer) => self
-                    .backend
-                    .write(writer, payload)
-                    .await
-                    .map(|()| Answer::Ok),
+                Some(writer) => self.backend.write(writer, payload).await.map(|()| Answer::Ok),
                 None => Err(unknown_output()),
             },
             Ask::Finish { id } => match self.outputs.remove(&id) {
@@ -253,11 +246,7 @@ impl<B: Backend> Service<B> {
         Ok(result)
     }
 
-    async fn open(
-        &mut self,
-        id: OutputId,
-        output: Output,
-    ) -> Result<Result<Answer, Refusal>, Error> {
+    async fn open(&mut self, id: OutputId, output: Output) -> Result<Result<Answer, Refusal>, Error> {
         if self.outputs.len() >= OUTPUTS_OPEN_MAX {
             return Err(violation("too many open outputs"));
         }
@@ -281,9 +270,7 @@ async fn reply(
     result: Result<Answer, Refusal>,
     bytes: Bytes,
 ) {
-    // The clock of silence starts again when the child gets its answer.
-    pulse.beat();
-    pulse.open.fetch_sub(1, Ordering::AcqRel);
+    pulse.answered();
     // No receiver: the child is gone, which the reading side reports.
     drop(replies.send((ToChild::Reply { id, result }, bytes)).await);
 }
@@ -293,8 +280,5 @@ fn violation(text: &str) -> Error {
 }
 
 fn unknown_output() -> Refusal {
-    Refusal {
-        kind: RefusalKind::Invalid,
-        detail: "no such output is open".to_owned(),
-    }
+    Refusal { kind: RefusalKind::Invalid, detail: "no such output is open".to_owned() }
 }

@@ -1,0 +1,100 @@
+//! The confinement, tried from inside: this test program starts itself again as the confined process.
+
+use std::{
+    fs::File,
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixDatagram,
+    process::{Command, Output},
+    thread,
+};
+
+use super::*;
+
+/// Which part to play when started again.
+const ROLE: &str = "VIDSTREAM_TEST_ROLE";
+
+fn again(role: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["sandbox::tests::role", "--exact", "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command.output().unwrap()
+}
+
+fn setup() -> Setup {
+    Setup {
+        limits: Limits { address_space_bytes: 1 << 30, cpu_s: 20, file_bytes: 1 << 20, open_files: 20 },
+        worker_pid: parent_id(),
+        temp: std::env::temp_dir(),
+        warm: false,
+    }
+}
+
+/// Not a test by itself: what the others start again. What fails in here fails the caller.
+#[test]
+fn role() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("network") => network_is_refused(),
+        Ok("limits") => limits_hold(),
+        Ok("orphan") => {
+            let setup = Setup { worker_pid: 1 << 30, ..setup() };
+            assert!(matches!(confine(&setup), Err(Error::Orphan)));
+        }
+        Ok("memory") => {
+            confine(&setup()).unwrap();
+            let mut all = Vec::new();
+            for _ in 0..64 {
+                all.push(vec![1_u8; 64 << 20]);
+            }
+            println!("{}", all.len());
+        }
+        _ => {}
+    }
+}
+
+fn network_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let isolation = confine(&setup()).unwrap();
+    assert!(TcpStream::connect(address).is_err(), "{isolation:?}");
+    assert!(TcpListener::bind("127.0.0.1:0").is_err());
+    assert!(UnixDatagram::unbound().is_err());
+    // Threads are what codecs need; they are confined alike.
+    assert!(thread::spawn(move || TcpStream::connect(address).is_err()).join().unwrap());
+    assert!(Command::new("/bin/true").status().is_err());
+    assert!(unshare(CloneFlags::CLONE_NEWNET).is_err());
+    eprintln!("{isolation:?}");
+}
+
+fn limits_hold() {
+    confine(&setup()).unwrap();
+    let files: Vec<_> = (0..30).map(|_| File::open("/dev/null")).collect();
+    assert!(files.iter().any(Result::is_err));
+    drop(files);
+    let status = std::fs::read_to_string("/proc/self/limits").unwrap();
+    assert!(status.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")), "{status}");
+    step_back(10).unwrap();
+    assert_eq!(rustix::process::getpriority_process(None).unwrap(), 10);
+}
+
+#[test]
+fn the_network_other_programs_and_processes_are_out_of_reach() {
+    let output = again("network");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn limits_on_files_cores_and_priority_hold() {
+    let output = again("limits");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_child_whose_worker_is_gone_does_not_start() {
+    let output = again("orphan");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn memory_beyond_the_limit_ends_the_process_and_not_the_machine() {
+    let output = again("memory");
+    assert!(!output.status.success(), "{output:?}");
+}
