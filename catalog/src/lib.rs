@@ -1,1 +1,34 @@
-//! Catalog.
+//! The catalog: videos, plans, the chunk index, jobs with leases and fencing tokens, views and the
+//! ordered event log. It is the truth; whatever else tells of a change is a hint.
+//!
+//! [`Catalog`] is the one handle. Types that cross it are plain data in [`video`], [`job`] and
+//! [`event`]. Decisions (legal transitions, retries, percent, coverage) are pure modules; SQL is in
+//! the adapter below `sqlite` and nowhere else.
+
+mod catalog;
+mod check;
+mod coverage;
+mod cursor;
+pub mod error;
+pub mod event;
+pub mod job;
+pub mod limits;
+mod policy;
+mod progress;
+mod sqlite;
+mod transition;
+pub mod upkeep;
+pub mod video;
+
+pub use catalog::{Catalog, Clock, Options};
+pub use error::Error;
+pub use event::{Event, Hint, HintKind};
+pub use job::{Claim, Failure, Finalized, JobKind, Probed, Published, Requeued, Wanted, Work, Worker};
+pub use upkeep::{Audit, Swept};
+pub use video::{
+    Artifact, ArtifactState, Deletion, ListQuery, Lookup, NewUpload, Page, Progress, Snapshot, State, Step, Video,
+    VideoError, Warning,
+};
+
+/// What the methods of the catalog give.
+pub type Result<T> = std::result::Result<T, Error>;

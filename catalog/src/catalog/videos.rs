@@ -1,0 +1,82 @@
+//! Uploads, titles, deletion and views.
+
+use vidstream_media::VideoId;
+
+use super::Catalog;
+use crate::{Deletion, NewUpload, Result, Video, sqlite};
+
+impl Catalog {
+    /// Creates the video of an upload that begins: state `uploading`, held for
+    /// [`crate::limits::LEASE_MS`], with a probe job that can be claimed at once.
+    ///
+    /// # Errors
+    /// `Conflict` when the id was used before, `Invalid` when the title is too long.
+    pub async fn create_upload(&self, new: NewUpload) -> Result<Video> {
+        self.sqlite.write(move |tx| sqlite::uploads::create(tx, &new)).await
+    }
+
+    /// Holds an upload for another [`crate::limits::LEASE_MS`].
+    ///
+    /// # Errors
+    /// `NotFound` when it expired or was abandoned, `Conflict` when the video is not uploading any
+    /// more (its probe may have failed already): the upload ends.
+    pub async fn renew_upload(&self, id: VideoId) -> Result<()> {
+        self.sqlite.write(move |tx| sqlite::uploads::renew(tx, id, None)).await
+    }
+
+    /// Holds an upload until a time: for paused, resumable uploads that may go on much later.
+    ///
+    /// # Errors
+    /// As [`Self::renew_upload`].
+    pub async fn hold_upload(&self, id: VideoId, until_ms: i64) -> Result<()> {
+        self.sqlite.write(move |tx| sqlite::uploads::renew(tx, id, Some(until_ms))).await
+    }
+
+    /// Says that all bytes of the source are durable. From here on the upload is never lost. Saying
+    /// it again with the same size is harmless.
+    ///
+    /// # Errors
+    /// `NotFound` when the upload expired or was abandoned (the caller removes what it stored),
+    /// `Conflict` when the video failed or is being deleted, or was finished with another size.
+    pub async fn finish_upload(&self, id: VideoId, bytes: u64) -> Result<Video> {
+        self.sqlite.write(move |tx| sqlite::uploads::finish(tx, id, bytes)).await
+    }
+
+    /// Forgets an unfinished upload: its row and jobs are gone, and a `delete` job removes what was
+    /// stored. An upload that is gone already is no error.
+    ///
+    /// # Errors
+    /// `Conflict` when the upload was finished.
+    pub async fn abandon_upload(&self, id: VideoId) -> Result<()> {
+        self.sqlite.write(move |tx| sqlite::uploads::abandon(tx, id)).await
+    }
+
+    /// Changes the title.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long.
+    pub async fn rename(&self, id: VideoId, title: String) -> Result<Video> {
+        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title)).await
+    }
+
+    /// Begins to remove a video: not played from now on, its jobs cancelled, a `delete` job queued.
+    pub async fn delete(&self, id: VideoId) -> Result<Deletion> {
+        self.sqlite.write(move |tx| sqlite::videos::delete(tx, id)).await
+    }
+
+    /// Makes a failed or ready video again, as a new generation.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` in any other state, or when its upload was never finished.
+    pub async fn retry(&self, id: VideoId) -> Result<Video> {
+        self.sqlite.write(move |tx| sqlite::videos::retry(tx, id)).await
+    }
+
+    /// Counts a view, once a session (24 h). Gives whether it was counted now.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` when the session's text is too long.
+    pub async fn count_view(&self, id: VideoId, session: String) -> Result<bool> {
+        self.sqlite.write(move |tx| sqlite::views::count(tx, id, &session)).await
+    }
+}

@@ -1,0 +1,28 @@
+//! What can go wrong in the catalog, by what a caller can do about it.
+
+/// An operation of the catalog did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such video or job, or no longer. A writer drops what it wanted to write.
+    #[error("no such video or job")]
+    NotFound,
+    /// The video is not in a state that allows this, or something else is stored already.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// The claim was lost: its lease ran out, or the job was cancelled or given to another worker.
+    /// The holder stops at once and leaves what it stored to the sweeper.
+    #[error("the claim is stale")]
+    Stale,
+    /// The database was locked or its queue full for longer than the wait allows; try again later.
+    #[error("the catalog is busy")]
+    Busy,
+    /// The database cannot be reached, opened or written (disk full, no permission).
+    #[error("the catalog is unavailable: {0}")]
+    Unavailable(String),
+    /// A stored row cannot be understood; a bug or damage, not something to retry.
+    #[error("the catalog is corrupt: {0}")]
+    Corrupt(String),
+    /// The caller's data breaks the contract of the method; a bug of the caller, not to be retried.
+    #[error("invalid: {0}")]
+    Invalid(String),
+}

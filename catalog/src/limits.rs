@@ -1,0 +1,52 @@
+//! Every bound of the catalog, by name and unit.
+
+/// How long a claim or an upload is held without a renewal, in milliseconds.
+pub const LEASE_MS: i64 = 15_000;
+/// How often a holder should renew, in milliseconds.
+pub const RENEW_MS: i64 = 5_000;
+/// How long a deleted id is remembered as deleted, in milliseconds.
+pub const TOMBSTONE_MS: i64 = 7 * 24 * 3_600_000;
+/// Attempts of a job before it counts as not makeable.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// How long the chunks after a viewer's last request stay ahead of the background, in milliseconds.
+pub const AHEAD_MS: i64 = 60_000;
+/// How many chunks after a viewer's last request are preferred.
+pub const AHEAD_CHUNKS: u64 = 2;
+/// A wait may lie this far ahead at most, in milliseconds; later deadlines are cut to it.
+pub const DEADLINE_AHEAD_MS_MAX: i64 = 60_000;
+/// A generation fails when more than one part in this many of its frames would be filler.
+pub const FILLER_PARTS: u64 = 10;
+/// Warnings kept for a video; later ones are dropped.
+pub const WARNINGS_MAX: usize = 100;
+/// Bytes of a title.
+pub const TITLE_BYTES_MAX: usize = 4_096;
+/// Bytes of any other text that is kept: failure details, warning details, worker ids.
+pub const TEXT_BYTES_MAX: usize = 2_000;
+/// Videos of one page of a list.
+pub const PAGE_MAX: u32 = 100;
+/// Events of one read.
+pub const EVENTS_READ_MAX: u32 = 1_000;
+/// Events kept in the log.
+pub const EVENTS_MAX: i64 = 250_000;
+/// How long events are kept, in milliseconds.
+pub const EVENTS_MS: i64 = 30 * 24 * 3_600_000;
+/// Rows that one sweep removes or repairs of a kind; the rest is for the next sweep.
+pub const SWEEP_ROWS_MAX: u32 = 1_000;
+/// How often the sweeper restores the jobs of one generation before it gives the video up.
+pub const REPAIRS_MAX: u32 = 3;
+/// How long a viewing session is remembered, so that it counts once, in milliseconds.
+pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
+/// Writes that may wait for the writer thread of a process.
+pub const WRITES_QUEUED_MAX: usize = 256;
+/// Reads that may wait for a reader thread of a process.
+pub const READS_QUEUED_MAX: usize = 1_024;
+/// Reader threads of a process.
+pub const READERS: usize = 2;
+/// How long a call waits for the queue of this process, in milliseconds.
+pub const QUEUE_WAIT_MS: u64 = 10_000;
+/// How long a statement waits for a lock that another process holds, in milliseconds.
+pub const LOCK_WAIT_MS: u64 = 5_000;
+/// Hints that a slow receiver may fall behind before it is told that it lagged.
+pub const HINTS_QUEUED_MAX: usize = 1_024;
+/// Generations whose plan and chunk index are kept parsed.
+pub const GENERATIONS_CACHED_MAX: usize = 64;

@@ -1,0 +1,2 @@
+//! cache.
+#[derive(Default)] pub(super) struct Cache;

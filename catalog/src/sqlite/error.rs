@@ -1,0 +1,37 @@
+//! From the driver's errors to ours: the one place that knows its codes.
+
+use rusqlite::ErrorCode;
+
+use crate::Error;
+
+/// What a driver's error means for a caller.
+pub(super) fn from_driver(error: rusqlite::Error) -> Error {
+    match &error {
+        rusqlite::Error::SqliteFailure(cause, _) => match cause.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(error.to_string()),
+            // The pure modules check before; a constraint that still fires is a bug.
+            ErrorCode::ConstraintViolation => Error::Corrupt(error.to_string()),
+            _ => Error::Unavailable(error.to_string()),
+        },
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::InvalidColumnIndex(_)
+        | rusqlite::Error::InvalidColumnName(_)
+        | rusqlite::Error::QueryReturnedNoRows => Error::Corrupt(error.to_string()),
+        _ => Error::Unavailable(error.to_string()),
+    }
+}
+
+// Statements are ours and tested, so `?` on them is enough.
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        from_driver(error)
+    }
+}
+
+/// A stored JSON text is not what we stored.
+pub(super) fn json(what: &'static str) -> impl Fn(serde_json::Error) -> Error {
+    move |error| Error::Corrupt(format!("{what}: {error}"))
+}

@@ -1,0 +1,2 @@
+//! schema.
+pub(super) fn migrate(_c: &mut rusqlite::Connection) -> crate::Result<()> { Ok(()) }
