@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, source::Facts};
+use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, ladder, source::Facts};
 
 pub mod frame;
 
@@ -49,6 +49,8 @@ pub struct ProbeJob {
     pub gop_s: f64,
     /// Wanted seconds of a segment.
     pub segment_s: f64,
+    /// Which renditions to plan.
+    pub ladder: ladder::Config,
     /// The encoder of the rungs and of the trick track.
     pub video: EncoderChoice,
     /// The encoder of the audio track.
