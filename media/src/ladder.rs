@@ -89,7 +89,10 @@ pub fn plan_rungs(display_width: u32, display_height: u32, fps: Rational, config
         }
     }
     let next_above = heights.iter().rev().copied().find(|&label| !shown.fills(label, 100));
-    let well_above_next = heights.iter().find(|&&label| shown.fills(label, 100)).is_none_or(|&label| shown.fills(label, 100 + OWN_SIZE_GAIN_PERCENT));
+    let well_above_next = heights
+        .iter()
+        .find(|&&label| shown.fills(label, 100))
+        .is_none_or(|&label| shown.fills(label, 100 + OWN_SIZE_GAIN_PERCENT));
     if let Some(above) = next_above
         && well_above_next
     {
@@ -137,7 +140,8 @@ impl Default for Config {
 impl Config {
     /// The usable heights, largest first, each once.
     fn heights(&self) -> Vec<u16> {
-        let mut heights: Vec<u16> = self.heights.iter().copied().filter(|height| RUNG_HEIGHTS.contains(height)).collect();
+        let mut heights: Vec<u16> =
+            self.heights.iter().copied().filter(|height| RUNG_HEIGHTS.contains(height)).collect();
         heights.sort_unstable_by(|a, b| b.cmp(a));
         heights.dedup();
         heights.truncate(RUNGS_MAX);

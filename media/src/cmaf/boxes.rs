@@ -58,7 +58,12 @@ pub(super) fn malformed(start: usize, what: &'static str) -> Error {
 }
 
 /// The only child of this kind in a parent's body; several are an error, none is `None`.
-pub(super) fn child(bytes: &[u8], parent: Range<usize>, kind: [u8; 4], many: &'static str) -> Result<Option<Found>, Error> {
+pub(super) fn child(
+    bytes: &[u8],
+    parent: Range<usize>,
+    kind: [u8; 4],
+    many: &'static str,
+) -> Result<Option<Found>, Error> {
     let mut only = None;
     for found in Walk::new(bytes, parent) {
         let found = found?;
@@ -135,10 +140,11 @@ impl Iterator for Walk<'_> {
 
 // === impl Fields ===
 
-impl<'a> Fields<'a> {
+impl Fields<'_> {
     /// The next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or_else(|| malformed(self.start, "a box is cut short"))?;
+        let (head, rest) =
+            self.rest.split_first_chunk::<N>().ok_or_else(|| malformed(self.start, "a box is cut short"))?;
         self.rest = rest;
         Ok(*head)
     }

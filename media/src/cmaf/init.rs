@@ -5,8 +5,8 @@
 //! recommends and players were tested with.
 
 use mp4_atom::{
-    Audio, Avcc, Colr, Dinf, Dref, Encode, Esds, FourCC, Ftyp, Hdlr, Mdhd, Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts, Tkhd, Trex,
-    Url, Visual, Vmhd, esds,
+    Audio, Avcc, Colr, Dinf, Dref, Encode, Esds, FourCC, Ftyp, Hdlr, Mdhd, Mvhd, Pasp, Smhd, Stco, Stsc, Stsz, Stts,
+    Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
 use super::{Error, TRACK_ID, boxes::put, language};
@@ -53,7 +53,10 @@ pub fn init(plan: &Plan, track: Track, config: &DecoderConfig) -> Result<Vec<u8>
     let mut out = Vec::with_capacity(1024);
     atom(&mut out, &ftyp(entry))?;
     put(&mut out, *b"moov", |out| {
-        atom(out, &Mvhd { timescale, rate: 1.into(), volume: 1.into(), next_track_id: TRACK_ID + 1, ..Mvhd::default() })?;
+        atom(
+            out,
+            &Mvhd { timescale, rate: 1.into(), volume: 1.into(), next_track_id: TRACK_ID + 1, ..Mvhd::default() },
+        )?;
         put(out, *b"trak", |out| trak(out, entry, timescale))?;
         put(out, *b"mvex", |out| {
             let trex = Trex { track_id: TRACK_ID, default_sample_description_index: 1, ..Trex::default() };
@@ -172,7 +175,8 @@ fn mp4a(out: &mut Vec<u8>, audio: &AudioTrack, config: &[u8]) -> Result<(), Erro
 /// Parameter sets must be in the record, since `avc1` samples carry none (ISO/IEC 14496-15 §5.4.2.1).
 fn check_avc(record: &[u8]) -> Result<&[u8], Error> {
     let mut rest = record;
-    let parsed = <Avcc as mp4_atom::Atom>::decode_body(&mut rest).map_err(|_| Error::Config("not an AVC configuration record"))?;
+    let parsed = <Avcc as mp4_atom::Atom>::decode_body(&mut rest)
+        .map_err(|_| Error::Config("not an AVC configuration record"))?;
     if parsed.length_size != NAL_LENGTH_BYTES {
         return Err(Error::Config("NAL units need length prefixes of 4 bytes"));
     }

@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn tags_become_three_letters() {
-        for (tag, code) in [("en", "eng"), ("pt-BR", "por"), ("deu", "deu"), ("DE", "deu"), ("und", "und"), ("", "und"), ("xx", "und")] {
+        for (tag, code) in
+            [("en", "eng"), ("pt-BR", "por"), ("deu", "deu"), ("DE", "deu"), ("und", "und"), ("", "und"), ("xx", "und")]
+        {
             assert_eq!(iso_639_2(tag), code, "{tag}");
         }
         assert_eq!(iso_639_2("\u{e9}\u{e9}"), "und");

@@ -138,7 +138,13 @@ fn read_defaults(bytes: &[u8], tfhd: &Found) -> Result<Defaults, Error> {
     })
 }
 
-fn read_run(bytes: &[u8], trun: &Found, defaults: Defaults, moof: usize, mdat: &Range<usize>) -> Result<Vec<ReadSample>, Error> {
+fn read_run(
+    bytes: &[u8],
+    trun: &Found,
+    defaults: Defaults,
+    moof: usize,
+    mdat: &Range<usize>,
+) -> Result<Vec<ReadSample>, Error> {
     let mut fields = trun.fields(bytes);
     let (version, flags) = fields.version_flags()?;
     if version > 1 {
@@ -154,13 +160,15 @@ fn read_run(bytes: &[u8], trun: &Found, defaults: Defaults, moof: usize, mdat: &
     }
     let data_offset = fields.i32()?;
     let mut first_flags = fields.optional_u32(has(TRUN_FIRST_FLAGS))?;
-    let entry_fields = [TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_COMPOSITION_OFFSET].iter().filter(|&&bit| has(bit)).count();
+    let entry_fields =
+        [TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_COMPOSITION_OFFSET].iter().filter(|&&bit| has(bit)).count();
     // Before anything is reserved: the fields must be there, and each sample needs a byte of data.
     if fields.remaining() < count * entry_fields * 4 || mdat.len() < count {
         return Err(malformed(trun.start, "more samples than data"));
     }
     let outside = || malformed(trun.start, "sample data outside of the mdat");
-    let mut at = isize::try_from(data_offset).ok().and_then(|delta| moof.checked_add_signed(delta)).ok_or_else(outside)?;
+    let mut at =
+        isize::try_from(data_offset).ok().and_then(|delta| moof.checked_add_signed(delta)).ok_or_else(outside)?;
     if at < mdat.start {
         return Err(outside());
     }
@@ -173,7 +181,9 @@ fn read_run(bytes: &[u8], trun: &Found, defaults: Defaults, moof: usize, mdat: &
         let sample_flags = first_flags.take().or(own_flags).or(defaults.flags).ok_or_else(missing)?;
         let composition_offset = match (has(TRUN_COMPOSITION_OFFSET), version) {
             (false, _) => 0,
-            (true, 0) => i32::try_from(fields.u32()?).map_err(|_| malformed(trun.start, "a composition offset is too large"))?,
+            (true, 0) => {
+                i32::try_from(fields.u32()?).map_err(|_| malformed(trun.start, "a composition offset is too large"))?
+            }
             (true, _) => fields.i32()?,
         };
         let end = usize::try_from(size).ok().and_then(|size| at.checked_add(size)).ok_or_else(outside)?;

@@ -69,11 +69,7 @@ pub fn read_init(bytes: &[u8]) -> Result<ReadInit, Error> {
 
 /// Version, flags, creation and modification time of a header box.
 fn skip_times(fields: &mut super::boxes::Fields<'_>) -> Result<(), Error> {
-    if fields.version_flags()?.0 == 0 {
-        fields.array::<8>().map(|_| ())
-    } else {
-        fields.array::<16>().map(|_| ())
-    }
+    if fields.version_flags()?.0 == 0 { fields.array::<8>().map(|_| ()) } else { fields.array::<16>().map(|_| ()) }
 }
 
 /// Follows box types down from a parent; each must be there once.

@@ -179,7 +179,10 @@ fn check_pictures(findings: &mut Findings, name: &str, track: Track, read: &Read
         let data = bytes.get(sample.data.clone()).unwrap_or_default();
         match nal::picture(data) {
             Picture::Broken => {
-                findings.damaged(rule::FRAGMENT, format!("{name}: sample {position} is not a run of NAL units with a slice"));
+                findings.damaged(
+                    rule::FRAGMENT,
+                    format!("{name}: sample {position} is not a run of NAL units with a slice"),
+                );
             }
             Picture::Other if position == 0 || track == Track::Trick => {
                 findings.broken_rule(rule::I_FRAME, format!("{name}: sample {position} is not an IDR picture"));

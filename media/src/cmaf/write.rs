@@ -71,7 +71,8 @@ pub fn write_fragment(out: &mut Vec<u8>, fragment: Fragment, samples: &[Sample<'
     let layout = Layout::of(samples)?;
     let data_offset = layout.moof_bytes + HEADER_BYTES;
     let first_bytes = samples.first().map_or(0, |sample| sample.data.len());
-    let written = index::Fragment { bytes: field(layout.total_bytes)?, first_sample_end: field(data_offset + first_bytes)? };
+    let written =
+        index::Fragment { bytes: field(layout.total_bytes)?, first_sample_end: field(data_offset + first_bytes)? };
     let mdat_bytes = field(layout.total_bytes - layout.moof_bytes)?;
 
     out.reserve(layout.total_bytes);
