@@ -6,9 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rational::Rational;
-
+pub mod mp4;
 pub mod packets;
+mod rate;
+pub mod spans;
+
+pub use rate::{Pace, nominal_rate, pace};
 
 /// Facts about the source, shown by the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,32 +72,4 @@ pub struct Packet {
     pub pts_ns: i64,
     /// How long it lasts, in nanoseconds; 0 if unknown.
     pub duration_ns: u64,
-}
-
-/// The median packet interval snapped to a common rate, else the fraction itself, at most 60.
-///
-/// `intervals_ns` are the differences of consecutive presentation times; empty gives 25.
-pub fn nominal_rate(intervals_ns: &mut [u64]) -> Rational {
-    const FPS_MAX: f64 = 60.0;
-    let middle = intervals_ns.len() / 2;
-    if intervals_ns.is_empty() {
-        return Rational::new(25, 1);
-    }
-    let (_, median, _) = intervals_ns.select_nth_unstable(middle);
-    let median = (*median).max(1);
-    #[expect(clippy::cast_precision_loss, reason = "intervals are below 2^53 ns")]
-    let fps = 1e9 / median as f64;
-    for n in [24, 25, 30, 50, 60] {
-        for candidate in [Rational::new(n, 1), Rational::new(n * 1000, 1001)] {
-            let near = (fps / candidate.as_f64() - 1.0).abs() <= 0.001;
-            if near {
-                return candidate;
-            }
-        }
-    }
-    if fps >= FPS_MAX {
-        return Rational::new(60, 1);
-    }
-    let thousandths = u32::try_from(1_000_000_000_000_u64 / median).unwrap_or(60_000).clamp(100, 60_000);
-    Rational::new(thousandths, 1000)
 }
