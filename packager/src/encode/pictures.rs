@@ -1,0 +1,120 @@
+//! Where the pictures of a job come from: the source, or nowhere for filler.
+
+use vidstream_media::Rational;
+
+use super::{
+    Context,
+    decode::{Decoder, Picture},
+    fault,
+    input::{Stream, VideoSpan},
+    picker::{Picker, Timed, target_ns},
+    repeats::Repeats,
+};
+use crate::protocol::{Failure, Warning};
+
+/// Luma of black in limited range (ITU-R BT.709 §3.5).
+const BLACK_LUMA: u8 = 16;
+/// Chroma without colour.
+const GREY_CHROMA: u8 = 128;
+
+/// What frames show.
+pub(super) enum Pictures {
+    /// The source's pictures.
+    Source(Box<Source>),
+    /// One picture for all frames.
+    Still(Picture),
+}
+
+/// Decoded pictures, picked on the grid.
+pub(super) struct Source {
+    context: Context,
+    span: VideoSpan,
+    decoder: Decoder,
+    picker: Picker<Picture>,
+    repeats: Repeats,
+    fps: Rational,
+    /// Time of the picture shown last.
+    shown_ns: Option<i64>,
+    /// Whether decoding may still start over from an earlier sync packet.
+    may_restart: bool,
+}
+
+// === impl Pictures ===
+
+impl Pictures {
+    /// Black pictures of this size.
+    ///
+    /// # Errors
+    /// `element_unavailable` when GStreamer refuses the size.
+    pub(super) fn black(width: u32, height: u32) -> Result<Self, Failure> {
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).build();
+        let info = info.map_err(|error| fault::element("black picture", error))?;
+        let mut bytes = vec![GREY_CHROMA; info.size()];
+        let luma_bytes = info.offset().get(1).copied().unwrap_or(0);
+        if let Some(luma) = bytes.get_mut(..luma_bytes) {
+            luma.fill(BLACK_LUMA);
+        }
+        Ok(Self::Still(Picture { buffer: gst::Buffer::from_mut_slice(bytes), info }))
+    }
+
+    /// The picture of frame `n` of the grid; frames are asked for in order.
+    ///
+    /// # Errors
+    /// `decode_error` when the source gives no picture at all, `stalled` when its decoder hangs.
+    pub(super) fn show(&mut self, n: u64) -> Result<Picture, Failure> {
+        match self {
+            Self::Source(source) => source.show(n),
+            Self::Still(picture) => Ok(picture.clone()),
+        }
+    }
+
+    /// What people should know about the frames since the last call.
+    pub(super) fn take_warning(&mut self) -> Option<Warning> {
+        match self {
+            Self::Source(source) => source.repeats.take_warning(source.fps),
+            Self::Still(_) => None,
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    pub(super) fn start(context: &Context, span: VideoSpan) -> Result<Self, Failure> {
+        let fps = context.job.plan.timeline.fps;
+        let repeats = Repeats::new(&span.stream.packets, fps, span.treatment.interlaced);
+        let decoder = decoder(context, &span, span.lead)?;
+        let may_restart = span.lead > 0;
+        Ok(Self { context: context.clone(), span, decoder, picker: Picker::new(), repeats, fps, shown_ns: None, may_restart })
+    }
+
+    fn show(&mut self, n: u64) -> Result<Picture, Failure> {
+        let target = target_ns(self.span.t0_ns, self.fps, n);
+        let mut picked = self.pick(target)?;
+        let misses_first = picked.as_ref().is_none_or(|picked| picked.pts_ns > target) && self.repeats.promised_ns(target).is_some();
+        if misses_first && std::mem::take(&mut self.may_restart) {
+            self.decoder = decoder(&self.context, &self.span, 0)?;
+            self.picker = Picker::new();
+            picked = self.pick(target)?;
+        }
+        self.may_restart = false;
+        self.repeats.note(n, target, picked.as_ref().map(|picked| picked.pts_ns));
+        let Some(picked) = picked else {
+            return Err(fault::decode(self.decoder.broken().unwrap_or("no picture came out of the decoder")));
+        };
+        self.shown_ns = Some(picked.pts_ns);
+        Ok(picked.picture)
+    }
+
+    fn pick(&mut self, target_ns: i64) -> Result<Option<Timed<Picture>>, Failure> {
+        let picked = self.picker.pick(target_ns, || self.decoder.next())?;
+        Ok(picked.cloned())
+    }
+}
+
+/// Decodes from packet `from` of the span.
+fn decoder(context: &Context, span: &VideoSpan, from: usize) -> Result<Decoder, Failure> {
+    let packets = span.stream.packets.get(from..).unwrap_or_default().to_vec();
+    let stream = Stream { packets, ..span.stream.clone() };
+    Decoder::start(context, stream, span.treatment)
+}
