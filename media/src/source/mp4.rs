@@ -1,4 +1,4 @@
-//! MP4 and QuickTime sample tables as packets: what `moov` and `moof` say, without their media.
+//! MP4 and `QuickTime` sample tables as packets: what `moov` and `moof` say, without their media.
 //!
 //! Input is the content of those boxes as bytes; the caller walks the file with [`boxes::header`] and
 //! reads only what it needs. Tables are decoded with mp4-atom, the tree around them by a bounded walk
@@ -89,16 +89,16 @@ pub enum Error {
     TooManyPackets,
 }
 
-/// Whether a file that begins with these bytes (at least 8) is MP4 or QuickTime.
+/// Whether a file that begins with these bytes (at least 8) is MP4 or `QuickTime`.
 pub fn sniff(head: &[u8]) -> bool {
     const FIRST_KINDS: [&boxes::Kind; 11] =
         [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp", b"sidx", b"uuid"];
     let kind = head.get(4..8);
     let known = FIRST_KINDS.iter().any(|known| kind == Some(known.as_slice()));
-    known && boxes::u32_at(head, 0).is_some_and(|size| size < 2 || size >= 8)
+    known && boxes::u32_at(head, 0).is_some_and(|size| !(2..8).contains(&size))
 }
 
-/// Whether the content of `ftyp` says QuickTime.
+/// Whether the content of `ftyp` says `QuickTime`.
 pub fn is_quicktime(ftyp: &[u8]) -> bool {
     ftyp.starts_with(b"qt  ")
 }

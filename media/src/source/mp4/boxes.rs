@@ -40,18 +40,18 @@ pub(super) fn children(body: &[u8]) -> Children<'_> {
 }
 
 /// The content of the first child of this kind.
-pub(super) fn child<'a>(body: &'a [u8], kind: &Kind) -> Option<&'a [u8]> {
-    children(body).find(|(found, _)| found == kind).map(|(_, content)| content)
+pub(super) fn child(body: &[u8], kind: Kind) -> Option<&[u8]> {
+    children(body).find(|(found, _)| *found == kind).map(|(_, content)| content)
 }
 
 /// The content of the box reached by this path of kinds.
-pub(super) fn descend<'a>(body: &'a [u8], path: &[&Kind]) -> Option<&'a [u8]> {
-    path.iter().try_fold(body, |inside, kind| child(inside, kind))
+pub(super) fn descend<'a>(body: &'a [u8], path: &[Kind]) -> Option<&'a [u8]> {
+    path.iter().try_fold(body, |inside, kind| child(inside, *kind))
 }
 
 /// Reads a leaf box; `None` if it is absent or damaged.
 pub(super) fn leaf<T: Atom>(body: &[u8]) -> Option<T> {
-    let content = child(body, &T::KIND.into())?;
+    let content = child(body, T::KIND.into())?;
     decode(content)
 }
 
@@ -113,6 +113,6 @@ mod tests {
         body.extend([0, 0, 0, 99, b'b', b'b', b'b', b'b', 7]);
         let found: Vec<_> = children(&body).collect();
         assert_eq!(found, [(*b"aaaa", [7].as_slice())]);
-        assert_eq!(child(&body, b"bbbb"), None);
+        assert_eq!(child(&body, *b"bbbb"), None);
     }
 }

@@ -25,24 +25,24 @@ struct Esds<'a> {
 const CHANNELS_MAX: u32 = 64;
 
 /// The codec of a visual sample entry whose boxes are `inside`: name and caps without dimensions.
-pub(super) fn video(kind: &boxes::Kind, inside: &[u8]) -> Option<(&'static str, String)> {
-    let configured = |name, caps: &str, record: &boxes::Kind| {
+pub(super) fn video(kind: boxes::Kind, inside: &[u8]) -> Option<(&'static str, String)> {
+    let configured = |name, caps: &str, record: boxes::Kind| {
         let data = hex(boxes::child(inside, record)?);
         Some((name, format!("{caps},parsed=(boolean)true,codec_data=(buffer){data}")))
     };
     let plain = |name, caps: &str| Some((name, caps.to_owned()));
-    match kind {
-        b"avc1" => configured("h264", "video/x-h264,stream-format=(string)avc,alignment=(string)au", b"avcC"),
-        b"avc3" => configured("h264", "video/x-h264,stream-format=(string)avc3,alignment=(string)au", b"avcC"),
+    match &kind {
+        b"avc1" => configured("h264", "video/x-h264,stream-format=(string)avc,alignment=(string)au", *b"avcC"),
+        b"avc3" => configured("h264", "video/x-h264,stream-format=(string)avc3,alignment=(string)au", *b"avcC"),
         b"hvc1" | b"dvh1" => {
-            configured("h265", "video/x-h265,stream-format=(string)hvc1,alignment=(string)au", b"hvcC")
+            configured("h265", "video/x-h265,stream-format=(string)hvc1,alignment=(string)au", *b"hvcC")
         }
         b"hev1" | b"dvhe" => {
-            configured("h265", "video/x-h265,stream-format=(string)hev1,alignment=(string)au", b"hvcC")
+            configured("h265", "video/x-h265,stream-format=(string)hev1,alignment=(string)au", *b"hvcC")
         }
-        b"av01" => configured("av1", "video/x-av1,stream-format=(string)obu-stream,alignment=(string)tu", b"av1C"),
+        b"av01" => configured("av1", "video/x-av1,stream-format=(string)obu-stream,alignment=(string)tu", *b"av1C"),
         b"vp08" => plain("vp8", "video/x-vp8"),
-        b"vp09" => vp9(inside),
+        b"vp09" => Some(vp9(inside)),
         b"mp4v" => mpeg4(inside),
         b"jpeg" | b"mjpa" | b"AVDJ" | b"dmb1" => plain("mjpeg", "image/jpeg,parsed=(boolean)true"),
         b"s263" | b"h263" | b"H263" => plain("h263", "video/x-h263,variant=(string)itu"),
@@ -59,20 +59,20 @@ pub(super) fn video(kind: &boxes::Kind, inside: &[u8]) -> Option<(&'static str, 
 }
 
 /// The codec of a sound sample entry whose boxes are `inside`.
-pub(super) fn audio(kind: &boxes::Kind, inside: &[u8]) -> Option<Sound> {
+pub(super) fn audio(kind: boxes::Kind, inside: &[u8]) -> Option<Sound> {
     let plain = |name, caps: &str| Some(Sound { name, caps: caps.to_owned(), channels: None, sample_rate: None });
-    match kind {
+    match &kind {
         b"mp4a" => {
-            let body = boxes::child(inside, b"esds").or_else(|| boxes::descend(inside, &[b"wave", b"esds"]))?;
+            let body = boxes::child(inside, *b"esds").or_else(|| boxes::descend(inside, &[*b"wave", *b"esds"]))?;
             mpeg4_audio(&esds(body)?)
         }
-        b"Opus" => opus(boxes::child(inside, b"dOps")?),
+        b"Opus" => opus(boxes::child(inside, *b"dOps")?),
         b"ac-3" => plain("ac3", "audio/x-ac3,framed=(boolean)true"),
         b"ec-3" => plain("eac3", "audio/x-eac3,framed=(boolean)true"),
         b".mp3" | b"mp3 " | b"ms\0U" => plain("mp3", MP3),
-        b"fLaC" => flac(boxes::child(inside, b"dfLa")?),
+        b"fLaC" => flac(boxes::child(inside, *b"dfLa")?),
         b"alac" => {
-            let config = boxes::child(inside, b"alac").or_else(|| boxes::descend(inside, &[b"wave", b"alac"]))?;
+            let config = boxes::child(inside, *b"alac").or_else(|| boxes::descend(inside, &[*b"wave", *b"alac"]))?;
             let bytes = u32::try_from(config.len() + 8).ok()?;
             let data = format!("{bytes:08x}{}{}", hex(b"alac"), hex(config));
             let caps = format!("audio/x-alac,codec_data=(buffer){data}");
@@ -117,18 +117,18 @@ pub(super) fn with_sound(stream: &str, codec: &Codec) -> String {
     caps
 }
 
-fn vp9(inside: &[u8]) -> Option<(&'static str, String)> {
+fn vp9(inside: &[u8]) -> (&'static str, String) {
     // `vpcC`: version and flags, then profile (VP codec binding §4.2).
-    let profile = boxes::child(inside, b"vpcC").and_then(|vpcc| vpcc.get(4).copied()).filter(|&profile| profile < 4);
+    let profile = boxes::child(inside, *b"vpcC").and_then(|vpcc| vpcc.get(4).copied()).filter(|&profile| profile < 4);
     let mut caps = "video/x-vp9,parsed=(boolean)true,alignment=(string)super-frame".to_owned();
     if let Some(profile) = profile {
         add(&mut caps, format_args!(",profile=(string){profile}"));
     }
-    Some(("vp9", caps))
+    ("vp9", caps)
 }
 
 fn mpeg4(inside: &[u8]) -> Option<(&'static str, String)> {
-    let Esds { object_type, specific } = esds(boxes::child(inside, b"esds")?)?;
+    let Esds { object_type, specific } = esds(boxes::child(inside, *b"esds")?)?;
     let mut caps = match object_type {
         0x20 => "video/mpeg,mpegversion=(int)4,systemstream=(boolean)false,parsed=(boolean)true".to_owned(),
         0x60..=0x65 => "video/mpeg,mpegversion=(int)2,systemstream=(boolean)false,parsed=(boolean)true".to_owned(),
@@ -147,8 +147,8 @@ fn mpeg4(inside: &[u8]) -> Option<(&'static str, String)> {
     Some((name, caps))
 }
 
-fn prores_variant(kind: &boxes::Kind) -> Option<&'static str> {
-    Some(match kind {
+fn prores_variant(kind: boxes::Kind) -> Option<&'static str> {
+    Some(match &kind {
         b"apcn" => "standard",
         b"apch" => "hq",
         b"apcs" => "lt",

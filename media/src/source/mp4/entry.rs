@@ -68,13 +68,13 @@ fn visual(kind: boxes::Kind, body: &[u8]) -> Option<Codec> {
     let width = u32::from(boxes::u16_at(body, 24)?);
     let height = u32::from(boxes::u16_at(body, 26)?);
     let inside = body.get(VISUAL_BYTES..)?;
-    let pixel_aspect = boxes::child(inside, b"pasp").and_then(|pasp| {
+    let pixel_aspect = boxes::child(inside, *b"pasp").and_then(|pasp| {
         let shape = (boxes::u32_at(pasp, 0)?, boxes::u32_at(pasp, 4)?);
         (shape.0 > 0 && shape.1 > 0 && shape != (1, 1)).then_some(shape)
     });
     let mut codec = Codec { width, height, pixel_aspect, ..named(kind) };
-    if let Some((name, stream)) = caps::video(&kind, inside) {
-        codec.name = name.to_owned();
+    if let Some((name, stream)) = caps::video(kind, inside) {
+        name.clone_into(&mut codec.name);
         codec.caps = Some(caps::with_picture(&stream, &codec));
     }
     Some(codec)
@@ -83,13 +83,13 @@ fn visual(kind: boxes::Kind, body: &[u8]) -> Option<Codec> {
 fn sound(kind: boxes::Kind, body: &[u8]) -> Option<(Codec, Packing)> {
     let sound = Sound::read(body)?;
     let mut codec = Codec { channels: sound.channels, sample_rate: sound.sample_rate, ..named(kind) };
-    if let Some((name, stream, bytes)) = raw(&kind, &sound) {
-        codec.name = name.to_owned();
+    if let Some((name, stream, bytes)) = raw(kind, &sound) {
+        name.clone_into(&mut codec.name);
         codec.caps = Some(caps::with_sound(&stream, &codec));
         return Some((codec, Packing::Frames { bytes }));
     }
-    if let Some(coded) = caps::audio(&kind, sound.boxes) {
-        codec.name = coded.name.to_owned();
+    if let Some(coded) = caps::audio(kind, sound.boxes) {
+        coded.name.clone_into(&mut codec.name);
         // The decoder configuration knows better than the entry.
         codec.channels = coded.channels.unwrap_or(codec.channels);
         codec.sample_rate = coded.sample_rate.unwrap_or(codec.sample_rate);
@@ -133,11 +133,11 @@ impl<'a> Sound<'a> {
 }
 
 /// Raw audio: its name, caps without rate and channels, and bytes of a frame.
-fn raw(kind: &boxes::Kind, sound: &Sound<'_>) -> Option<(&'static str, String, u32)> {
+fn raw(kind: boxes::Kind, sound: &Sound<'_>) -> Option<(&'static str, String, u32)> {
     const FLAG_FLOAT: u32 = 1;
     const FLAG_BIG_ENDIAN: u32 = 2;
     const FLAG_SIGNED: u32 = 4;
-    let (bits, letter, big) = match kind {
+    let (bits, letter, big) = match &kind {
         b"sowt" => (sound.bits, 'S', false),
         b"twos" => (sound.bits, 'S', true),
         b"in24" => (24, 'S', !is_little(sound.boxes)),
@@ -146,8 +146,8 @@ fn raw(kind: &boxes::Kind, sound: &Sound<'_>) -> Option<(&'static str, String, u
         b"fl64" => (64, 'F', !is_little(sound.boxes)),
         b"raw " => (8, 'U', false),
         b"ipcm" | b"fpcm" => {
-            let pcm = boxes::child(sound.boxes, b"pcmC")?;
-            let letter = if kind == b"fpcm" { 'F' } else { 'S' };
+            let pcm = boxes::child(sound.boxes, *b"pcmC")?;
+            let letter = if kind == *b"fpcm" { 'F' } else { 'S' };
             (u32::from(*pcm.get(5)?), letter, pcm.get(4)? & 1 == 0)
         }
         b"lpcm" => {
@@ -181,7 +181,7 @@ fn raw(kind: &boxes::Kind, sound: &Sound<'_>) -> Option<(&'static str, String, u
 
 /// `enda` inside `wave`: 1 says little-endian.
 fn is_little(inside: &[u8]) -> bool {
-    let enda = boxes::descend(inside, &[b"wave", b"enda"]).or_else(|| boxes::child(inside, b"enda"));
+    let enda = boxes::descend(inside, &[*b"wave", *b"enda"]).or_else(|| boxes::child(inside, *b"enda"));
     enda.and_then(|body| boxes::u16_at(body, 0)) == Some(1)
 }
 

@@ -103,7 +103,7 @@ impl Tables {
 
 /// `stz2` (§8.7.3.3): sizes of 4, 8 or 16 bits.
 fn compact_sizes(stbl: &[u8]) -> Option<StszSamples> {
-    let body = boxes::child(stbl, b"stz2")?;
+    let body = boxes::child(stbl, *b"stz2")?;
     let bits = *body.get(7)?;
     let count = usize::try_from(boxes::u32_at(body, 8)?).ok()?;
     let raw = body.get(12..)?;

@@ -14,7 +14,7 @@ fn bytes_of(atom: &impl Atom) -> Vec<u8> {
     bytes
 }
 
-fn container(kind: &boxes::Kind, children: &[Vec<u8>]) -> Vec<u8> {
+fn container(kind: boxes::Kind, children: &[Vec<u8>]) -> Vec<u8> {
     let body = children.concat();
     let mut bytes = u32::try_from(body.len() + 8).unwrap().to_be_bytes().to_vec();
     bytes.extend(kind);
@@ -26,16 +26,16 @@ fn content(whole: &[u8]) -> &[u8] {
     &whole[8..]
 }
 
-fn hdlr(kind: &boxes::Kind) -> Vec<u8> {
-    container(b"hdlr", &[vec![0; 8], kind.to_vec(), vec![0; 13]])
+fn hdlr(kind: boxes::Kind) -> Vec<u8> {
+    container(*b"hdlr", &[vec![0; 8], kind.to_vec(), vec![0; 13]])
 }
 
 fn avc_entry() -> Vec<u8> {
     let mut fixed = vec![0; 78];
     fixed[25] = 160;
     fixed[27] = 120;
-    let pasp = container(b"pasp", &[vec![0, 0, 0, 4, 0, 0, 0, 3]]);
-    container(b"avc1", &[fixed, container(b"avcC", &[vec![1, 100, 0, 31]]), pasp])
+    let pasp = container(*b"pasp", &[vec![0, 0, 0, 4, 0, 0, 0, 3]]);
+    container(*b"avc1", &[fixed, container(*b"avcC", &[vec![1, 100, 0, 31]]), pasp])
 }
 
 fn aac_entry() -> Vec<u8> {
@@ -46,11 +46,11 @@ fn aac_entry() -> Vec<u8> {
     let specific = vec![5, 2, 0x11, 0x90];
     let config = [vec![4, 13 + 4, 0x40], vec![0; 12], specific].concat();
     let es = [vec![0; 4], vec![3, u8::try_from(3 + config.len()).unwrap(), 0, 1, 0], config].concat();
-    container(b"mp4a", &[fixed, container(b"esds", &[es])])
+    container(*b"mp4a", &[fixed, container(*b"esds", &[es])])
 }
 
 fn stsd(entry: Vec<u8>) -> Vec<u8> {
-    container(b"stsd", &[vec![0, 0, 0, 0, 0, 0, 0, 1], entry])
+    container(*b"stsd", &[vec![0, 0, 0, 0, 0, 0, 0, 1], entry])
 }
 
 struct Trak {
@@ -65,10 +65,10 @@ fn trak(trak: Trak) -> Vec<u8> {
     let mut head = Tkhd { track_id: trak.id, enabled: true, ..Tkhd::default() };
     (head.matrix.a, head.matrix.b, head.matrix.c, head.matrix.d) = (0, 0x1_0000, -0x1_0000, 0);
     let media_head = Mdhd { timescale: trak.timescale, language: "fra".into(), ..Mdhd::default() };
-    let stbl = container(b"stbl", &trak.tables);
-    let mdia = container(b"mdia", &[bytes_of(&media_head), hdlr(&trak.handler), container(b"minf", &[stbl])]);
-    let edts = container(b"edts", &[bytes_of(&Elst { entries: trak.edits })]);
-    container(b"trak", &[bytes_of(&head), edts, mdia])
+    let stbl = container(*b"stbl", &trak.tables);
+    let mdia = container(*b"mdia", &[bytes_of(&media_head), hdlr(trak.handler), container(*b"minf", &[stbl])]);
+    let edts = container(*b"edts", &[bytes_of(&Elst { entries: trak.edits })]);
+    container(*b"trak", &[bytes_of(&head), edts, mdia])
 }
 
 /// Five pictures I P B B P at 25 fps in two chunks, the first skipped by an edit.
@@ -110,7 +110,7 @@ fn indexed() -> Vec<u8> {
     };
     let sound = Trak { id: 2, handler: *b"soun", timescale: 48_000, edits: vec![edit(64, Some(1024))], tables: audio };
     let head = bytes_of(&Mvhd { timescale: 1000, ..Mvhd::default() });
-    container(b"moov", &[head, trak(video), trak(sound)])
+    container(*b"moov", &[head, trak(video), trak(sound)])
 }
 
 #[test]
@@ -153,22 +153,22 @@ fn a_short_file_keeps_the_packets_that_lie_inside() {
 fn fragmented() -> (Vec<u8>, Vec<u8>) {
     let video = Trak { id: 7, handler: *b"vide", timescale: 1000, edits: vec![], tables: vec![stsd(avc_entry())] };
     let trex = Trex { track_id: 7, default_sample_duration: 40, default_sample_flags: 0x1_0000, ..Trex::default() };
-    let moov = container(b"moov", &[trak(video), container(b"mvex", &[bytes_of(&trex)])]);
+    let movie_box = container(*b"moov", &[trak(video), container(*b"mvex", &[bytes_of(&trex)])]);
     let sample = |size, cts, flags| TrunEntry { size: Some(size), cts: Some(cts), flags, duration: None };
     let trun = Trun { data_offset: Some(108), samples: vec![sample(30, 0, Some(0)), sample(20, -40, None)].into() };
     let head = Tfhd { track_id: 7, default_base_is_moof: true, ..Tfhd::default() };
     let traf =
-        container(b"traf", &[bytes_of(&head), bytes_of(&Tfdt { base_media_decode_time: 4000 }), bytes_of(&trun)]);
-    let moof = container(b"moof", &[traf]);
-    (moov, moof)
+        container(*b"traf", &[bytes_of(&head), bytes_of(&Tfdt { base_media_decode_time: 4000 }), bytes_of(&trun)]);
+    let fragment_box = container(*b"moof", &[traf]);
+    (movie_box, fragment_box)
 }
 
 #[test]
 fn fragments_add_packets() {
-    let (moov, moof) = fragmented();
-    let mut movie = Movie::parse(content(&moov)).unwrap();
+    let (movie_box, fragment_box) = fragmented();
+    let mut movie = Movie::parse(content(&movie_box)).unwrap();
     assert!(movie.fragmented);
-    movie.add_fragment(content(&moof), 10_000).unwrap();
+    movie.add_fragment(content(&fragment_box), 10_000).unwrap();
     let packets = &movie.tracks[0].packets;
     let rows: Vec<_> =
         packets.iter().map(|p| (p.offset, p.bytes, p.sync, p.pts_ns / 1_000_000, p.duration_ns / 1_000_000)).collect();
@@ -179,13 +179,13 @@ fn fragments_add_packets() {
 
 #[test]
 fn a_fragment_that_lists_nothing_cannot_fill_memory() {
-    let (moov, _) = fragmented();
-    let mut movie = Movie::parse(content(&moov)).unwrap();
+    let (movie_box, _) = fragmented();
+    let mut movie = Movie::parse(content(&movie_box)).unwrap();
     let trun =
         Trun { data_offset: None, samples: mp4_atom::TrunSamples::Inherited { count: u32::MAX, first_flags: None } };
     let head = Tfhd { track_id: 7, default_sample_size: Some(1), ..Tfhd::default() };
-    let moof = container(b"moof", &[container(b"traf", &[bytes_of(&head), bytes_of(&trun)])]);
-    assert!(matches!(movie.add_fragment(content(&moof), 0), Err(Error::TooManyPackets)));
+    let fragment_box = container(*b"moof", &[container(*b"traf", &[bytes_of(&head), bytes_of(&trun)])]);
+    assert!(matches!(movie.add_fragment(content(&fragment_box), 0), Err(Error::TooManyPackets)));
     assert!(movie.tracks[0].packets.is_empty());
 }
 
@@ -197,7 +197,7 @@ fn raw_sound_is_cut_into_packets_of_many_frames() {
     fixed[24] = 0xbb;
     fixed[25] = 0x80;
     let tables = vec![
-        stsd(container(b"sowt", &[fixed])),
+        stsd(container(*b"sowt", &[fixed])),
         bytes_of(&Stts { entries: vec![SttsEntry { sample_count: 10_000, sample_delta: 1 }] }),
         bytes_of(&Stsz { samples: StszSamples::Identical { count: 10_000, size: 4 } }),
         bytes_of(&Stsc {
@@ -205,8 +205,9 @@ fn raw_sound_is_cut_into_packets_of_many_frames() {
         }),
         bytes_of(&Stco { entries: vec![100, 90_000] }),
     ];
-    let moov = container(b"moov", &[trak(Trak { id: 1, handler: *b"soun", timescale: 48_000, edits: vec![], tables })]);
-    let movie = Movie::parse(content(&moov)).unwrap();
+    let movie_box =
+        container(*b"moov", &[trak(Trak { id: 1, handler: *b"soun", timescale: 48_000, edits: vec![], tables })]);
+    let movie = Movie::parse(content(&movie_box)).unwrap();
     let rows: Vec<_> = movie.tracks[0].packets.iter().map(|p| (p.offset, p.bytes)).collect();
     assert_eq!(rows, [(100, 16_384), (100 + 16_384, 3616), (90_000, 16_384), (90_000 + 16_384, 3616)]);
     assert_eq!(movie.tracks[0].packets[2].pts_ns, 5000 * 1_000_000_000 / 48_000);
@@ -231,15 +232,15 @@ proptest! {
         edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
         cut in any::<prop::sample::Index>(), fragment: bool,
     ) {
-        let (moov, moof) = fragmented();
-        let mut bytes = if fragment { moof.clone() } else { indexed() };
+        let (movie_box, fragment_box) = fragmented();
+        let mut bytes = if fragment { fragment_box.clone() } else { indexed() };
         for (at, value) in &edits {
             let place = at.index(bytes.len());
             bytes[place] = *value;
         }
         bytes.truncate(cut.index(bytes.len() * 4).max(8).min(bytes.len()));
         if fragment {
-            let mut movie = Movie::parse(content(&moov)).unwrap();
+            let mut movie = Movie::parse(content(&movie_box)).unwrap();
             drop(movie.add_fragment(content(&bytes), u64::MAX - 5));
             prop_assert!(movie.tracks[0].packets.len() <= PACKETS_MAX);
         } else if let Ok(movie) = Movie::parse(content(&bytes)) {

@@ -14,7 +14,7 @@ use super::{
 /// Reads the content of a `moov`.
 pub(super) fn movie(moov: &[u8]) -> Result<Movie, Error> {
     let movie_timescale = boxes::leaf::<Mvhd>(moov).map_or(1000, |mvhd| mvhd.timescale);
-    let mvex = boxes::child(moov, b"mvex");
+    let mvex = boxes::child(moov, *b"mvex");
     let mut tracks = Vec::new();
     for (kind, trak) in boxes::children(moov) {
         if kind != *b"trak" {
@@ -41,22 +41,22 @@ pub(super) fn movie(moov: &[u8]) -> Result<Movie, Error> {
 /// Reads the content of a `trak`; `None` if it makes no sense.
 fn track(trak: &[u8], movie_timescale: u32, fragmented: bool) -> Result<Option<Track>, Error> {
     let Some(head) = boxes::leaf::<Tkhd>(trak) else { return Ok(None) };
-    let Some(mdia) = boxes::child(trak, b"mdia") else { return Ok(None) };
+    let Some(mdia) = boxes::child(trak, *b"mdia") else { return Ok(None) };
     let Some(media_head) = boxes::leaf::<Mdhd>(mdia) else { return Ok(None) };
-    let media = media(mdia);
-    let Some(stbl) = boxes::descend(mdia, &[b"minf", b"stbl"]) else { return Ok(None) };
-    let Some((codec, packing)) = boxes::child(stbl, b"stsd").and_then(|stsd| entry::read(stsd, media)) else {
+    let carries = media(mdia);
+    let Some(stbl) = boxes::descend(mdia, &[*b"minf", *b"stbl"]) else { return Ok(None) };
+    let Some((codec, packing)) = boxes::child(stbl, *b"stsd").and_then(|stsd| entry::read(stsd, carries)) else {
         return Ok(None);
     };
-    let clock = match boxes::child(trak, b"edts").and_then(boxes::leaf::<Elst>) {
+    let clock = match boxes::child(trak, *b"edts").and_then(boxes::leaf::<Elst>) {
         Some(edits) => Clock::edited(media_head.timescale, movie_timescale, &edits, fragmented),
         None => Clock::plain(media_head.timescale),
     };
     let mut packets = Vec::new();
     let mut next_tick = 0;
-    if media != Media::Other {
+    if carries != Media::Other {
         let mut tables = Tables::read(stbl);
-        if media == Media::Audio {
+        if carries == Media::Audio {
             // Every frame of sound is a sync sample, whatever an `stss` says.
             tables.syncs = None;
         }
@@ -66,7 +66,7 @@ fn track(trak: &[u8], movie_timescale: u32, fragmented: bool) -> Result<Option<T
     }
     Ok(Some(Track {
         id: head.track_id,
-        media,
+        media: carries,
         enabled: head.enabled,
         codec,
         rotation: rotation(&head),
@@ -82,7 +82,7 @@ fn track(trak: &[u8], movie_timescale: u32, fragmented: bool) -> Result<Option<T
 
 fn media(mdia: &[u8]) -> Media {
     // `hdlr`: version and flags, `pre_defined`, then the handler type (§8.4.3).
-    match boxes::child(mdia, b"hdlr").and_then(|hdlr| hdlr.get(8..12)) {
+    match boxes::child(mdia, *b"hdlr").and_then(|hdlr| hdlr.get(8..12)) {
         Some(b"vide") => Media::Video,
         Some(b"soun") => Media::Audio,
         _ => Media::Other,
