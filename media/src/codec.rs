@@ -13,7 +13,8 @@ pub enum DecoderConfig {
 }
 
 impl DecoderConfig {
-    /// The codec string of RFC 6381: `avc1.64001f`, `mp4a.40.2`.
+    /// The codec string of RFC 6381: `avc1.64001f`, `mp4a.40.2`. Bytes that are not there count as 0,
+    /// which no decoder supports, so that a truncated configuration is never mistaken for a good one.
     pub fn codec_string(&self) -> String {
         match self {
             Self::Avc(record) => {
@@ -33,3 +34,6 @@ impl DecoderConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

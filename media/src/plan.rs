@@ -1,11 +1,12 @@
 //! The plan of a generation: everything about its streams that is known before a frame is encoded.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     chunks::Segments,
+    rational::{micros, mul_div_round},
     timeline::{AudioGrid, Timeline},
     track::Track,
 };
@@ -137,6 +138,40 @@ impl Plan {
             Track::Rung(_) => (self.timeline.segment_frames(n), u64::from(self.timeline.frame_ticks)),
         };
         (!span.is_empty()).then(|| (span.start * unit, (span.end - span.start) * unit))
+    }
+
+    /// Start and end of segment `n` of the track in microseconds; `None` when there is none.
+    ///
+    /// Each end is rounded on its own and the printed duration is their difference, so that the sum
+    /// over any run of segments is exact to a microsecond, however long the film (packaging rule 9).
+    pub fn segment_us(&self, track: Track, n: u64) -> Option<Range<u64>> {
+        let (start, duration) = self.segment_ticks(track, n)?;
+        let timescale = self.timescale(track);
+        Some(micros(start, timescale)..micros(start.saturating_add(duration), timescale))
+    }
+
+    /// EXT-X-TARGETDURATION of the playlist that lists all segments of the track, in seconds.
+    ///
+    /// Audio and rungs share one; the trick track's I-frame playlist has its own (rules 8 and 40).
+    pub fn track_target_duration_s(&self, track: Track) -> u64 {
+        if track != Track::Trick {
+            return self.target_duration_s;
+        }
+        let spans = (1..=self.segments(track)).filter_map(|n| self.segment_us(track, n));
+        let longest_us = spans.map(|span| span.end - span.start).max().unwrap_or(0);
+        mul_div_round(longest_us, 1, 1_000_000).max(1)
+    }
+}
+
+// === impl AudioTrack ===
+
+impl AudioTrack {
+    /// The language as documents may print it: a BCP 47 tag, `und` where the source said something else.
+    pub fn language_tag(&self) -> &str {
+        let subtag = |text: &str| (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let tag = self.language.as_str();
+        let alphabetic = tag.split('-').next().is_some_and(|first| first.bytes().all(|b| b.is_ascii_alphabetic()));
+        if alphabetic && tag.split('-').all(subtag) { tag } else { "und" }
     }
 }
 

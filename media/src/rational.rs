@@ -39,6 +39,11 @@ pub fn mul_div_ceil(a: u64, b: u64, c: u64) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
 
+/// Ticks as microseconds, rounded to the nearest; the resolution of every printed time.
+pub fn micros(ticks: u64, timescale: u32) -> u64 {
+    mul_div_round(ticks, 1_000_000, u64::from(timescale))
+}
+
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }

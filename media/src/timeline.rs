@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rational::{Rational, mul_div_ceil, mul_div_round};
+use crate::rational::{Rational, micros, mul_div_ceil, mul_div_round};
 
 /// Segments at the head that are one GOP long, so that the first of them is encoded soonest.
 const RAMP_SEGMENTS: u64 = 2;
@@ -203,19 +203,18 @@ impl Timeline {
 
     /// EXT-X-TARGETDURATION: the largest rounded EXTINF of all audio and video tracks, in seconds.
     pub fn target_duration_s(&self, audio: Option<AudioGrid>) -> u64 {
-        // Segments differ only at the ramp, in the middle and at the end; audio by a frame here and there.
-        let mut longest = 0;
+        let frame_ticks = u64::from(self.frame_ticks);
+        let mut longest_us = 0;
         for n in 1..=self.segments() {
             let frames = self.segment_frames(n);
-            let ticks = self.ticks(frames.end - frames.start);
-            longest = longest.max(mul_div_round(ticks, 1, u64::from(self.timescale)));
+            longest_us = longest_us.max(printed_us(&frames, frame_ticks, self.timescale));
             if let Some(grid) = audio {
                 let span = self.audio_frames(grid, n);
-                let samples = (span.end - span.start) * u64::from(grid.frame_samples);
-                longest = longest.max(mul_div_round(samples, 1, u64::from(grid.sample_rate)));
+                let samples = u64::from(grid.frame_samples);
+                longest_us = longest_us.max(printed_us(&span, samples, grid.sample_rate));
             }
         }
-        longest.max(1)
+        mul_div_round(longest_us, 1, 1_000_000).max(1)
     }
 
     /// The frame at which segment `n + 1` would start, were the presentation endless.
@@ -235,6 +234,13 @@ impl Timeline {
         let unit = u64::from(self.fps.num) * u64::from(audio.frame_samples);
         (rate, unit)
     }
+}
+
+/// The EXTINF of a span of frames: the difference of its printed ends, so that a duration just below
+/// a half second is rounded as its printed form is.
+fn printed_us(span: &Range<u64>, unit: u64, timescale: u32) -> u64 {
+    let at = |frame: u64| micros(frame.saturating_mul(unit), timescale);
+    at(span.end).saturating_sub(at(span.start))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "callers clamp to 1..=10,000,000")]
