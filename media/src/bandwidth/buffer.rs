@@ -4,7 +4,7 @@
 use super::declared;
 use crate::{
     presentation::Presentation,
-    rational::{micros, mul_div_ceil},
+    rational::{micros, mul_div_ceil, mul_div_round},
     timeline::Timeline,
     track::Track,
 };
@@ -20,11 +20,11 @@ struct Drain {
     bits: u64,
 }
 
-/// `MPD@minBufferTime` in microseconds: a GOP, so that a player that waits for this much can start
-/// with the first segment alone.
+/// `MPD@minBufferTime` in microseconds: three quarters of a GOP. A player that waits for this much
+/// starts with the first segment alone, although its audio may end up to half an audio frame earlier.
 pub fn min_buffer_us(timeline: &Timeline) -> u64 {
     let frames = u64::from(timeline.gop_frames).min(timeline.frames);
-    micros(timeline.ticks(frames), timeline.timescale).max(1)
+    mul_div_round(micros(timeline.ticks(frames), timeline.timescale), 3, 4).max(1)
 }
 
 /// `Representation@bandwidth`: the declared peak, raised where a client that receives at that rate

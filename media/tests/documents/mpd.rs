@@ -134,7 +134,7 @@ fn sets_carry_what_players_look_for() {
     assert_eq!(ids, ["720p", "480p", "240p", "audio", "trick", "thumbnails"]);
     let root = &found[0];
     assert_eq!(root.get("mediaPresentationDuration"), Some("PT21.271250S"));
-    assert_eq!(root.get("minBufferTime"), Some("PT2.002000S"));
+    assert_eq!(root.get("minBufferTime"), Some("PT1.501500S"));
 }
 
 #[test]

@@ -93,9 +93,10 @@ fn the_mpd_raises_a_rate_that_would_run_dry() {
     let fragment = &mut part.segments.last_mut().unwrap().fragments[0];
     (fragment.bytes, fragment.first_sample_end) = (1_500_000, 1_500_000);
     let raised = bandwidth::under_buffer(&film, track).unwrap();
-    // 12 megabits are needed at once, and 2.002 s are buffered.
-    assert!(raised >= 12_000_000 * 1000 / 2002, "{raised}");
-    assert!(raised < 12_000_000 * 1000 / 2002 + 1_500_000, "{raised}");
+    // 12 megabits are needed at once, and 1.5015 s are buffered.
+    let floor = 12_000_000 * 10_000 / 15_015;
+    assert!(raised >= floor, "{raised}");
+    assert!(raised < floor + 1_500_000, "{raised}");
 }
 
 proptest! {
