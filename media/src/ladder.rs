@@ -27,6 +27,8 @@ const REFERENCE_CAP_BPS: f64 = 2_800_000.0;
 const CAP_POWER: f64 = 0.75;
 /// Above 30 frames a second the cap grows by this; half the frames look much like the ones before.
 const HIGH_RATE_FACTOR: f64 = 1.5;
+/// Where that begins: cameras that mean 30 are off by some hundredths.
+const HIGH_RATE_FPS: u64 = 31;
 /// A 320x180 trick picture a second: 18 KB each at most, since the buffer holds half a second.
 const TRICK_CAP_BPS: f64 = 300_000.0;
 const TRICK_PIXELS: f64 = 320.0 * 180.0;
@@ -199,7 +201,7 @@ impl Shown {
 }
 
 fn rung(label: u16, width: u32, height: u32, fps: Rational) -> Rung {
-    let high_rate = u64::from(fps.num) > 30 * u64::from(fps.den);
+    let high_rate = u64::from(fps.num) >= HIGH_RATE_FPS * u64::from(fps.den);
     let factor = if high_rate { HIGH_RATE_FACTOR } else { 1.0 };
     let cap_bps = cap(factor * REFERENCE_CAP_BPS * (pixels(width, height) / REFERENCE_PIXELS).powf(CAP_POWER));
     Rung { label, width, height, cap_bps, target_bps: percent(cap_bps, TARGET_PERCENT), buffer_ms: BUFFER_MS }

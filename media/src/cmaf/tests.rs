@@ -1,5 +1,6 @@
 //! Writer and reader agree, other readers agree with both, and nothing trusts its input.
 
+mod gridded;
 mod mutation;
 mod verdicts;
 

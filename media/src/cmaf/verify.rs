@@ -66,7 +66,7 @@ pub fn verify(plan: &Plan, part: &TrackChunk, bytes: &[u8]) -> Vec<Finding> {
     }
     let mut rest = fragments.iter();
     let mut offset = 0;
-    for (n, segment) in (part.first..).zip(&part.segments) {
+    for (n, segment) in (part.first..=u64::MAX).zip(&part.segments) {
         let Some(slots) = slots(plan, part.track, n) else {
             findings.damaged(rule::TIMES, format!("{} {n}: not on the grid", part.track));
             return findings.0;

@@ -55,6 +55,7 @@ fn caps_follow_the_pixels_and_the_rate() {
         plan_rungs(1920, 1080, fps, &Config::default()).iter().map(|rung| rung.cap_bps / 1000).collect::<Vec<_>>()
     };
     assert_eq!(caps(Rational::new(30, 1)), [5140, 2800, 1530, 990, 540]);
+    assert_eq!(caps(Rational::new(3005, 100)), caps(Rational::new(30, 1)));
     assert_eq!(caps(Rational::new(60_000, 1001)), [7720, 4200, 2290, 1480, 810]);
     let top = plan_rungs(1280, 720, Rational::new(25, 1), &Config::default())[0];
     assert_eq!((top.target_bps, top.buffer_ms), (1_680_000, 500));
