@@ -16,7 +16,8 @@ proptest! {
     #[test]
     fn slots_cover_the_grid(
         rate in prop_oneof![
-            Just((24_000, 1001)), Just((25, 1)), Just((30_000, 1001)), Just((50, 1)), Just((60, 1)), (1000u32..60_000, 1000u32..=1001),
+            Just((24_000, 1001)), Just((25, 1)), Just((30_000, 1001)), Just((50, 1)), Just((60, 1)),
+            (1000u32..60_000, 1000u32..=1001),
         ],
         frames in 1u64..20_000,
         gop_s in 0.5f64..20.0, segment_s in 0.5f64..20.0,
