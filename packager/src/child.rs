@@ -21,9 +21,9 @@ pub mod local;
 pub use io::ChildIo;
 
 /// Exit code after the job's result was sent, whatever it was.
-pub const EXIT_DONE: u8 = 0;
+pub const EXIT_DONE: i32 = 0;
 /// Exit code of a child that could not start: standard input is not the worker's socket, no sandbox.
-pub const EXIT_BUG: u8 = 70;
+pub const EXIT_BUG: i32 = 70;
 
 /// Why a child ends before it has a job.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ enum Error {
 /// Standard input is a socket to the worker. Nothing is read from anywhere else before the process
 /// has confined itself. When the worker goes away, the process is gone at once.
 #[must_use]
-pub fn main() -> u8 {
+pub fn main() -> i32 {
     match live(Instant::now()) {
         Ok(()) => EXIT_DONE,
         Err(error) => {

@@ -4,7 +4,9 @@
 //! from strangers is only ever parsed there. The worker itself never calls GStreamer.
 
 pub mod child;
+pub mod elements;
 pub mod encode;
+mod jobs;
 pub mod poster;
 pub mod probe;
 pub mod protocol;

@@ -455,6 +455,16 @@ pub struct Limits {
     pub open_files: u64,
 }
 
+// === impl Limits ===
+
+impl Default for Limits {
+    /// Address space has headroom over what the worker allows as resident memory: thread stacks and
+    /// mappings count there though nobody touches them.
+    fn default() -> Self {
+        Self { address_space_bytes: 16 << 30, cpu_s: 48 * 3600, file_bytes: 1 << 30, open_files: 1024 }
+    }
+}
+
 // === impl Failure ===
 
 impl Failure {

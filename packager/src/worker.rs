@@ -1,6 +1,192 @@
 //! The worker's side: children, what they are served, and the loop that claims jobs.
 
+use std::{collections::BTreeSet, fs, io, path::PathBuf, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::Catalog;
+use vidstream_media::{ladder, timeline};
+use vidstream_plugins::{Kind, Registry};
+use vidstream_store::Store;
+
+use crate::{
+    jobs::Context,
+    protocol::{EncoderChoice, Failure, InspectJob, Isolation, Job, Report},
+};
+
+pub(crate) mod backend;
+mod claims;
+mod convert;
+mod identity;
+pub(crate) mod lease;
 mod log;
 pub mod process;
 pub mod service;
+mod slots;
+pub(crate) mod source;
+pub(crate) mod spares;
 pub mod watch;
+
+pub use identity::Identity;
+pub use slots::Slots;
+
+use process::{ChildConfig, Ended, Launcher};
+use spares::Spares;
+
+/// Codec of all video tracks.
+const VIDEO_CODEC: &str = "h264";
+/// Codec of all audio tracks.
+const AUDIO_CODEC: &str = "aac";
+
+/// What a worker is made from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder for temporary files and the GStreamer registry.
+    pub data: PathBuf,
+    /// How many jobs run side by side.
+    pub slots: Slots,
+    /// How children are started and limited.
+    pub child: ChildConfig,
+    /// Which renditions are planned.
+    pub ladder: ladder::Config,
+    /// How the grid is planned.
+    pub timeline: timeline::Config,
+}
+
+/// The catalog, the objects and the plugins that a worker works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The objects.
+    pub store: Store,
+    /// The plugins.
+    pub plugins: Arc<Registry>,
+}
+
+/// A worker that is ready to claim jobs.
+pub struct Worker {
+    identity: Identity,
+    slots: Slots,
+    context: Arc<Context>,
+    encoders: BTreeSet<(String, String)>,
+}
+
+/// A worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its folders cannot be made.
+    #[error("the worker's folder {path} cannot be prepared: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Children do not start, or GStreamer does not in them.
+    #[error("children do not start: {0}")]
+    Child(Failure),
+    /// No plugin for a codec has its GStreamer element installed.
+    #[error("no plugin makes {codec} here; install one of these GStreamer elements: {elements}")]
+    NoEncoder {
+        /// The codec.
+        codec: &'static str,
+        /// Elements of the known plugins.
+        elements: String,
+    },
+}
+
+/// What the children of this machine can do.
+struct Abilities {
+    elements: BTreeSet<String>,
+    isolation: Isolation,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Prepares folders, lets a child look at the GStreamer plugins, and chooses the encoders.
+    pub async fn start(config: Config, parts: Parts, identity: Identity) -> Result<Self, Error> {
+        let temp = config.data.join("children").join(&identity.id);
+        let registry = config.data.join("gstreamer-registry.bin");
+        fresh_folder(&temp)?;
+        let launcher = Launcher::new(with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
+            .map_err(|source| Error::Folder { path: temp, source })?;
+        let abilities = inspect(&launcher, &parts.plugins).await?;
+        let video = choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?;
+        let audio = choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?;
+        let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
+        let encoders: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
+        tracing::info!(
+            worker = identity.id, isolation = ?abilities.isolation, video = video.plugin, audio = audio.plugin,
+            "worker is ready"
+        );
+        let slots = config.slots;
+        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), video, audio));
+        Ok(Self { identity, slots, context, encoders })
+    }
+
+    /// Claims and does jobs until `shutdown`. Then children are killed and claims given back, within
+    /// a few seconds.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let worker = vidstream_catalog::Worker { id: self.identity.id.clone(), encoders: self.encoders };
+        let context = Arc::clone(&self.context);
+        let warm_stop = shutdown.clone();
+        let warm = tokio::spawn(async move { context.spares.keep_warm(&warm_stop).await });
+        claims::run(self.context, worker, self.slots, shutdown).await;
+        if let Err(error) = warm.await {
+            tracing::error!(%error, "the task that keeps a spare child failed");
+        }
+        tracing::info!(worker = self.identity.id, "worker has ended");
+    }
+}
+
+/// An empty folder: what a killed worker of the same id left is removed.
+fn fresh_folder(path: &PathBuf) -> Result<(), Error> {
+    let of = |source| Error::Folder { path: path.clone(), source };
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(of(error)),
+        _ => {}
+    }
+    fs::create_dir_all(path).map_err(of)
+}
+
+/// Puts the folders of plugin libraries on the path that children search.
+fn with_libraries(mut config: ChildConfig, plugins: &Registry) -> ChildConfig {
+    let mut folders = plugins.library_folders();
+    if folders.is_empty() {
+        return config;
+    }
+    folders.extend(std::env::var_os("GST_PLUGIN_PATH").iter().flat_map(std::env::split_paths));
+    match std::env::join_paths(folders) {
+        Ok(path) => config.env.push(("GST_PLUGIN_PATH".into(), path)),
+        Err(error) => tracing::warn!(%error, "plugin libraries in folders with a colon cannot be loaded"),
+    }
+    config
+}
+
+/// Lets a child find out which elements exist; it also writes the registry file for those after it.
+async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<Abilities, Error> {
+    let elements = plugins.iter().map(|plugin| plugin.element.clone()).collect();
+    let spare = launcher.launch(true).await.map_err(Error::Child)?;
+    let isolation = spare.isolation;
+    let job = Job::Inspect(InspectJob { elements });
+    let watch = launcher.watch();
+    match spare.run(job, 0, watch, service::Nothing, &CancellationToken::new()).await {
+        Ended::Reported(Ok(Report::Inspect(report))) => {
+            Ok(Abilities { elements: report.available.into_iter().collect(), isolation })
+        }
+        Ended::Reported(Err(failure)) => Err(Error::Child(failure)),
+        other => Err(Error::Child(Failure::permanent("worker_protocol", "unexpected report", format!("{other:?}")))),
+    }
+}
+
+fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abilities) -> Result<EncoderChoice, Error> {
+    let candidates = plugins.candidates(kind, codec, |element| abilities.elements.contains(element));
+    let Some(best) = candidates.first() else {
+        let known = plugins.candidates(kind, codec, |_| true);
+        let elements = known.iter().map(|plugin| plugin.element.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::NoEncoder { codec, elements });
+    };
+    Ok(EncoderChoice { plugin: best.name.clone(), version: best.version.clone(), codec: codec.to_owned() })
+}

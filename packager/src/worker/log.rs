@@ -12,6 +12,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tracing::Span;
 
 /// Longer lines are cut.
 const LINE_BYTES_MAX: usize = 1024;
@@ -25,8 +26,21 @@ const END_WAIT: Duration = Duration::from_millis(500);
 /// The last lines of a child.
 #[derive(Debug)]
 pub(super) struct Tail {
-    lines: Arc<Mutex<VecDeque<String>>>,
+    lines: Arc<Mutex<Kept>>,
     reading: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    last: VecDeque<String>,
+    /// What the lines belong to: a spare child gets its job later.
+    span: Span,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self { last: VecDeque::new(), span: Span::none() }
+    }
 }
 
 /// Cuts a stream of bytes into lines of bounded length.
@@ -40,15 +54,19 @@ struct Lines {
 impl Tail {
     /// Follows the standard error of a child until it ends.
     pub(super) fn follow(stderr: Option<ChildStderr>) -> Self {
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let lines = Arc::new(Mutex::new(Kept::new()));
         let kept = Arc::clone(&lines);
-        let span = tracing::Span::current();
         let reading = tokio::spawn(async move {
             if let Some(stderr) = stderr {
-                tracing::Instrument::instrument(read(stderr, &kept), span).await;
+                read(stderr, &kept).await;
             }
         });
         Self { lines, reading }
+    }
+
+    /// Logs further lines as part of a span.
+    pub(super) fn attach(&self, span: Span) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).span = span;
     }
 
     /// The last lines of a child that has ended.
@@ -57,11 +75,11 @@ impl Tail {
             self.reading.abort();
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(String::as_str).collect::<Vec<_>>().join(" | ")
+        lines.last.iter().map(String::as_str).collect::<Vec<_>>().join(" | ")
     }
 }
 
-async fn read(mut stderr: impl AsyncRead + Unpin, kept: &Mutex<VecDeque<String>>) {
+async fn read(mut stderr: impl AsyncRead + Unpin, kept: &Mutex<Kept>) {
     let mut lines = Lines::default();
     let mut count = 0_u64;
     let mut buffer = vec![0; 4096];
@@ -69,14 +87,14 @@ async fn read(mut stderr: impl AsyncRead + Unpin, kept: &Mutex<VecDeque<String>>
     while let Ok(bytes @ 1..) = stderr.read(&mut buffer).await {
         for line in lines.push(buffer.get(..bytes).unwrap_or_default()) {
             count += 1;
-            if count <= LINES_MAX {
-                tracing::debug!(line, "child");
-            }
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == TAIL_LINES {
-                kept.pop_front();
+            if count <= LINES_MAX {
+                tracing::debug!(parent: &kept.span, line, "child");
             }
-            kept.push_back(line);
+            if kept.last.len() == TAIL_LINES {
+                kept.last.pop_front();
+            }
+            kept.last.push_back(line);
         }
     }
     if count > LINES_MAX {
@@ -122,10 +140,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_last_lines_are_kept() {
-        let kept = Mutex::default();
+        let kept = Mutex::new(Kept::new());
         let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
         read(text.as_bytes(), &kept).await;
-        let kept = kept.into_inner().unwrap();
+        let kept = kept.into_inner().unwrap().last;
         assert_eq!(kept.len(), TAIL_LINES);
         assert_eq!(kept.back().unwrap(), "line 99");
     }

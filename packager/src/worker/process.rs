@@ -104,12 +104,36 @@ struct SpawnOrder {
     reply: oneshot::Sender<std::io::Result<Child>>,
 }
 
+// === impl ChildConfig ===
+
+impl ChildConfig {
+    /// The executable of this process as the child, with an argument that makes it call
+    /// [`crate::child::main`].
+    ///
+    /// # Errors
+    /// When the system does not tell what this executable is.
+    pub fn of_this_program(arg: &str) -> std::io::Result<Self> {
+        Ok(Self {
+            program: std::env::current_exe()?,
+            args: vec![arg.into()],
+            env: Vec::new(),
+            limits: Limits::default(),
+            watch: Watch::default(),
+        })
+    }
+}
+
 // === impl Launcher ===
 
 impl Launcher {
     /// Prepares to start children whose temporary folders lie in `temp`.
     pub fn new(config: ChildConfig, temp: &Path, registry: &Path) -> std::io::Result<Self> {
         Ok(Self { config: Arc::new(config), temp: temp.into(), registry: registry.into(), spawner: spawner()? })
+    }
+
+    /// Limits that the worker watches.
+    pub fn watch(&self) -> Watch {
+        self.config.watch
     }
 
     /// Starts a child and waits until it is confined and initialised.
@@ -210,6 +234,11 @@ impl Spare {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Ends a child that is not needed any more.
+    pub async fn discard(self) {
+        end(self.child, self.tail, Duration::ZERO).await;
+    }
+
     /// Gives the child its job, serves it and watches it until it has reported, broken a limit or
     /// was cancelled. The process is gone when this returns.
     pub async fn run<B: Backend>(
@@ -223,6 +252,7 @@ impl Spare {
         let start = ToChild::Start { job: Box::new(job), nice };
         let pulse = Arc::new(Pulse::default());
         let pid = self.child.id();
+        self.tail.attach(tracing::Span::current());
         let sent = frame::write_async(&mut self.to, &start, &[]).await;
         let Self { child, from, to, tail, temp, start_ms, isolation } = self;
         let verdict = if sent.is_err() {

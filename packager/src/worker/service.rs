@@ -48,6 +48,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn log(&self, level: Level, text: &str);
 }
 
+/// The backend of a job that has neither inputs nor outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
 /// Why a service ended without the job's own result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -281,4 +285,46 @@ fn violation(text: &str) -> Error {
 
 fn unknown_output() -> Refusal {
     Refusal { kind: RefusalKind::Invalid, detail: "no such output is open".to_owned() }
+}
+
+// === impl Nothing ===
+
+impl Backend for Nothing {
+    type Writer = ();
+
+    async fn read(&self, _: Input, _: u64, _: u32) -> Result<Bytes, Refusal> {
+        Err(nothing())
+    }
+
+    async fn size(&self, _: Input) -> Result<Option<u64>, Refusal> {
+        Err(nothing())
+    }
+
+    async fn open(&self, _: Output) -> Result<(), Refusal> {
+        Err(nothing())
+    }
+
+    async fn write(&self, (): &mut (), _: Bytes) -> Result<(), Refusal> {
+        Err(nothing())
+    }
+
+    async fn finish(&self, (): ()) -> Result<u64, Refusal> {
+        Err(nothing())
+    }
+
+    async fn discard(&self, (): ()) {}
+
+    async fn publish(&self, _: Part) -> Result<(), Refusal> {
+        Err(nothing())
+    }
+
+    fn progress(&self, _: Progress) {}
+
+    fn log(&self, _: Level, text: &str) {
+        tracing::debug!(text, "child");
+    }
+}
+
+fn nothing() -> Refusal {
+    Refusal { kind: RefusalKind::Invalid, detail: "this job has neither inputs nor outputs".to_owned() }
 }

@@ -21,6 +21,15 @@ pub struct Watch {
     pub resident_bytes: u64,
 }
 
+// === impl Watch ===
+
+impl Default for Watch {
+    /// A film with one key frame is one job of hours; a 4K ladder takes 2 GiB.
+    fn default() -> Self {
+        Self { busy: Duration::from_secs(12 * 3600), silence: Duration::from_secs(60), resident_bytes: 4 << 30 }
+    }
+}
+
 /// Comes back with the reason when the child has broken a limit; never otherwise.
 pub(super) async fn limits(watch: Watch, pid: Option<u32>, pulse: Arc<Pulse>) -> Failure {
     let status = pid.map(|pid| PathBuf::from(format!("/proc/{pid}/status")));

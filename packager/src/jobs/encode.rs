@@ -1,0 +1,84 @@
+//! Makes every track of a run of segments.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use vidstream_media::{Plan, chunks::Segments};
+
+use super::{Context, Counted, NICE_BACKGROUND, NICE_URGENT, Shop, Stop, unexpected};
+use crate::protocol::{EncodeJob, Failure, Job, Report};
+
+/// Jobs longer than this publish what they have as they go.
+const PUBLISH_AFTER_S: f64 = 40.0;
+/// Length of the runs that such a job publishes.
+const PUBLISH_EVERY_S: f64 = 20.0;
+/// More threads than this make an encoder slower or its picture worse.
+const THREADS_MAX: usize = 8;
+
+/// What to make.
+pub(super) struct Order<'a> {
+    pub(super) segments: Segments,
+    pub(super) filler: bool,
+    pub(super) waited_for: bool,
+    pub(super) plan: &'a Plan,
+}
+
+pub(super) async fn run(shop: &Shop<'_>, order: Order<'_>) -> Result<(), Stop> {
+    // Somebody waits for it, or will as soon as the video can be played.
+    let urgent = order.waited_for || order.segments.first == 1;
+    let _counted = Counted::new(&shop.context.encoding);
+    let job = Job::Encode(EncodeJob {
+        segments: order.segments,
+        filler: order.filler,
+        threads: threads(shop.context, urgent),
+        publish_every: publish_every(order.plan, order.segments),
+        elements: elements(shop.context, order.plan)?,
+        plan: order.plan.clone(),
+    });
+    let backend = shop.backend();
+    let nice = if urgent { NICE_URGENT } else { NICE_BACKGROUND };
+    let result = match shop.child(job, nice, backend.clone(), shop.cancel).await {
+        Ok(Report::Encode) if backend.is_all_published() => Ok(()),
+        Ok(Report::Encode) => {
+            let detail = "it ended before its last segment was published";
+            Err(Failure::retryable("worker_protocol", "the child process ended early", detail).into())
+        }
+        Ok(report) => Err(unexpected(&report)),
+        // A refusal of the catalog reaches the child as a failed call; the cause is known here.
+        Err(Stop::Failed(failure)) => Err(backend.refused().unwrap_or(failure).into()),
+        Err(Stop::Cancelled) => Err(Stop::Cancelled),
+    };
+    backend.delete_loose().await;
+    result
+}
+
+/// All cores for a chunk that somebody waits for, shared with those that run beside it; few for the
+/// others, since they run side by side.
+fn threads(context: &Context, urgent: bool) -> u32 {
+    let sharing = if urgent { context.encoding.load(Ordering::Acquire) } else { context.config.slots.work };
+    let threads = (context.cores / sharing.max(1)).clamp(1, THREADS_MAX);
+    u32::try_from(threads).unwrap_or(1)
+}
+
+fn publish_every(plan: &Plan, segments: Segments) -> Option<u64> {
+    let timeline = &plan.timeline;
+    let frames =
+        timeline.segment_frames(segments.last).end.saturating_sub(timeline.segment_frames(segments.first).start);
+    let seconds = timeline.seconds(timeline.ticks(frames));
+    if seconds <= PUBLISH_AFTER_S {
+        return None;
+    }
+    let segment_frames = u64::from(timeline.gop_frames) * u64::from(timeline.segment_gops);
+    let segment_s = timeline.seconds(timeline.ticks(segment_frames));
+    (1..=segments.count()).find(|&n| n as f64 * segment_s >= PUBLISH_EVERY_S)
+}
+
+/// The element of each plugin that the plan pins.
+fn elements(context: &Context, plan: &Plan) -> Result<BTreeMap<String, String>, Failure> {
+    let videos = plan.rungs.iter().chain(plan.trick.as_ref()).map(|video| &video.encoder);
+    let encoders = videos.chain(plan.audio.as_ref().map(|audio| &audio.encoder));
+    let known = encoders.map(|encoder| match context.plugins.get(&encoder.plugin) {
+        Some(plugin) => Ok((plugin.name.clone(), plugin.element.clone())),
+        None => Err(Failure::retryable("plugin_missing", "a pinned plugin is not installed", &encoder.plugin)),
+    });
+    known.collect()
+}

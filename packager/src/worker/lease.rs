@@ -1,0 +1,76 @@
+//! Holds a claim while its job runs, and stops the job when the claim is lost.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::{
+    Catalog, Claim, Error, HintKind, State, Work,
+    limits::{LEASE_MS, RENEW_MS},
+};
+
+/// How often the video is looked at: another process that deletes it gives no hint here.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A claim that could not be renewed for this long is given up before others may take it.
+const GIVE_UP_AFTER: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() - 2_000);
+/// How often a claim is renewed.
+const RENEW_EVERY: Duration = Duration::from_millis(RENEW_MS.unsigned_abs());
+
+/// Renews until the claim is lost, cancels `lost` then, and never comes back: the job does.
+pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationToken) -> Infallible {
+    let mut hints = catalog.hints();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewed = Instant::now();
+    let mut hints_open = true;
+    loop {
+        let doubtful = tokio::select! {
+            _ = looks.tick() => renewed.elapsed() >= RENEW_EVERY || is_doubtful(catalog, claim).await,
+            hint = hints.recv(), if hints_open => match hint {
+                Ok(hint) => hint.kind == HintKind::Cancelled && hint.video.is_none_or(|id| id == claim.video),
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => {
+                    hints_open = false;
+                    false
+                }
+            },
+        };
+        if !doubtful {
+            continue;
+        }
+        match catalog.renew(claim).await {
+            Ok(()) => renewed = Instant::now(),
+            Err(Error::Stale | Error::NotFound) => break,
+            Err(error) if renewed.elapsed() < GIVE_UP_AFTER => {
+                tracing::warn!(%error, "a claim could not be renewed yet")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a claim could not be renewed in time");
+                break;
+            }
+        }
+    }
+    lost.cancel();
+    pending().await
+}
+
+/// Whether the video suggests that the claim was cancelled. What cannot be read decides nothing.
+async fn is_doubtful(catalog: &Catalog, claim: &Claim) -> bool {
+    if claim.work == Work::Delete {
+        return false;
+    }
+    match catalog.video(claim.video).await {
+        Ok(Some(video)) => {
+            matches!(video.state, State::Deleting | State::Failed) || video.generation != claim.generation
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
