@@ -39,7 +39,9 @@ fn title_of(path: &Path) -> String {
 fn token(path: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(path) = path else { return Ok(None) };
     let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Failure::new(Code::NoInput, format!("cannot read the token file {}: {error}", path.display())))?;
+    let text = text.map_err(|error| {
+        Failure::new(Code::NoInput, format!("cannot read the token file {}: {error}", path.display()))
+    })?;
     Ok(Some(text.trim().to_owned()))
 }
 
@@ -49,11 +51,18 @@ pub(crate) async fn refusal(response: reqwest::Response) -> Failure {
     let problem: serde_json::Value = response.json().await.unwrap_or_default();
     let detail = problem.get("detail").or_else(|| problem.get("title")).and_then(serde_json::Value::as_str);
     let sentence = format!("the server refused: {} ({status})", detail.unwrap_or("no reason given"));
-    let code = if status.as_u16() == 507 { Code::Io } else if status.is_server_error() { Code::Unavailable } else { Code::Verdict };
+    let code = if status.as_u16() == 507 {
+        Code::Io
+    } else if status.is_server_error() {
+        Code::Unavailable
+    } else {
+        Code::Verdict
+    };
     Failure::new(code, sentence)
 }
 
 pub(crate) fn unreachable(server: &str, error: &reqwest::Error) -> Failure {
-    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+    let reason =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
     Failure::new(Code::Unavailable, format!("no answer from {server}; is `vidstream serve` running? ({reason})"))
 }

@@ -60,7 +60,11 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
 /// Prints the sentence of a failure and gives its code; a failure without one is a bug.
 pub(crate) fn of_error(error: &anyhow::Error) -> ExitCode {
     eprintln!("vidstream: {error:#}");
-    error.chain().find_map(|cause| cause.downcast_ref::<Failure>()).map_or(Code::Software, |failure| failure.code).into()
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Failure>())
+        .map_or(Code::Software, |failure| failure.code)
+        .into()
 }
 
 /// A child's exit code is for its worker.

@@ -14,7 +14,8 @@ pub(crate) fn run(args: &Plugins) -> anyhow::Result<Code> {
     let text = match &args.action {
         PluginsAction::List => list(&registry)?,
         PluginsAction::Show { name } => {
-            let unknown = || Failure::new(Code::Usage, format!("there is no plugin {name}; `vidstream plugins list` names them"));
+            let unknown =
+                || Failure::new(Code::Usage, format!("there is no plugin {name}; `vidstream plugins list` names them"));
             show(registry.get(name).ok_or_else(unknown)?)?
         }
     };
@@ -23,17 +24,33 @@ pub(crate) fn run(args: &Plugins) -> anyhow::Result<Code> {
 }
 
 fn list(registry: &Registry) -> anyhow::Result<String> {
-    let mut text = format!("{:<14} {:<8} {:<14} {:<6} {:<14} {:>4}  {}\n", "NAME", "VERSION", "KIND", "CODEC", "ELEMENT", "RANK", "STATE");
+    let mut text = format!(
+        "{:<14} {:<8} {:<14} {:<6} {:<14} {:>4}  {}\n",
+        "NAME", "VERSION", "KIND", "CODEC", "ELEMENT", "RANK", "STATE"
+    );
     for plugin in registry.iter() {
         let Plugin { name, version, codec, element, rank, .. } = plugin;
-        writeln!(text, "{name:<14} {version:<8} {:<14} {codec:<6} {element:<14} {rank:>4}  {}", kind(plugin), state(plugin)?)?;
+        writeln!(
+            text,
+            "{name:<14} {version:<8} {:<14} {codec:<6} {element:<14} {rank:>4}  {}",
+            kind(plugin),
+            state(plugin)?
+        )?;
     }
     Ok(text)
 }
 
 fn show(plugin: &Plugin) -> anyhow::Result<String> {
     let mut text = format!("{} {}: {}\n", plugin.name, plugin.version, plugin.description);
-    writeln!(text, "kind      {}\ncodec     {}\nelement   {} ({})\nrank      {}", kind(plugin), plugin.codec, plugin.element, state(plugin)?, plugin.rank)?;
+    writeln!(
+        text,
+        "kind      {}\ncodec     {}\nelement   {} ({})\nrank      {}",
+        kind(plugin),
+        plugin.codec,
+        plugin.element,
+        state(plugin)?,
+        plugin.rank
+    )?;
     let folder = plugin.folder.as_ref().map_or("bundled".to_owned(), |folder| folder.display().to_string());
     writeln!(text, "from      {folder}")?;
     let promises = plugin.promises;
@@ -63,7 +80,8 @@ fn kind(plugin: &Plugin) -> &'static str {
 
 #[cfg(feature = "packager")]
 fn state(plugin: &Plugin) -> anyhow::Result<&'static str> {
-    let exists = vidstream_packager::elements::exists(&plugin.element).map_err(|error| Failure::new(Code::Unavailable, error.to_string()))?;
+    let exists = vidstream_packager::elements::exists(&plugin.element)
+        .map_err(|error| Failure::new(Code::Unavailable, error.to_string()))?;
     Ok(if exists { "available" } else { "element missing" })
 }
 

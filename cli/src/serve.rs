@@ -1,1 +1,203 @@
 //! The server commands: they open the parts, run them side by side and end them together.
+
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::Catalog;
+use vidstream_config::Config;
+use vidstream_origin::Origin;
+use vidstream_store::Store;
+
+use crate::{
+    args::Common,
+    exit::{Code, Failure},
+    logging, settings,
+};
+
+/// Everything has ended this long after Ctrl-C or TERM, or is left behind.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Files in the data folder that say where a server listens, since ports may be chosen by the system.
+const LISTEN_FILE: &str = "listen.addr";
+const ADMIN_FILE: &str = "admin.addr";
+
+/// `serve`: origin and packager in one process.
+pub(crate) fn both(common: &Common) -> anyhow::Result<Code> {
+    start(common, async |server| {
+        let origin = server.bind_origin().await?;
+        let packager = server.packager().await?;
+        server.publish_addresses(&origin)?;
+        let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
+        tokio::join!(origin.run(origin_stop), packager.run(packager_stop));
+        Ok(())
+    })
+}
+
+/// `origin`: delivery, API and page.
+pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
+    start(common, async |server| {
+        let origin = server.bind_origin().await?;
+        server.publish_addresses(&origin)?;
+        origin.run(server.stop.clone()).await;
+        Ok(())
+    })
+}
+
+/// `packager`: jobs only.
+#[cfg(feature = "packager")]
+pub(crate) fn packager(common: &Common) -> anyhow::Result<Code> {
+    start(common, async |server| {
+        server.packager().await?.run(server.stop.clone()).await;
+        Ok(())
+    })
+}
+
+/// The opened parts that both servers share.
+struct Server {
+    config: Config,
+    catalog: Catalog,
+    store: Store,
+    stop: CancellationToken,
+}
+
+fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>) -> anyhow::Result<Code> {
+    let config = settings::load(common)?;
+    logging::start(common.log_json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    let served = runtime.block_on(async {
+        let server = Server::open(config).await?;
+        let signals = tokio::spawn(until_signalled(server.stop.clone()));
+        let stop = server.stop.clone();
+        let overdue = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_WAIT_MAX).await;
+        };
+        tokio::select! {
+            served = serve(&server) => served?,
+            () = overdue => tracing::warn!("not everything has ended in time"),
+        }
+        signals.abort();
+        anyhow::Ok(())
+    });
+    // A blocked file operation must not keep an ended server alive.
+    runtime.shutdown_background();
+    served.map(|()| Code::Done)
+}
+
+// === impl Server ===
+
+impl Server {
+    async fn open(config: Config) -> anyhow::Result<Self> {
+        let disk = |error: std::io::Error| {
+            Failure::new(Code::Io, format!("cannot use the data folder {}: {error}", config.data.display()))
+        };
+        fs::create_dir_all(&config.data).map_err(disk)?;
+        let store = Store::open(&config.store_url).await.map_err(|error| match error {
+            vidstream_store::Error::Url { .. } => Failure::new(Code::Usage, error.to_string()),
+            other => Failure::new(Code::Io, sentence(&other)),
+        })?;
+        let catalog = Catalog::open(&config.catalog_url, vidstream_catalog::Options::default()).await;
+        let catalog = catalog.map_err(|error| match error {
+            vidstream_catalog::Error::Invalid(_) => Failure::new(Code::Usage, error.to_string()),
+            other => Failure::new(Code::Io, sentence(&other)),
+        })?;
+        Ok(Self { config, catalog, store, stop: CancellationToken::new() })
+    }
+
+    async fn bind_origin(&self) -> Result<Origin, Failure> {
+        let config = vidstream_origin::Config {
+            token_file: self.config.token_file.clone(),
+            read_only: self.config.read_only,
+            cache_bytes: self.config.cache_bytes,
+            upload_bytes_max: self.config.upload_bytes_max,
+            ..vidstream_origin::Config::new(self.config.listen, self.config.admin_listen)
+        };
+        let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
+        bound.map_err(|error| {
+            let code = match error {
+                vidstream_origin::Error::AddrInUse { .. } | vidstream_origin::Error::Bind { .. } => Code::Unavailable,
+                _ => Code::Usage,
+            };
+            Failure::new(code, sentence(&error))
+        })
+    }
+
+    /// Says where the server listens: in the log, and in files for those who start it.
+    fn publish_addresses(&self, origin: &Origin) -> Result<(), Failure> {
+        tracing::info!("listening on http://{}, admin on http://{}", origin.addr(), origin.admin_addr());
+        write_address(&self.config.data.join(ADMIN_FILE), origin.admin_addr())?;
+        write_address(&self.config.data.join(LISTEN_FILE), origin.addr())
+    }
+
+    #[cfg(feature = "packager")]
+    async fn packager(&self) -> anyhow::Result<vidstream_packager::worker::Worker> {
+        use vidstream_media::{ladder, timeline};
+        use vidstream_packager::worker::{Config, Identity, Parts, Slots, Worker, process::ChildConfig};
+
+        let plugins = vidstream_plugins::Registry::load(&self.config.plugin_folders);
+        let plugins = plugins.map_err(|error| Failure::new(Code::Usage, sentence(&error)))?;
+        let identity = Identity::take(&self.config.data, self.config.worker_id.as_deref());
+        let identity =
+            identity.map_err(|error| Failure::new(Code::Io, format!("cannot keep the worker's name: {error}")))?;
+        let program = std::env::current_exe().context("where is this executable?")?;
+        let config = Config {
+            data: self.config.data.clone(),
+            slots: Slots { work: self.config.worker_slots, ..Slots::default() },
+            child: ChildConfig::new(program, vec!["__child".into()]),
+            ladder: ladder::Config { heights: self.config.ladder_heights.clone() },
+            timeline: timeline::Config { gop_s: self.config.gop_s, segment_s: self.config.segment_s },
+        };
+        let parts = Parts { catalog: self.catalog.clone(), store: self.store.clone(), plugins: plugins.into() };
+        let worker = Worker::start(config, parts, identity).await;
+        Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+    }
+
+    #[cfg(not(feature = "packager"))]
+    async fn packager(&self) -> anyhow::Result<NoPackager> {
+        let sentence = "this executable was built without the packager; run `vidstream origin` here";
+        Err(Failure::new(Code::Unavailable, sentence).into())
+    }
+}
+
+/// Stands where a build without the packager would have one; it cannot be made.
+#[cfg(not(feature = "packager"))]
+enum NoPackager {}
+
+#[cfg(not(feature = "packager"))]
+impl NoPackager {
+    async fn run(self, _: CancellationToken) {
+        match self {}
+    }
+}
+
+async fn until_signalled(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught; only kill -9 ends this process");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("TERM: ending"),
+        _ = interrupt.recv() => tracing::info!("interrupt: ending"),
+    }
+    stop.cancel();
+}
+
+/// Replaced whole, so that a reader never sees half an address.
+fn write_address(path: &Path, address: SocketAddr) -> Result<(), Failure> {
+    let staged = path.with_extension("new");
+    let written = fs::write(&staged, format!("{address}\n")).and_then(|()| fs::rename(&staged, path));
+    written.map_err(|error| Failure::new(Code::Io, format!("cannot write {}: {error}", path.display())))
+}
+
+/// An error and its causes in one sentence.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -87,7 +87,8 @@ pub(crate) async fn until_ready(client: &reqwest::Client, server: &str, id: &str
 }
 
 async fn poll(client: &reqwest::Client, server: &str, id: &str) -> Result<Video, Failure> {
-    let response = client.get(format!("{server}/v1/videos/{id}")).send().await.map_err(|error| unreachable(server, &error))?;
+    let response =
+        client.get(format!("{server}/v1/videos/{id}")).send().await.map_err(|error| unreachable(server, &error))?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
@@ -104,7 +105,10 @@ fn ended(video: &Video) -> Option<Result<Code, Failure>> {
             Some(Ok(Code::Done))
         }
         "failed" => {
-            let reason = video.error.as_ref().map_or("no reason given".to_owned(), |error| format!("{} ({})", error.detail, error.code));
+            let reason = video
+                .error
+                .as_ref()
+                .map_or("no reason given".to_owned(), |error| format!("{} ({})", error.detail, error.code));
             Some(Err(Failure::new(Code::Verdict, format!("the video failed: {reason}"))))
         }
         "deleting" => Some(Err(Failure::new(Code::Verdict, "the video was deleted"))),
@@ -113,7 +117,9 @@ fn ended(video: &Video) -> Option<Result<Code, Failure>> {
 }
 
 fn addresses(server: &str, id: &str, urls: &Urls) -> String {
-    let line = |name: &str, path: &Option<String>| path.as_ref().map_or(String::new(), |path| format!("  {name:<5} {server}{path}\n"));
+    let line = |name: &str, path: &Option<String>| {
+        path.as_ref().map_or(String::new(), |path| format!("  {name:<5} {server}{path}\n"))
+    };
     format!("playable:\n{}{}  page  {server}/#/{id}\n", line("HLS", &urls.hls), line("DASH", &urls.dash))
 }
 

@@ -17,8 +17,15 @@ const READ_BYTES: usize = 256 << 10;
 const LINE_EVERY_PERCENT: u64 = 10;
 
 /// Uploads the file and gives the id of the video.
-pub(crate) async fn send(client: &reqwest::Client, server: &str, path: &Path, title: &str, token: Option<&str>) -> Result<String, Failure> {
-    let no_input = |error: std::io::Error| Failure::new(Code::NoInput, format!("cannot read {}: {error}", path.display()));
+pub(crate) async fn send(
+    client: &reqwest::Client,
+    server: &str,
+    path: &Path,
+    title: &str,
+    token: Option<&str>,
+) -> Result<String, Failure> {
+    let no_input =
+        |error: std::io::Error| Failure::new(Code::NoInput, format!("cannot read {}: {error}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(no_input)?;
     let meta = file.metadata().await.map_err(no_input)?;
     if !meta.is_file() {
@@ -36,14 +43,16 @@ pub(crate) async fn send(client: &reqwest::Client, server: &str, path: &Path, ti
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.body(reqwest::Body::wrap_stream(stream)).send().await.map_err(|error| unreachable(server, &error))?;
+    let response =
+        request.body(reqwest::Body::wrap_stream(stream)).send().await.map_err(|error| unreachable(server, &error))?;
     progress.bar.finish_and_clear();
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
     let video: serde_json::Value = response.json().await.map_err(|error| unreachable(server, &error))?;
     let id = video.get("id").and_then(serde_json::Value::as_str);
-    let id = id.ok_or_else(|| Failure::new(Code::Unavailable, format!("{server} does not speak the API of vidstream")))?;
+    let id =
+        id.ok_or_else(|| Failure::new(Code::Unavailable, format!("{server} does not speak the API of vidstream")))?;
     print(&format!("uploaded {} ({}) as {id}\n", path.display(), HumanBytes(meta.len())));
     Ok(id.to_owned())
 }
@@ -61,7 +70,9 @@ impl Progress {
         let lines = !std::io::stderr().is_terminal();
         let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(bytes) };
         bar.set_length(bytes);
-        let style = ProgressStyle::with_template("uploading [{bar:32}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left");
+        let style = ProgressStyle::with_template(
+            "uploading [{bar:32}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+        );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, lines }

@@ -52,7 +52,8 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
         }
         stored = now_stored;
     }
-    let ready = server.until(&id, "ready", Duration::from_secs(60 + seconds * 2), |video| video["state"] == "ready").await;
+    let ready =
+        server.until(&id, "ready", Duration::from_secs(60 + seconds * 2), |video| video["state"] == "ready").await;
     assert_eq!(ready["warnings"], serde_json::json!([]), "{ready:#}");
     assert_eq!(ready["progress"]["percent"], 100.0);
     for height in ["720p", "240p"] {

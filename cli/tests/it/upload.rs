@@ -41,7 +41,11 @@ async fn nothing_is_left_of_an_empty_or_broken_upload() {
     // A body that ends before its announced length.
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut socket = std::net::TcpStream::connect(address).unwrap();
-    std::io::Write::write_all(&mut socket, b"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n").unwrap();
+    std::io::Write::write_all(
+        &mut socket,
+        b"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n",
+    )
+    .unwrap();
     std::io::Write::write_all(&mut socket, &[7; 300_000]).unwrap();
     let objects = folder.path().join("data/objects");
     crate::server::until("an object", Duration::from_secs(10), || entries(&objects) == 1).await;
