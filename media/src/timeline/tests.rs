@@ -23,7 +23,23 @@ fn a_film_ramps_and_then_has_four_second_segments() {
 fn a_tail_shorter_than_half_a_gop_joins_the_segment_before() {
     assert_eq!(film(30, 1, 120 + 29).segments(), 2);
     assert_eq!(film(30, 1, 120 + 30).segments(), 3);
-    assert_eq!(film(30, 1, 120 + 29).segment_gops(2), [60..149]);
+    let gops = film(30, 1, 120 + 29).segment_gops(2);
+    assert_eq!((gops.len(), gops.first()), (1, Some(&(60..149))));
+}
+
+#[test]
+fn the_target_duration_rounds_what_is_printed() {
+    // 4.4999999 s at this rate; printed with six decimals it is 4.500000, which rounds to 5.
+    let grid = Timeline {
+        fps: Rational::new(10_000_000, 1),
+        frames: 44_999_999,
+        gop_frames: 44_999_999,
+        segment_gops: 1,
+        trick_frames: 44_999_999,
+        timescale: 10_000_000,
+        frame_ticks: 1,
+    };
+    assert_eq!(grid.target_duration_s(None), 5);
 }
 
 #[test]

@@ -155,6 +155,22 @@ fn outside_text_is_escaped_or_refused() {
     assert!(dash::mpd(&film).contains("lang=\"und\""));
 }
 
+#[test]
+fn another_parser_reads_every_mpd_and_has_no_complaint() {
+    for (name, film) in films::ALL {
+        for presentation in [films::playable(film), films::ready(film)] {
+            let mpd = dash_mpd_core::parse(&dash::mpd(&presentation)).unwrap();
+            assert_eq!(dash_mpd_core::check_conformity(&mpd), Vec::<String>::new(), "{name}");
+            let sets = &mpd.periods[0].adaptations;
+            let representations: usize = sets.iter().map(|set| set.representations.len()).sum();
+            let storyboard = usize::from(presentation.plan.storyboard.is_some());
+            assert_eq!(representations, presentation.plan.tracks().len() + storyboard, "{name}");
+            let duration = mpd.mediaPresentationDuration.unwrap().as_secs_f64();
+            assert!((duration - presentation.plan.timeline.duration_s()).abs() < 2e-6, "{name}");
+        }
+    }
+}
+
 /// The schema is not part of the sources; `DASH_XSD` names its file.
 #[test]
 fn every_mpd_is_valid_by_the_schema() {
