@@ -1,0 +1,25 @@
+.PHONY: help demo test test-long check bench web
+.DEFAULT_GOAL := help
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## set up, build, serve on 127.0.0.1:8080 and package a clip (VIDEO= PORT= DATA=)
+	@scripts/demo.sh
+
+test: ## set up and pass all tests
+	@scripts/test.sh
+
+test-long: ## the long rows: 20 kills of a 3-minute film, more cases of every property
+	@scripts/test-long.sh
+
+check: ## formatting, lints and house rules
+	@cargo fmt --all --check
+	@cargo clippy --profile ci --locked --workspace --lib --bins -- -D warnings
+	@cargo run --profile ci --locked --quiet -p tidy
+
+bench: ## print each figure beside its bound; exit 1 on a miss
+	@scripts/bench.sh
+
+web: ## build the page that the origin embeds
+	@scripts/web.sh
