@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use vidstream_testkit::{Clip, Encoding};
+
 use crate::server::{Server, alive, until};
 
 #[tokio::test]
 async fn deleting_while_encoding_ends_the_children_and_leaves_no_object() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let clip = folder.path().join("clip.mp4");
-    vidstream_testkit::Clip { width: 1280, height: 720, frames: 60 * 30, ..Default::default() }.write(&clip).unwrap();
+    let clip = Clip::new((1280, 720), 30, 60).cached(&Encoding::default(), "mp4").unwrap();
     let id = server.upload(&clip).await;
     let before = server.until(&id, "processing", Duration::from_secs(30), |video| video["playable"] == true).await;
     let master = before["urls"]["hls"].as_str().unwrap().to_owned();

@@ -3,14 +3,14 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
-use vidstream_testkit::Clip;
+use vidstream_testkit::{Clip, Encoding};
 
 use crate::server::{Server, alive, until};
 
 /// How many kills, and of how long a film: a short row in every run, the long one by environment.
-fn size() -> (u32, u64) {
+fn size() -> (u32, u32) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    (number("VIDSTREAM_TEST_KILLS").unwrap_or(6), u64::from(number("VIDSTREAM_TEST_KILL_FILM_S").unwrap_or(45)))
+    (number("VIDSTREAM_TEST_KILLS").unwrap_or(6), number("VIDSTREAM_TEST_KILL_FILM_S").unwrap_or(45))
 }
 
 #[tokio::test]
@@ -18,9 +18,8 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
     let (kills, seconds) = size();
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let clip = folder.path().join("clip.mp4");
-    let frames = seconds * 30;
-    Clip { width: 1280, height: 720, frames, ..Default::default() }.write(&clip).unwrap();
+    let film = Clip::new((1280, 720), 30, seconds);
+    let clip = film.cached(&Encoding::default(), "mp4").unwrap();
     let mut server = Server::start(&data).await;
     let id = server.upload(&clip).await;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -52,14 +51,15 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
         }
         stored = now_stored;
     }
-    let ready =
-        server.until(&id, "ready", Duration::from_secs(60 + seconds * 2), |video| video["state"] == "ready").await;
+    let ready = server
+        .until(&id, "ready", Duration::from_secs(60 + u64::from(seconds) * 2), |video| video["state"] == "ready")
+        .await;
     assert_eq!(ready["warnings"], serde_json::json!([]), "{ready:#}");
     assert_eq!(ready["progress"]["percent"], 100.0);
     for height in ["720p", "240p"] {
         let playlist = format!("{}/v/{id}/1/{height}/index.m3u8", server.url);
         let shown = vidstream_testkit::counters(&["-i", &playlist]).unwrap();
-        let wanted: Vec<Option<u32>> = (0..u32::try_from(frames).unwrap()).map(Some).collect();
+        let wanted: Vec<Option<u32>> = (0..film.frames).map(Some).collect();
         assert!(shown == wanted, "{height}: the counters are not unbroken");
     }
 }

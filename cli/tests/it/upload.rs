@@ -3,6 +3,7 @@
 use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
+use vidstream_testkit::{Clip, Encoding};
 
 use crate::server::{Server, VIDSTREAM};
 
@@ -15,8 +16,7 @@ fn sh(script: &str) -> (i32, String) {
 async fn curl_uploads_a_file_and_a_pipe_verbatim() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let file = folder.path().join("f");
-    vidstream_testkit::odd::picture_only(&file).unwrap();
+    let file = small_clip();
     let (f, url) = (file.display(), format!("{}/v1/videos", server.url));
     for script in [
         format!("curl -sS --data-binary @{f} '{url}?title=T'"),
@@ -59,8 +59,7 @@ async fn nothing_is_left_of_an_empty_or_broken_upload() {
 async fn add_follows_to_the_end_and_tells_by_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let good = folder.path().join("good.mp4");
-    vidstream_testkit::odd::picture_only(&good).unwrap();
+    let good = small_clip();
     let output = Command::new(VIDSTREAM).arg("add").arg(&good).args(["--server", &server.url]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text} {}", String::from_utf8_lossy(&output.stderr));
@@ -74,4 +73,8 @@ async fn add_follows_to_the_end_and_tells_by_its_exit_code() {
 
 fn entries(folder: &std::path::Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+fn small_clip() -> std::path::PathBuf {
+    Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()
 }
