@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    str::FromStr,
     sync::Arc,
 };
 
@@ -158,9 +159,17 @@ pub struct Failure {
     pub retryable: bool,
 }
 
+/// A text is not the name of a kind of jobs.
+#[derive(Debug, thiserror::Error)]
+#[error("a job is probe, encode, sheet, finalize or delete")]
+pub struct ParseKindError;
+
 // === impl JobKind ===
 
 impl JobKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Probe, Self::Encode, Self::Sheet, Self::Finalize, Self::Delete];
+
     /// The name, as in events.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -170,6 +179,14 @@ impl JobKind {
             Self::Finalize => "finalize",
             Self::Delete => "delete",
         }
+    }
+}
+
+impl FromStr for JobKind {
+    type Err = ParseKindError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKindError> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(ParseKindError)
     }
 }
 

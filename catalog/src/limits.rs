@@ -4,6 +4,8 @@
 pub const LEASE_MS: i64 = 15_000;
 /// How often a holder should renew, in milliseconds.
 pub const RENEW_MS: i64 = 5_000;
+/// How far ahead a paused upload can be held, in milliseconds.
+pub const HOLD_MS_MAX: i64 = 30 * 24 * 3_600_000;
 /// How long a deleted id is remembered as deleted, in milliseconds.
 pub const TOMBSTONE_MS: i64 = 7 * 24 * 3_600_000;
 /// Attempts of a job before it counts as not makeable.
@@ -14,6 +16,8 @@ pub const AHEAD_MS: i64 = 60_000;
 pub const AHEAD_CHUNKS: u64 = 2;
 /// A wait may lie this far ahead at most, in milliseconds; later deadlines are cut to it.
 pub const DEADLINE_AHEAD_MS_MAX: i64 = 60_000;
+/// How long the done job of a deletion is remembered, so that finishing it twice is harmless, in milliseconds.
+pub const DELETED_JOB_MS: i64 = 24 * 3_600_000;
 /// A generation fails when more than one part in this many of its frames would be filler.
 pub const FILLER_PARTS: u64 = 10;
 /// Warnings kept for a video; later ones are dropped.
@@ -34,6 +38,12 @@ pub const EVENTS_MS: i64 = 30 * 24 * 3_600_000;
 pub const SWEEP_ROWS_MAX: u32 = 1_000;
 /// How often the sweeper restores the jobs of one generation before it gives the video up.
 pub const REPAIRS_MAX: u32 = 3;
+/// How often a worker that claims is noted as present, in milliseconds.
+pub const WORKER_NOTED_MS: i64 = 10_000;
+/// How long a worker may be away before its encoders count as gone, in milliseconds.
+pub const WORKER_AWAY_MS: i64 = 600_000;
+/// Generations that a video may have because encoders went away; then it fails.
+pub const GENERATIONS_MAX: u32 = 10;
 /// How long a viewing session is remembered, so that it counts once, in milliseconds.
 pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
 /// Writes that may wait for the writer thread of a process.

@@ -6,7 +6,7 @@
 //! even when the power fails. What a call waits for is bounded: the queue of this process by
 //! [`limits::QUEUE_WAIT_MS`], the lock of the other by [`limits::LOCK_WAIT_MS`].
 
-use std::{ops::Deref, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
+use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -29,6 +29,7 @@ mod order;
 pub(crate) mod probe;
 pub(crate) mod publish;
 pub(crate) mod raise;
+mod rows;
 mod schema;
 mod snapshot;
 pub(crate) mod sweep;
@@ -36,6 +37,7 @@ mod threads;
 pub(crate) mod uploads;
 pub(crate) mod videos;
 pub(crate) mod views;
+mod workers;
 
 /// Where a claim stands: what a writer proves before it may write.
 #[derive(Clone, Copy, Debug)]
@@ -199,9 +201,7 @@ fn transact<T>(
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error::from_driver)?;
     // The time is taken while the lock is held: rows of one file are written in the order of their times.
     let mut tx = Tx { db: Db { conn: &transaction, now_ms: clock(), cache }, hints: Vec::new() };
-    // A panic of one operation must not end the thread that all others need; the transaction rolls back.
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| function(&mut tx)));
-    let value = outcome.unwrap_or_else(|_| Err(Error::Corrupt("a write panicked".to_owned())))?;
+    let value = function(&mut tx)?;
     let given = std::mem::take(&mut tx.hints);
     transaction.commit().map_err(error::from_driver)?;
     for hint in given {

@@ -13,6 +13,8 @@ pub struct Swept {
     pub repaired: Vec<VideoId>,
     /// Videos that were given up because repairs did not help.
     pub failed: Vec<VideoId>,
+    /// Videos that begin again as a new generation, since no worker has the encoders that their plans pin.
+    pub restarted: Vec<VideoId>,
     /// Tombstones older than 7 days that were removed.
     pub tombstones_removed: u64,
     /// Events that were trimmed from the log.

@@ -220,15 +220,8 @@ pub struct ParseStateError;
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 7] = [
-        Self::Uploading,
-        Self::Queued,
-        Self::Probing,
-        Self::Processing,
-        Self::Ready,
-        Self::Failed,
-        Self::Deleting,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Uploading, Self::Queued, Self::Probing, Self::Processing, Self::Ready, Self::Failed, Self::Deleting];
 
     /// The name, as in JSON.
     pub fn as_str(self) -> &'static str {

@@ -3,9 +3,7 @@
 use vidstream_media::{VideoId, presentation::Sheet};
 
 use super::Catalog;
-use crate::{
-    Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, sqlite,
-};
+use crate::{Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, sqlite};
 
 impl Catalog {
     /// Gives the most wanted job that the worker can do, for [`crate::limits::LEASE_MS`]; none if

@@ -30,8 +30,3 @@ impl From<rusqlite::Error> for Error {
         from_driver(error)
     }
 }
-
-/// A stored JSON text is not what we stored.
-pub(super) fn json(what: &'static str) -> impl Fn(serde_json::Error) -> Error {
-    move |error| Error::Corrupt(format!("{what}: {error}"))
-}

@@ -1,2 +1,52 @@
-//! schema.
-pub(super) fn migrate(_c: &mut rusqlite::Connection) -> crate::Result<()> { Ok(()) }
+//! The schema and its versions. A version, once released, is never edited: a change is a new file.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::from_driver;
+use crate::{Error, Result};
+
+/// What brings a file from version n to n + 1, in order.
+const VERSIONS: [&str; 1] = [include_str!("schema/0001_initial.sql")];
+
+/// Marks the file as a catalog: "vidC".
+const APPLICATION_ID: i32 = 0x7669_6443;
+
+/// Brings the file up to date, in one transaction; two processes that start at once take turns.
+pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_driver)?;
+    let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?.try_into().unwrap_or(0);
+    if application != APPLICATION_ID && (application != 0 || version != 0) {
+        return Err(Error::Corrupt("the file is a database of something else".to_owned()));
+    }
+    if version > VERSIONS.len() {
+        return Err(Error::Corrupt(format!("the file has schema {version}, made by a newer version of vidstream")));
+    }
+    if version == VERSIONS.len() {
+        return Ok(());
+    }
+    for statements in VERSIONS.iter().skip(version) {
+        tx.execute_batch(statements)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", u32::try_from(VERSIONS.len()).unwrap_or(0))?;
+    tx.commit().map_err(from_driver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrates_once_and_refuses_what_it_does_not_know() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        migrate(&mut conn).unwrap();
+        let version: usize = conn.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).unwrap() as usize;
+        assert_eq!(version, VERSIONS.len());
+        conn.pragma_update(None, "user_version", 999).unwrap();
+        assert!(matches!(migrate(&mut conn), Err(Error::Corrupt(_))));
+        conn.pragma_update(None, "application_id", 7).unwrap();
+        assert!(matches!(migrate(&mut conn), Err(Error::Corrupt(_))));
+    }
+}

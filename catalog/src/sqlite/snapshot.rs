@@ -1,2 +1,86 @@
-//! snapshot.
-pub(super) fn snapshot(_db: &super::Db<'_>, _i: vidstream_media::VideoId) -> crate::Result<Option<crate::Snapshot>> { Err(crate::Error::Busy) }
+//! A video and its presentation, read in one transaction; what never changes is read and parsed once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rusqlite::{OptionalExtension, Row, params};
+use vidstream_media::{
+    Presentation, Track, VideoId, bandwidth::Rates, codec::DecoderConfig, index::Chunk, presentation::Sheet,
+};
+
+use super::{Db, cache::Chunks, chunks, jobs, rows, videos};
+use crate::{Error, Result, Snapshot, State};
+
+/// The video and what can be played of it.
+pub(super) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
+    let Some(video) = videos::get(db, id)? else { return Ok(None) };
+    let presentation = match video.state {
+        State::Processing | State::Ready => presentation(db, id, video.generation, video.state == State::Ready)?,
+        State::Uploading | State::Queued | State::Probing | State::Failed | State::Deleting => None,
+    };
+    Ok(Some(Snapshot { video, presentation }))
+}
+
+fn presentation(db: &Db<'_>, id: VideoId, generation: u32, ready: bool) -> Result<Option<Presentation>> {
+    let Some(plan) = chunks::plan(db, id, generation)? else { return Ok(None) };
+    let sql = "SELECT measured, poster FROM generations WHERE video = ?1 AND generation = ?2";
+    let read =
+        |row: &Row<'_>| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, rows::optional(row, "poster")?));
+    let key = params![id.to_string(), generation];
+    let (measured, poster) = db.conn.prepare_cached(sql)?.query_row(key, read)?;
+    let (configs, sheets) = (configs(db, id, generation)?, sheets(db, id, generation)?);
+    let chunks = stored(db, id, generation)?;
+    Ok(Some(Presentation { id, generation, plan, configs, chunks, sheets, poster, ready, measured }))
+}
+
+fn configs(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<Track, DecoderConfig>> {
+    let sql = "SELECT track, config FROM configs WHERE video = ?1 AND generation = ?2";
+    let mut statement = db.conn.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| Ok((rows::parsed(row, "track")?, rows::json(row, "config")?));
+    let found = statement.query_map(params![id.to_string(), generation], read)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn sheets(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<u64, Sheet>> {
+    let sql = "SELECT n, token, bytes FROM sheets WHERE video = ?1 AND generation = ?2";
+    let mut statement = db.conn.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let sheet = Sheet { token: rows::unsigned(row, "token")?, bytes: rows::unsigned(row, "bytes")? };
+        Ok((rows::unsigned(row, "n")?, sheet))
+    };
+    let found = statement.query_map(params![id.to_string(), generation], read)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The committed chunks. Only those that the cache does not have are read and parsed.
+fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
+    let cached = db.cache.chunks(id, generation);
+    let sql = "SELECT first, last, token FROM chunks WHERE video = ?1 AND generation = ?2 ORDER BY first";
+    let mut statement = db.conn.prepare_cached(sql)?;
+    let mut places = statement.query(params![id.to_string(), generation])?;
+    let mut chunks = Chunks::new();
+    let mut news = false;
+    while let Some(row) = places.next()? {
+        let (segments, token) = (jobs::run(row)?, rows::unsigned(row, "token")?);
+        let kept = cached.get(&segments.first).filter(|chunk| chunk.token == token && chunk.segments == segments);
+        let chunk = match kept {
+            Some(chunk) => Arc::clone(chunk),
+            None => {
+                news = true;
+                Arc::new(read_chunk(db, id, generation, Chunk { segments, token, tracks: Vec::new() })?)
+            }
+        };
+        chunks.insert(segments.first, chunk);
+    }
+    if news || chunks.len() != cached.len() {
+        db.cache.keep_chunks(id, generation, &chunks);
+    }
+    Ok(chunks)
+}
+
+fn read_chunk(db: &Db<'_>, id: VideoId, generation: u32, chunk: Chunk) -> Result<Chunk> {
+    let sql = "SELECT tracks FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3";
+    let key = params![id.to_string(), generation, rows::int(chunk.segments.first)];
+    let tracks = db.conn.prepare_cached(sql)?.query_row(key, |row| rows::json(row, "tracks")).optional()?;
+    let tracks = tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))?;
+    Ok(Chunk { tracks, ..chunk })
+}

@@ -1,6 +1,7 @@
 //! The threads that own the connections, and how a connection is set up.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -52,7 +53,11 @@ async fn start(
                 return;
             }
             while let Some(operation) = next() {
-                operation(&mut conn);
+                // A panic of one operation must not end the thread that all others need: its transaction
+                // rolls back while it unwinds, and its caller finds the answer dropped.
+                if panic::catch_unwind(AssertUnwindSafe(|| operation(&mut conn))).is_err() {
+                    tracing::error!("an operation of the catalog panicked");
+                }
             }
         }
         // Whoever opened the catalog may have given up by then.

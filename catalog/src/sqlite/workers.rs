@@ -1,0 +1,98 @@
+//! Who claims and with which encoders, and what becomes of plans that pin encoders nobody has.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+use vidstream_media::VideoId;
+
+use super::{Db, Tx, jobs, rows, videos};
+use crate::{Result, State, Step, VideoError, Worker, limits};
+
+/// Encoders as (plugin, version).
+type Encoders = BTreeSet<(String, String)>;
+
+/// Notes that a worker is present and what it has; written only when that is news.
+pub(super) fn note(tx: &mut Tx<'_>, worker: &Worker) -> Result<()> {
+    let sql = "INSERT INTO workers (id, encoders, seen_at_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET encoders = excluded.encoders, seen_at_ms = excluded.seen_at_ms
+         WHERE encoders <> excluded.encoders OR seen_at_ms <= ?4";
+    let stale_ms = tx.now_ms.saturating_sub(limits::WORKER_NOTED_MS);
+    tx.conn.prepare_cached(sql)?.execute(params![worker.id, rows::to_json(&worker.encoders)?, tx.now_ms, stale_ms])?;
+    Ok(())
+}
+
+/// The numbers of the encoder sets of which somebody with these encoders has all.
+pub(super) fn fulfilled(db: &Db<'_>, encoders: &Encoders) -> Result<Vec<i64>> {
+    let mut statement = db.conn.prepare_cached("SELECT id, encoders FROM encoder_sets")?;
+    let mut sets = statement.query([])?;
+    let mut fulfilled = Vec::new();
+    while let Some(row) = sets.next()? {
+        let needed: Encoders = rows::json(row, "encoders")?;
+        if needed.is_subset(encoders) {
+            fulfilled.push(row.get("id")?);
+        }
+    }
+    Ok(fulfilled)
+}
+
+/// Begins videos again whose chunks wait for encoders that no present worker has: an upgrade changed
+/// a version, or the machine is gone. While nobody claims at all, waiting is right.
+pub(super) fn restart_orphans(tx: &mut Tx<'_>) -> Result<Vec<VideoId>> {
+    forget_absent(tx)?;
+    let workers = present(tx)?;
+    if workers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = BTreeSet::new();
+    for encoders in &workers {
+        known.extend(fulfilled(tx, encoders)?);
+    }
+    let orphans = waiting_for_others(tx, &rows::to_json(&known)?)?;
+    let mut restarted = Vec::new();
+    for id in orphans {
+        let video = videos::existing(tx, id)?;
+        if video.state != State::Processing {
+            continue;
+        }
+        if video.generation >= limits::GENERATIONS_MAX {
+            jobs::cancel(tx, id)?;
+            videos::fail(tx, id, &no_encoder())?;
+            continue;
+        }
+        videos::start_again(tx, &video)?;
+        restarted.push(id);
+    }
+    Ok(restarted)
+}
+
+fn forget_absent(tx: &mut Tx<'_>) -> Result<()> {
+    let away_ms = tx.now_ms.saturating_sub(limits::WORKER_AWAY_MS);
+    tx.conn.prepare_cached("DELETE FROM workers WHERE seen_at_ms <= ?1")?.execute([away_ms])?;
+    Ok(())
+}
+
+fn present(db: &Db<'_>) -> Result<Vec<Encoders>> {
+    let mut statement = db.conn.prepare_cached("SELECT encoders FROM workers")?;
+    let found = statement.query_map([], |row| rows::json(row, "encoders"))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Videos with pending chunks whose encoder set is not among the known ones.
+fn waiting_for_others(db: &Db<'_>, known: &str) -> Result<Vec<VideoId>> {
+    let sql = "SELECT DISTINCT jobs.video FROM encoder_sets JOIN jobs ON jobs.encoders = encoder_sets.id
+         WHERE encoder_sets.id NOT IN (SELECT value FROM json_each(?1)) AND jobs.state = 'pending' AND jobs.encoders IS NOT NULL LIMIT ?2";
+    let mut statement = db.conn.prepare_cached(sql)?;
+    let found = statement.query_map(params![known, limits::SWEEP_ROWS_MAX], |row| rows::video_id(row, "video"))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn no_encoder() -> VideoError {
+    VideoError {
+        code: "no_encoder".to_owned(),
+        title: "No worker has the encoders".to_owned(),
+        detail: "the encoders that were chosen went away again and again".to_owned(),
+        retryable: true,
+        step: Step::Transcode,
+        attempt: 0,
+    }
+}
