@@ -46,7 +46,13 @@ enum Error {
 /// has confined itself. When the worker goes away, the process is gone at once.
 #[must_use]
 pub fn main() -> i32 {
-    match live(Instant::now()) {
+    main_with(run)
+}
+
+/// [`main`], doing jobs in another way: for tests of the worker, whose children misbehave on purpose.
+#[must_use]
+pub fn main_with(run: impl FnOnce(&ChildIo, &Job) -> Result<Report, Failure>) -> i32 {
+    match live(Instant::now(), run) {
         Ok(()) => EXIT_DONE,
         Err(error) => {
             // Standard error is the worker's log.
@@ -56,7 +62,7 @@ pub fn main() -> i32 {
     }
 }
 
-fn live(started: Instant) -> Result<(), Error> {
+fn live(started: Instant, run: impl FnOnce(&ChildIo, &Job) -> Result<Report, Failure>) -> Result<(), Error> {
     let mut socket = take_stdin()?;
     let setup = match next(&mut socket)? {
         Some(ToChild::Hello(setup)) => setup,

@@ -540,3 +540,6 @@ pub fn cut(mut text: String) -> String {
     text.truncate(end.unwrap_or(0));
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,17 +59,15 @@ fn threads(context: &Context, urgent: bool) -> u32 {
     u32::try_from(threads).unwrap_or(1)
 }
 
-fn publish_every(plan: &Plan, segments: Segments) -> Option<u64> {
+fn publish_every(plan: &Plan, run: Segments) -> Option<u64> {
     let timeline = &plan.timeline;
-    let frames =
-        timeline.segment_frames(segments.last).end.saturating_sub(timeline.segment_frames(segments.first).start);
-    let seconds = timeline.seconds(timeline.ticks(frames));
-    if seconds <= PUBLISH_AFTER_S {
+    let seconds = |frames: u64| timeline.seconds(timeline.ticks(frames));
+    let frames = timeline.segment_frames(run.last).end.saturating_sub(timeline.segment_frames(run.first).start);
+    if seconds(frames) <= PUBLISH_AFTER_S {
         return None;
     }
     let segment_frames = u64::from(timeline.gop_frames) * u64::from(timeline.segment_gops);
-    let segment_s = timeline.seconds(timeline.ticks(segment_frames));
-    (1..=segments.count()).find(|&n| n as f64 * segment_s >= PUBLISH_EVERY_S)
+    (1..=run.count()).find(|&n| seconds(n.saturating_mul(segment_frames)) >= PUBLISH_EVERY_S)
 }
 
 /// The element of each plugin that the plan pins.

@@ -67,7 +67,7 @@ async fn poster(
             backend.delete_loose().await;
             let reason = match failed {
                 Ok(report) => unexpected(&report),
-                Err(stop) => stop,
+                Err(reason) => reason,
             };
             let detail = match reason {
                 Stop::Failed(failure) => failure.to_string(),

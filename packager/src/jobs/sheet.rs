@@ -27,7 +27,7 @@ pub(super) async fn run(shop: &Shop<'_>, n: u64, plan: &Plan) -> Result<(), Stop
             finished.map_err(Stop::from)
         }
         Ok(report) => Err(unexpected(&report)),
-        Err(stop) => Err(stop),
+        Err(reason) => Err(reason),
     };
     backend.delete_loose().await;
     finished

@@ -90,15 +90,14 @@ pub async fn write_async<T: Serialize>(
 }
 
 fn lengths(prefix: [u8; PREFIX_BYTES]) -> Result<(usize, usize), Error> {
-    let [a, b, c, d, e, f, g, h] = prefix;
-    let bounded = |bytes: [u8; 4], max: u32, what: &str| {
-        let length = u32::from_le_bytes(bytes);
-        if length > max {
-            return Err(Error::Violation(format!("{what} of {length} bytes, at most {max}")));
-        }
-        usize::try_from(length).map_err(|_| Error::Violation(format!("{what} of {length} bytes")))
+    // Both at once: the header's length is the lower half.
+    let both = u64::from_le_bytes(prefix);
+    let bounded = |length: u64, max: u32, what: &str| match usize::try_from(length) {
+        Ok(bytes) if length <= u64::from(max) => Ok(bytes),
+        _ => Err(Error::Violation(format!("{what} of {length} bytes, at most {max}"))),
     };
-    Ok((bounded([a, b, c, d], HEADER_BYTES_MAX, "header")?, bounded([e, f, g, h], PAYLOAD_BYTES_MAX, "payload")?))
+    let header_bytes = bounded(both & u64::from(u32::MAX), HEADER_BYTES_MAX, "header")?;
+    Ok((header_bytes, bounded(both >> 32, PAYLOAD_BYTES_MAX, "payload")?))
 }
 
 fn decode<T: DeserializeOwned>(header: &[u8]) -> Result<T, Error> {

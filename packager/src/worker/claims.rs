@@ -194,7 +194,7 @@ where
         match tell().await {
             Ok(_) | Err(CatalogError::Stale | CatalogError::NotFound) => return,
             Err(CatalogError::Busy | CatalogError::Unavailable(_)) if attempt < SETTLE_TRIES => {
-                sleep(SETTLE_WAIT).await
+                sleep(SETTLE_WAIT).await;
             }
             Err(error) => {
                 tracing::warn!(%error, what, "the catalog was not told");

@@ -49,7 +49,7 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
             Ok(()) => renewed = Instant::now(),
             Err(Error::Stale | Error::NotFound) => break,
             Err(error) if renewed.elapsed() < GIVE_UP_AFTER => {
-                tracing::warn!(%error, "a claim could not be renewed yet")
+                tracing::warn!(%error, "a claim could not be renewed yet");
             }
             Err(error) => {
                 tracing::warn!(%error, "a claim could not be renewed in time");

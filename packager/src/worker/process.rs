@@ -107,19 +107,9 @@ struct SpawnOrder {
 // === impl ChildConfig ===
 
 impl ChildConfig {
-    /// The executable of this process as the child, with an argument that makes it call
-    /// [`crate::child::main`].
-    ///
-    /// # Errors
-    /// When the system does not tell what this executable is.
-    pub fn of_this_program(arg: &str) -> std::io::Result<Self> {
-        Ok(Self {
-            program: std::env::current_exe()?,
-            args: vec![arg.into()],
-            env: Vec::new(),
-            limits: Limits::default(),
-            watch: Watch::default(),
-        })
+    /// An executable that calls [`crate::child::main`] when given these arguments, within the usual limits.
+    pub fn new(program: PathBuf, args: Vec<OsString>) -> Self {
+        Self { program, args, env: Vec::new(), limits: Limits::default(), watch: Watch::default() }
     }
 }
 
@@ -187,9 +177,9 @@ impl Launcher {
     async fn spawn(&self, command: Command) -> std::io::Result<Child> {
         let (reply, answer) = oneshot::channel();
         let order = SpawnOrder { command, runtime: Handle::current(), reply };
-        let gone = |_| std::io::Error::other("the thread that starts children is gone");
-        self.spawner.send(order).map_err(|_| gone(()))?;
-        answer.await.map_err(|_| gone(()))?
+        let gone = || std::io::Error::other("the thread that starts children is gone");
+        self.spawner.send(order).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 }
 

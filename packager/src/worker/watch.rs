@@ -26,7 +26,7 @@ pub struct Watch {
 impl Default for Watch {
     /// A film with one key frame is one job of hours; a 4K ladder takes 2 GiB.
     fn default() -> Self {
-        Self { busy: Duration::from_secs(12 * 3600), silence: Duration::from_secs(60), resident_bytes: 4 << 30 }
+        Self { busy: Duration::from_hours(12), silence: Duration::from_mins(1), resident_bytes: 4 << 30 }
     }
 }
 
