@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn runs_cover_the_job() {
-        let spans = |every| runs(Segments { first: 3, last: 9 }, every).iter().map(|run| (run.first, run.last)).collect::<Vec<_>>();
+        let spans = |every| {
+            runs(Segments { first: 3, last: 9 }, every).iter().map(|run| (run.first, run.last)).collect::<Vec<_>>()
+        };
         assert_eq!(spans(None), [(3, 9)]);
         assert_eq!(spans(Some(3)), [(3, 5), (6, 8), (9, 9)]);
         assert_eq!(spans(Some(0)), (3..=9).map(|n| (n, n)).collect::<Vec<_>>());

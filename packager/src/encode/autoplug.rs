@@ -17,7 +17,11 @@ pub(crate) fn decoder_chain(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failu
     if matches!(media, "video/x-raw" | "audio/x-raw") {
         return Ok(Vec::new());
     }
-    let kind = if media.starts_with("audio/") { gst::ElementFactoryType::MEDIA_AUDIO } else { gst::ElementFactoryType::MEDIA_VIDEO };
+    let kind = if media.starts_with("audio/") {
+        gst::ElementFactoryType::MEDIA_AUDIO
+    } else {
+        gst::ElementFactoryType::MEDIA_VIDEO
+    };
     let decoders = by_rank(gst::ElementFactoryType::DECODER | kind);
     if let Some(decoder) = decoders.iter().find(|factory| factory.can_sink_all_caps(caps)) {
         return Ok(vec![build(decoder)?]);
@@ -26,7 +30,9 @@ pub(crate) fn decoder_chain(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failu
     let parsers = by_rank(gst::ElementFactoryType::PARSER);
     for parser in parsers.iter().filter(|factory| factory.can_sink_all_caps(caps)) {
         let sources = source_caps(parser);
-        if let Some(decoder) = decoders.iter().find(|factory| factory.can_sink_any_caps(&sources) && factory.can_sink_any_caps(caps)) {
+        if let Some(decoder) =
+            decoders.iter().find(|factory| factory.can_sink_any_caps(&sources) && factory.can_sink_any_caps(caps))
+        {
             return Ok(vec![build(parser)?, build(decoder)?]);
         }
     }

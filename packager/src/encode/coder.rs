@@ -72,7 +72,8 @@ impl Coder {
             .callbacks(callbacks(&taker, events, done))
             .build();
         let on_error = events.clone();
-        let pipe = Pipe::start(&setup.feed, &setup.middle, sink, move |text| on_error.failed(fault::encoder(track, text)))?;
+        let pipe =
+            Pipe::start(&setup.feed, &setup.middle, sink, move |text| on_error.failed(fault::encoder(track, text)))?;
         pipes.add(&pipe);
         Ok(Self { pipe, track, finished })
     }
@@ -99,11 +100,17 @@ impl Coder {
     /// # Errors
     /// `stalled` when the encoder does not end.
     pub(super) fn wait(self) -> Result<(), Failure> {
-        self.finished.recv_timeout(STALL).map_err(|_| fault::stalled(format!("the encoder of {} does not end", self.track)))
+        self.finished
+            .recv_timeout(STALL)
+            .map_err(|_| fault::stalled(format!("the encoder of {} does not end", self.track)))
     }
 }
 
-fn callbacks(taker: &Arc<Mutex<Taker>>, events: &Events, done: std::sync::mpsc::SyncSender<()>) -> gst_app::AppSinkCallbacks {
+fn callbacks(
+    taker: &Arc<Mutex<Taker>>,
+    events: &Events,
+    done: std::sync::mpsc::SyncSender<()>,
+) -> gst_app::AppSinkCallbacks {
     let (at_sample, at_end) = (events.clone(), events.clone());
     let (taking, ending) = (Arc::clone(taker), Arc::clone(taker));
     gst_app::AppSinkCallbacks::builder()

@@ -3,9 +3,7 @@
 use gst::prelude::*;
 
 use super::{
-    Context,
-    autoplug,
-    element,
+    Context, autoplug, element,
     events::Events,
     input::{Reader, Stream},
     picker::Timed,
@@ -119,7 +117,12 @@ impl Decoder {
 }
 
 /// Reads packets and pushes them on a thread of its own.
-pub(super) fn spawn_feeder(mut reader: Reader, to: gst_app::AppSrc, shift: Shift, events: &Events) -> Result<(), Failure> {
+pub(super) fn spawn_feeder(
+    mut reader: Reader,
+    to: gst_app::AppSrc,
+    shift: Shift,
+    events: &Events,
+) -> Result<(), Failure> {
     events.spawn("packets", move || {
         while let Some((packet, data)) = reader.next()? {
             let mut buffer = gst::Buffer::from_mut_slice(data);
@@ -137,7 +140,8 @@ pub(super) fn spawn_feeder(mut reader: Reader, to: gst_app::AppSrc, shift: Shift
                 return Ok(());
             }
         }
-        drop(to.end_of_stream());
+        // Refused only by a pipeline that is broken or stopped.
+        to.end_of_stream().ok();
         Ok(())
     })
 }
@@ -172,7 +176,9 @@ pub(crate) fn picture_chain(caps: &gst::Caps, treatment: Treatment) -> Result<Ve
 fn convert_only_what_differs(pad: &gst::Pad, filter: &gst::Element) {
     let filter = filter.downgrade();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, probe| {
-        if let (Some(gst::EventView::Caps(caps)), Some(filter)) = (probe.event().map(|event| event.view()), filter.upgrade()) {
+        if let (Some(gst::EventView::Caps(caps)), Some(filter)) =
+            (probe.event().map(|event| event.view()), filter.upgrade())
+        {
             let info = gst_video::VideoInfo::from_caps(caps.caps()).ok();
             filter.set_property("caps", wanted_caps(info.as_ref()));
         }
@@ -200,7 +206,13 @@ fn direction(rotation: u16) -> Option<&'static str> {
 
 /// A sink that takes pictures as they come and lets decoders keep their own strides.
 pub(crate) fn picture_sink(buffers_max: u32) -> gst_app::AppSink {
-    let sink = gst_app::AppSink::builder().sync(false).async_(false).qos(false).enable_last_sample(false).max_buffers(buffers_max).build();
+    let sink = gst_app::AppSink::builder()
+        .sync(false)
+        .async_(false)
+        .qos(false)
+        .enable_last_sample(false)
+        .max_buffers(buffers_max)
+        .build();
     if let Some(pad) = sink.static_pad("sink") {
         pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, probe| {
             if let Some(query) = probe.query_mut()

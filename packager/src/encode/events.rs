@@ -47,7 +47,11 @@ impl Events {
     }
 
     /// Runs a part of the job on a thread of its own and reports its failure.
-    pub(super) fn spawn(&self, name: &str, part: impl FnOnce() -> Result<(), Failure> + Send + 'static) -> Result<(), Failure> {
+    pub(super) fn spawn(
+        &self,
+        name: &str,
+        part: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+    ) -> Result<(), Failure> {
         let events = self.clone();
         let body = move || {
             if let Err(failure) = part() {

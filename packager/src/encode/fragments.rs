@@ -59,8 +59,15 @@ impl Fragments {
     ///
     /// # Errors
     /// `packet_index` when the plan has no such track or segment.
-    pub(super) fn new(io: &ChildIo, events: &Events, plan: &Plan, track: Track, runs: &[Segments]) -> Result<Self, Failure> {
-        let runs = runs.iter().enumerate().map(|(number, &run)| Run::new(plan, track, number, run)).collect::<Option<_>>();
+    pub(super) fn new(
+        io: &ChildIo,
+        events: &Events,
+        plan: &Plan,
+        track: Track,
+        runs: &[Segments],
+    ) -> Result<Self, Failure> {
+        let runs =
+            runs.iter().enumerate().map(|(number, &run)| Run::new(plan, track, number, run)).collect::<Option<_>>();
         let runs = runs.ok_or_else(|| fault::index(format!("the plan has no such segment of {track}")))?;
         Ok(Self { io: io.clone(), events: events.clone(), track, config: None, runs, pending: Vec::new() })
     }
@@ -123,19 +130,38 @@ impl Fragments {
         let mut bytes = Vec::new();
         let written = {
             let is_video = self.track.is_video();
-            let data: Vec<Cow<'_, [u8]>> = self.pending.iter().map(|sample| if is_video { nal::without_parameter_sets(&sample.data) } else { Cow::Borrowed(sample.data.as_slice()) }).collect();
-            let samples = self.pending.iter().zip(&data).zip(slot.frames.clone()).map(|((sample, data), decoded_at)| {
-                let offset = (i128::from(sample.frame) - i128::from(decoded_at)) * i128::from(slot.sample_duration);
-                cmaf::Sample { data, duration: slot.sample_duration, composition_offset: i32::try_from(offset).unwrap_or(i32::MAX), sync: sample.sync }
-            });
+            let data: Vec<Cow<'_, [u8]>> = self
+                .pending
+                .iter()
+                .map(|sample| {
+                    if is_video {
+                        nal::without_parameter_sets(&sample.data)
+                    } else {
+                        Cow::Borrowed(sample.data.as_slice())
+                    }
+                })
+                .collect();
+            let samples =
+                self.pending.iter().zip(&data).zip(slot.frames.clone()).map(|((sample, data), decoded_at)| {
+                    let offset = (i128::from(sample.frame) - i128::from(decoded_at)) * i128::from(slot.sample_duration);
+                    cmaf::Sample {
+                        data,
+                        duration: slot.sample_duration,
+                        composition_offset: i32::try_from(offset).unwrap_or(i32::MAX),
+                        sync: sample.sync,
+                    }
+                });
             let samples: Vec<cmaf::Sample<'_>> = samples.collect();
-            cmaf::write_fragment(&mut bytes, slot.fragment, &samples).map_err(|error| fault::encoder(self.track, error))?
+            cmaf::write_fragment(&mut bytes, slot.fragment, &samples)
+                .map_err(|error| fault::encoder(self.track, error))?
         };
         self.pending.clear();
         run.take(segment, written);
         let output = match run.output {
             Some(output) => output,
-            None => *run.output.insert(self.io.open_output(Output::Media { track: self.track, first: run.first_segment })?),
+            None => {
+                *run.output.insert(self.io.open_output(Output::Media { track: self.track, first: run.first_segment })?)
+            }
         };
         self.io.write(output, &bytes)?;
         if run.slots.is_empty() { self.close_run() } else { Ok(()) }
@@ -147,7 +173,8 @@ impl Fragments {
         if let Some(output) = run.output {
             self.io.finish(output)?;
         }
-        let config = self.config.clone().ok_or_else(|| fault::encoder(self.track, "it told no decoder configuration"))?;
+        let config =
+            self.config.clone().ok_or_else(|| fault::encoder(self.track, "it told no decoder configuration"))?;
         self.events.send(Event::Track { run: run.number, chunk: run.chunk, config });
         Ok(())
     }

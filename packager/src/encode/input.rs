@@ -137,7 +137,8 @@ impl Reader {
             if self.cached(packet).is_none() {
                 self.read_window(packet)?;
             }
-            let data = self.cached(packet).ok_or_else(|| fault::index("a packet lies past the end of its object"))?.to_vec();
+            let data =
+                self.cached(packet).ok_or_else(|| fault::index("a packet lies past the end of its object"))?.to_vec();
             self.next += 1;
             return Ok(Some((packet, data)));
         }

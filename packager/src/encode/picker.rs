@@ -3,13 +3,15 @@
 //! Output frame `n` shows the picture with the greatest time at or before `t0 + (n + 1/2) / fps`, else
 //! the first. This holds whatever the chunking, since nothing but times goes in.
 
-use vidstream_media::Rational;
+use vidstream_media::{Rational, rational::mul_div_round};
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// The latest moment, on the clock of the packets, that frame `n` may show.
 pub(crate) fn target_ns(t0_ns: i64, fps: Rational, n: u64) -> i64 {
-    let half_frames = i128::from(n) * 2 + 1;
-    let offset = half_frames * i128::from(fps.den) * 1_000_000_000 / (2 * i128::from(fps.num.max(1)));
-    i64::try_from(i128::from(t0_ns) + offset).unwrap_or(i64::MAX)
+    let half_frames = n.saturating_mul(2).saturating_add(1);
+    let offset = mul_div_round(half_frames, u64::from(fps.den) * SECOND_NS, 2 * u64::from(fps.num));
+    t0_ns.saturating_add(i64::try_from(offset).unwrap_or(i64::MAX))
 }
 
 /// Walks through decoded pictures in the order of their times, at most one ahead of the shown one.
@@ -48,7 +50,9 @@ impl<P> Picker<P> {
             }
             match self.ahead.take_if(|ahead| ahead.pts_ns <= target_ns) {
                 // A picture that comes late, after one with a greater time, was never to be shown.
-                Some(due) if self.shown.as_ref().is_none_or(|shown| shown.pts_ns <= due.pts_ns) => self.shown = Some(due),
+                Some(due) if self.shown.as_ref().is_none_or(|shown| shown.pts_ns <= due.pts_ns) => {
+                    self.shown = Some(due)
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -68,7 +72,9 @@ mod tests {
         let mut pictures = pts_ms.iter().map(|&ms| Timed { pts_ns: ms * 1_000_000, picture: ms });
         let mut picker = Picker::new();
         let mut pull = || Ok::<_, Infallible>(pictures.next());
-        frames.map(|n| picker.pick(target_ns(0, Rational::new(10, 1), n), &mut pull).unwrap().unwrap().picture).collect()
+        frames
+            .map(|n| picker.pick(target_ns(0, Rational::new(10, 1), n), &mut pull).unwrap().unwrap().picture)
+            .collect()
     }
 
     #[test]

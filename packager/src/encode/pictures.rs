@@ -85,13 +85,23 @@ impl Source {
         let repeats = Repeats::new(&span.stream.packets, fps, span.treatment.interlaced);
         let decoder = decoder(context, &span, span.lead)?;
         let may_restart = span.lead > 0;
-        Ok(Self { context: context.clone(), span, decoder, picker: Picker::new(), repeats, fps, shown_ns: None, may_restart })
+        Ok(Self {
+            context: context.clone(),
+            span,
+            decoder,
+            picker: Picker::new(),
+            repeats,
+            fps,
+            shown_ns: None,
+            may_restart,
+        })
     }
 
     fn show(&mut self, n: u64) -> Result<Picture, Failure> {
         let target = target_ns(self.span.t0_ns, self.fps, n);
         let mut picked = self.pick(target)?;
-        let misses_first = picked.as_ref().is_none_or(|picked| picked.pts_ns > target) && self.repeats.promised_ns(target).is_some();
+        let misses_first =
+            picked.as_ref().is_none_or(|picked| picked.pts_ns > target) && self.repeats.promised_ns(target).is_some();
         if misses_first && std::mem::take(&mut self.may_restart) {
             self.decoder = decoder(&self.context, &self.span, 0)?;
             self.picker = Picker::new();

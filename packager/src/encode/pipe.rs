@@ -107,7 +107,7 @@ impl Pipe {
     /// Says that nothing more comes.
     pub(crate) fn end(&self) {
         // A pipeline that refuses has failed or is stopped, and its error was told.
-        drop(self.source.end_of_stream());
+        self.source.end_of_stream().ok();
     }
 
     /// Waits for the next sample.
@@ -134,7 +134,7 @@ impl Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         // Going to Null cannot be refused; if it is, the process ends soon anyway.
-        drop(self.pipeline.set_state(gst::State::Null));
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 
@@ -151,7 +151,8 @@ impl Pipes {
         let pipelines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let stop_all = move || {
             for pipeline in pipelines.iter().filter_map(glib::WeakRef::upgrade) {
-                drop(pipeline.set_state(gst::State::Null));
+                // As in `drop`.
+                pipeline.set_state(gst::State::Null).ok();
             }
         };
         drop(std::thread::Builder::new().name("stop".into()).spawn(stop_all));

@@ -72,7 +72,10 @@ mod tests {
     use super::*;
 
     fn packets(pts_ms: &[i64]) -> Vec<Packet> {
-        pts_ms.iter().map(|&ms| Packet { offset: 0, bytes: 1, sync: true, pts_ns: ms * 1_000_000, duration_ns: 0 }).collect()
+        pts_ms
+            .iter()
+            .map(|&ms| Packet { offset: 0, bytes: 1, sync: true, pts_ns: ms * 1_000_000, duration_ns: 0 })
+            .collect()
     }
 
     #[test]

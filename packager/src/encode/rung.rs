@@ -46,12 +46,21 @@ impl Rung {
     ///
     /// # Errors
     /// `element_unavailable` when the worker lacks it or the plan's settings do not fit.
-    pub(super) fn start(job: &EncodeJob, video: &VideoTrack, first: u64, fragments: Fragments, pipes: &Pipes, events: &Events) -> Result<Self, Failure> {
+    pub(super) fn start(
+        job: &EncodeJob,
+        video: &VideoTrack,
+        first: u64,
+        fragments: Fragments,
+        pipes: &Pipes,
+        events: &Events,
+    ) -> Result<Self, Failure> {
         let clock = Clock::new(&job.plan, video.track, first);
         let plugin = &video.encoder.plugin;
-        let name = job.elements.get(plugin).ok_or_else(|| fault::element(plugin, "the job does not name its element"))?;
+        let name =
+            job.elements.get(plugin).ok_or_else(|| fault::element(plugin, "the job does not name its element"))?;
         let encoder = element::encoder(name, &video.encoder.settings, job.threads)?;
-        let coded_caps = gst::Caps::builder("video/x-h264").field("stream-format", "avc").field("alignment", "au").build();
+        let coded_caps =
+            gst::Caps::builder("video/x-h264").field("stream-format", "avc").field("alignment", "au").build();
         let mut middle = vec![encoder.clone()];
         if !makes(&encoder, &coded_caps) {
             middle.push(element::make("h264parse")?);
@@ -71,7 +80,9 @@ impl Rung {
     /// takes no more.
     pub(super) fn push(&self, frame: u64, key: bool, picture: &gst::Buffer) -> bool {
         let time = self.clock.time(frame);
-        if key {
+        // The first picture is a key frame anyway, and GStreamer 1.22 refuses all further requests after
+        // one at time zero, where x264enc moves its times by 1000 hours.
+        if key && frame > self.clock.first {
             self.coder.request_key_frame(time);
         }
         // A new buffer around the same memory: times and flags differ, pixels do not.
@@ -111,7 +122,11 @@ impl Clock {
 
     fn time(self, frame: u64) -> gst::ClockTime {
         let picture = frame.saturating_sub(self.first) / self.step;
-        gst::ClockTime::from_nseconds(mul_div_round(picture, u64::from(self.fps.den) * SECOND_NS, u64::from(self.fps.num)))
+        gst::ClockTime::from_nseconds(mul_div_round(
+            picture,
+            u64::from(self.fps.den) * SECOND_NS,
+            u64::from(self.fps.num),
+        ))
     }
 
     fn frame(self, time: gst::ClockTime) -> u64 {

@@ -64,7 +64,8 @@ impl Cascade {
 impl Step {
     fn new(width: u32, height: u32) -> Result<Self, Failure> {
         let refused = |error: gst::glib::BoolError| fault::element("buffer pool", error);
-        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).build().map_err(refused)?;
+        let info =
+            gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).build().map_err(refused)?;
         let pool = gst_video::VideoBufferPool::new();
         let mut config = pool.config();
         let caps = info.to_caps().map_err(refused)?;
@@ -81,9 +82,11 @@ impl Step {
         let mut buffer = self.pool.acquire_buffer(None).map_err(|error| fault::element("buffer pool", error))?;
         let unmapped = || fault::decode("a picture cannot be mapped");
         {
-            let source = gst_video::VideoFrameRef::from_buffer_ref_readable(&from.buffer, &from.info).map_err(|_| unmapped())?;
+            let source =
+                gst_video::VideoFrameRef::from_buffer_ref_readable(&from.buffer, &from.info).map_err(|_| unmapped())?;
             let target = buffer.get_mut().ok_or_else(unmapped)?;
-            let mut target = gst_video::VideoFrameRef::from_buffer_ref_writable(target, &self.info).map_err(|_| unmapped())?;
+            let mut target =
+                gst_video::VideoFrameRef::from_buffer_ref_writable(target, &self.info).map_err(|_| unmapped())?;
             for plane in 0..PLANES {
                 let from_plane = Plane::of(&source, plane)?;
                 let (stride, width, height) = geometry(&target, plane)?;
@@ -129,10 +132,17 @@ where
     Ok((stride, frame.comp_width(plane), frame.comp_height(plane)))
 }
 
-fn resize(from: &Plane<'_>, to: &mut [u8], to_geometry: (u32, u32, u32), resizer: &mut Resizer, options: &ResizeOptions) -> Result<(), String> {
+fn resize(
+    from: &Plane<'_>,
+    to: &mut [u8],
+    to_geometry: (u32, u32, u32),
+    resizer: &mut Resizer,
+    options: &ResizeOptions,
+) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let (stride, width, height) = to_geometry;
-    let source = TypedImageRef::<U8>::from_buffer(from.stride, from.height, from.pixels).map_err(|error| text(&error))?;
+    let source =
+        TypedImageRef::<U8>::from_buffer(from.stride, from.height, from.pixels).map_err(|error| text(&error))?;
     let source = TypedCroppedImage::from_ref(&source, 0, 0, from.width, from.height).map_err(|error| text(&error))?;
     let mut target = TypedImage::<U8>::from_buffer(stride, height, to).map_err(|error| text(&error))?;
     let mut target = TypedCroppedImageMut::from_ref(&mut target, 0, 0, width, height).map_err(|error| text(&error))?;

@@ -1,0 +1,8 @@
+//! Encode jobs over real sources: exact frames, right pictures, key frames on the grid, sound in place.
+
+mod film;
+mod outcome;
+mod planned;
+mod scan;
+mod sound;
+mod video;
