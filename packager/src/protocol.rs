@@ -438,8 +438,8 @@ pub struct Setup {
     pub worker_pid: u32,
     /// The private temporary folder.
     pub temp: PathBuf,
-    /// Whether to initialise GStreamer before saying [`ToWorker::Ready`].
-    pub warm: bool,
+    /// Elements whose GStreamer plugins are loaded before saying [`ToWorker::Ready`]; absent ones are skipped.
+    pub preload: Vec<String>,
 }
 
 /// Hard limits of a child.

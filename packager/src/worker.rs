@@ -29,7 +29,7 @@ pub mod watch;
 pub use identity::Identity;
 pub use slots::Slots;
 
-use process::{ChildConfig, Ended, Launcher};
+use process::{ChildConfig, Ended, Launcher, Start};
 use spares::Spares;
 
 /// Codec of all video tracks.
@@ -168,7 +168,7 @@ fn with_libraries(mut config: ChildConfig, plugins: &Registry) -> ChildConfig {
 /// Lets a child find out which elements exist; it also writes the registry file for those after it.
 async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<Abilities, Error> {
     let elements = plugins.iter().map(|plugin| plugin.element.clone()).collect();
-    let spare = launcher.launch(true).await.map_err(Error::Child)?;
+    let spare = launcher.launch(Start::Refresh).await.map_err(Error::Child)?;
     let isolation = spare.isolation;
     let job = Job::Inspect(InspectJob { elements });
     let watch = launcher.watch();

@@ -25,7 +25,7 @@ use vidstream_packager::{
         Failure, InspectJob, InspectReport, Isolation, Job, Limits, Progress, Report, ToChild, ToWorker, frame,
     },
     worker::{
-        process::{ChildConfig, Ended, Launcher},
+        process::{ChildConfig, Ended, Launcher, Start},
         watch::Watch,
     },
 };
@@ -45,6 +45,7 @@ fn launcher(role: &str, dir: &Path) -> Launcher {
         env: vec![(ROLE.into(), role.into()), ("ROLE_DIR".into(), dir.into())],
         limits: Limits { address_space_bytes: 8 << 30, cpu_s: 60, file_bytes: 1 << 30, open_files: 256 },
         watch: WATCH,
+        preload: vec!["avdec_h264".into(), "no-such-element".into()],
     };
     Launcher::new(config, dir, &dir.join("registry.bin")).unwrap()
 }
@@ -97,7 +98,7 @@ fn forever() {
 fn parent() {
     let dir = std::env::var("ROLE_DIR").unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let spare = runtime.block_on(launcher("real", Path::new(&dir)).launch(false)).unwrap();
+    let spare = runtime.block_on(launcher("real", Path::new(&dir)).launch(Start::Cold)).unwrap();
     eprint!("{}\n", spare.pid().unwrap());
     forever();
 }
@@ -107,7 +108,7 @@ async fn end_of(role: &str, watch: Watch) -> Failure {
     let source = dir.path().join("source");
     File::create(&source).unwrap();
     let (_io, local) = vidstream_packager::child::ChildIo::local(dir.path(), &source).unwrap();
-    let spare = launcher(role, dir.path()).launch(false).await.unwrap();
+    let spare = launcher(role, dir.path()).launch(Start::Cold).await.unwrap();
     let pid = spare.pid().unwrap();
     let ended = timeout(PATIENCE, spare.run(inspect(), 0, watch, local, &CancellationToken::new())).await.unwrap();
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the process is gone and reaped");
@@ -129,7 +130,7 @@ fn local(dir: &Path) -> Local {
 async fn a_child_does_its_job_and_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let launcher = launcher("real", dir.path());
-    let spare = launcher.launch(true).await.unwrap();
+    let spare = launcher.launch(Start::Refresh).await.unwrap();
     let pid = spare.pid().unwrap();
     let ended = spare.run(inspect(), 0, WATCH, local(dir.path()), &CancellationToken::new()).await;
     let Ended::Reported(Ok(Report::Inspect(InspectReport { available }))) = ended else { panic!("{ended:?}") };
@@ -139,15 +140,20 @@ async fn a_child_does_its_job_and_is_gone() {
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("child-")), "{left:?}");
     // The registry is there now: another start is short.
     let started = std::time::Instant::now();
-    let spare = launcher.launch(false).await.unwrap();
+    let spare = launcher.launch(Start::Cold).await.unwrap();
     eprintln!("second start: {:?}, of which main {} ms, {:?}", started.elapsed(), spare.start_ms, spare.isolation);
+    let started = std::time::Instant::now();
+    let mut spare = launcher.launch(Start::Warm).await.unwrap();
+    eprintln!("warm start: {:?}, of which main {} ms", started.elapsed(), spare.start_ms);
+    assert!(spare.is_alive());
+    spare.discard().await;
 }
 
 #[tokio::test]
 async fn a_child_holds_its_socket_and_nothing_else_of_the_worker() {
     let dir = tempfile::tempdir().unwrap();
     let _held = File::open("/etc/passwd").unwrap();
-    let spare = launcher("real", dir.path()).launch(true).await.unwrap();
+    let spare = launcher("real", dir.path()).launch(Start::Refresh).await.unwrap();
     let folder = format!("/proc/{}/fd", spare.pid().unwrap());
     let mut sockets = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -165,7 +171,7 @@ async fn many_children_leave_no_descriptor_behind() {
     let launcher = launcher("real", dir.path());
     drop(
         launcher
-            .launch(true)
+            .launch(Start::Refresh)
             .await
             .unwrap()
             .run(inspect(), 0, WATCH, local(dir.path()), &CancellationToken::new())
@@ -183,7 +189,7 @@ async fn many_children_leave_no_descriptor_behind() {
     // Other tests of this program start children too, so a leak shows as growth beyond theirs.
     let before = count();
     for _ in 0..20 {
-        let spare = launcher.launch(false).await.unwrap();
+        let spare = launcher.launch(Start::Cold).await.unwrap();
         drop(spare.run(inspect(), 0, WATCH, local(dir.path()), &CancellationToken::new()).await);
     }
     assert!(count() < before + 15, "{before} descriptors, then {}", count());
@@ -224,7 +230,7 @@ async fn a_child_that_breaks_the_protocol_is_killed() {
 #[tokio::test]
 async fn a_cancelled_job_ends_its_child_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let spare = launcher("hang", dir.path()).launch(false).await.unwrap();
+    let spare = launcher("hang", dir.path()).launch(Start::Cold).await.unwrap();
     let pid = spare.pid().unwrap();
     let cancel = CancellationToken::new();
     cancel.cancel();

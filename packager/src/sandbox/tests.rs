@@ -24,7 +24,7 @@ fn setup() -> Setup {
         limits: Limits { address_space_bytes: 1 << 30, cpu_s: 20, file_bytes: 1 << 20, open_files: 20 },
         worker_pid: parent_id(),
         temp: std::env::temp_dir(),
-        warm: false,
+        preload: Vec::new(),
     }
 }
 

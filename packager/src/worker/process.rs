@@ -36,6 +36,8 @@ const READY_WAIT: Duration = Duration::from_secs(20);
 const REAP_WAIT: Duration = Duration::from_secs(2);
 /// A child that closed its socket is about to die, and its exit status is worth this wait.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
+/// What nearly every job needs: the first of libav takes 90 ms to load.
+const PRELOAD: [&str; 6] = ["appsrc", "avdec_h264", "h264parse", "audioconvert", "audioresample", "x264enc"];
 /// Variables of the worker that a child may see; everything else stays with the worker.
 const ENV_PASSED: [&str; 8] = [
     "PATH",
@@ -61,6 +63,19 @@ pub struct ChildConfig {
     pub limits: Limits,
     /// Limits that the worker watches.
     pub watch: Watch,
+    /// Elements whose plugins a spare child loads while it waits.
+    pub preload: Vec<String>,
+}
+
+/// How a child starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It looks for changed GStreamer plugins and writes the registry file, which takes a second.
+    Refresh,
+    /// It trusts the registry file, and its job is waiting.
+    Cold,
+    /// As cold; nobody waits, so that it also loads plugins which jobs are likely to need.
+    Warm,
 }
 
 /// Starts children.
@@ -109,7 +124,8 @@ struct SpawnOrder {
 impl ChildConfig {
     /// An executable that calls [`crate::child::main`] when given these arguments, within the usual limits.
     pub fn new(program: PathBuf, args: Vec<OsString>) -> Self {
-        Self { program, args, env: Vec::new(), limits: Limits::default(), watch: Watch::default() }
+        let preload = PRELOAD.map(str::to_owned).to_vec();
+        Self { program, args, env: Vec::new(), limits: Limits::default(), watch: Watch::default(), preload }
     }
 }
 
@@ -127,14 +143,12 @@ impl Launcher {
     }
 
     /// Starts a child and waits until it is confined and initialised.
-    ///
-    /// `refresh_registry`: let it look for changed GStreamer plugins; else it trusts the registry file.
-    pub async fn launch(&self, refresh_registry: bool) -> Result<Spare, Failure> {
+    pub async fn launch(&self, start: Start) -> Result<Spare, Failure> {
         metrics::counter!("vidstream_children_started_total").increment(1);
         let failed = |error: &dyn std::fmt::Display| {
             Failure::retryable("worker_start", "a child process could not be started", error)
         };
-        let (temp, socket, command) = self.command(refresh_registry).map_err(|error| failed(&error))?;
+        let (temp, socket, command) = self.command(start).map_err(|error| failed(&error))?;
         let mut child = self.spawn(command).await.map_err(|error| failed(&error))?;
         let tail = Tail::follow(child.stderr.take());
         let (from, to) = socket.into_split();
@@ -143,7 +157,7 @@ impl Launcher {
             limits: self.config.limits,
             worker_pid: std::process::id(),
             temp: spare.temp.path().to_owned(),
-            warm: true,
+            preload: if start == Start::Warm { self.config.preload.clone() } else { Vec::new() },
         };
         let ready = match timeout(READY_WAIT, spare.greet(setup)).await {
             Ok(ready) => ready,
@@ -158,7 +172,7 @@ impl Launcher {
         }
     }
 
-    fn command(&self, refresh_registry: bool) -> std::io::Result<(TempDir, tokio::net::UnixStream, Command)> {
+    fn command(&self, start: Start) -> std::io::Result<(TempDir, tokio::net::UnixStream, Command)> {
         let temp = tempfile::Builder::new().prefix("child-").tempdir_in(&self.temp)?;
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -167,7 +181,7 @@ impl Launcher {
         command.envs(ENV_PASSED.iter().filter_map(|&name| Some((name, std::env::var_os(name)?))));
         command.env("TMPDIR", temp.path()).env("HOME", temp.path()).current_dir(temp.path());
         command.env("GST_REGISTRY", self.registry.as_os_str()).env("GST_REGISTRY_FORK", "no");
-        command.env("GST_REGISTRY_UPDATE", if refresh_registry { "yes" } else { "no" });
+        command.env("GST_REGISTRY_UPDATE", if start == Start::Refresh { "yes" } else { "no" });
         command.envs(self.config.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::piped());
         command.kill_on_drop(true);

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::process::{Launcher, Spare};
+use super::process::{Launcher, Spare, Start};
 use crate::protocol::Failure;
 
 /// After a failed start the next try waits this long.
@@ -40,14 +40,14 @@ impl Spares {
             tracing::warn!("the spare child died while it waited");
             spare.discard().await;
         }
-        self.launcher.launch(false).await
+        self.launcher.launch(Start::Cold).await
     }
 
     /// Keeps one child warm until `stop`.
     pub(crate) async fn keep_warm(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             if self.warm.lock().await.is_none() {
-                match stop.run_until_cancelled(self.launcher.launch(false)).await {
+                match stop.run_until_cancelled(self.launcher.launch(Start::Warm)).await {
                     None => break,
                     Some(Ok(spare)) => *self.warm.lock().await = Some(spare),
                     Some(Err(failure)) => {
