@@ -11,5 +11,6 @@ pub mod poster;
 pub mod probe;
 pub mod protocol;
 mod sandbox;
+mod scan;
 pub mod sheet;
 pub mod worker;

@@ -89,7 +89,9 @@ const MP3: &str = "audio/mpeg,mpegversion=(int)1,layer=(int)3,parsed=(boolean)tr
 /// Adds what the container says about the picture.
 pub(super) fn with_picture(stream: &str, codec: &Codec) -> String {
     let mut caps = stream.to_owned();
-    if codec.width > 0 && codec.height > 0 {
+    // A decoder need not hear of a size that no codec has.
+    let plausible = 1..=16_384;
+    if plausible.contains(&codec.width) && plausible.contains(&codec.height) {
         let Codec { width, height, .. } = codec;
         add(&mut caps, format_args!(",width=(int){width},height=(int){height}"));
     }

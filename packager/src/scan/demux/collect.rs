@@ -1,0 +1,329 @@
+//! What comes out of the demuxer: packets of the chosen streams, copied into one object.
+
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use vidstream_media::source::{Packet, mp4::PACKETS_MAX};
+
+use super::{Stream, caps, lock, order::Order, times::Raw};
+use crate::{
+    child::ChildIo,
+    encode::autoplug,
+    protocol::{Failure, Output, OutputId},
+    scan::fault,
+};
+
+/// Streams listened to; more are thrown away.
+pub(super) const STREAMS_MAX: usize = 64;
+/// Bytes of the copy that are written at once.
+const WRITE_BYTES: usize = 256 << 10;
+/// Containers that tell when to decode a picture and not when to show it.
+const UNTIMED: [&str; 1] = ["avi"];
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Video,
+    Audio,
+}
+
+/// Shared by the probes of all streams.
+#[derive(Clone)]
+pub(super) struct Collector(Arc<Mutex<State>>);
+
+struct State {
+    copy: Copy,
+    container: Option<String>,
+    refusal: Option<String>,
+    streams: Vec<StreamState>,
+    failure: Option<Failure>,
+}
+
+/// The object that packets are copied into.
+struct Copy {
+    io: ChildIo,
+    output: Option<OutputId>,
+    waiting: Vec<u8>,
+    bytes: u64,
+}
+
+/// One stream.
+pub(super) struct StreamState {
+    pub(super) kind: Kind,
+    /// Caps of its packets; those of the demuxer until the first packet comes.
+    caps: gst::Caps,
+    settled: bool,
+    pub(super) caps_changes: u32,
+    chosen: bool,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    order: Order,
+    pub(super) packets: Vec<Raw>,
+    pub(super) language: Option<String>,
+}
+
+/// The end of the collection.
+pub(super) struct Collected {
+    pub(super) container: String,
+    pub(super) streams: Vec<StreamState>,
+}
+
+// === impl Collector ===
+
+impl Collector {
+    pub(super) fn new(io: ChildIo) -> Self {
+        let copy = Copy { io, output: None, waiting: Vec::new(), bytes: 0 };
+        Self(Arc::new(Mutex::new(State { copy, container: None, refusal: None, streams: Vec::new(), failure: None })))
+    }
+
+    /// Remembers the type of the file; `false` if it was known.
+    pub(super) fn set_container(&self, name: String) -> bool {
+        let mut state = lock(&self.0);
+        let first = state.container.is_none();
+        state.container.get_or_insert(name);
+        first
+    }
+
+    /// The file is of a type that is not played.
+    pub(super) fn refuse(&self, what: String) {
+        lock(&self.0).refusal = Some(what);
+    }
+
+    /// What type of file is not played.
+    pub(super) fn refusal(&self) -> Option<String> {
+        lock(&self.0).refusal.clone()
+    }
+
+    /// Whether copying failed; [`Self::finish`] tells why.
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.0).failure.is_some()
+    }
+
+    /// Whether the type of the file is known.
+    pub(super) fn is_typed(&self) -> bool {
+        lock(&self.0).container.is_some()
+    }
+
+    /// Streams listened to.
+    pub(super) fn sinks(&self) -> usize {
+        lock(&self.0).streams.len()
+    }
+
+    /// Whether any stream appeared.
+    pub(super) fn has_sinks(&self) -> bool {
+        self.sinks() > 0
+    }
+
+    /// Collects what arrives at `pad`.
+    pub(super) fn listen(&self, pad: &gst::Pad, kind: Kind, found: &gst::Caps) {
+        let number = {
+            let mut state = lock(&self.0);
+            let untimed = state.container.as_deref().is_some_and(|name| UNTIMED.contains(&name));
+            state.streams.push(StreamState::new(kind, found.clone(), untimed));
+            state.streams.len() - 1
+        };
+        let collector = self.clone();
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |_, info| {
+            let heard = match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => collector.buffer(number, buffer),
+                Some(gst::PadProbeData::BufferList(list)) => {
+                    list.iter_owned().try_for_each(|buffer| collector.buffer(number, &buffer))
+                }
+                Some(gst::PadProbeData::Event(event)) => {
+                    collector.event(number, event);
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            match heard {
+                Ok(()) => gst::PadProbeReturn::Ok,
+                Err(failure) => {
+                    lock(&collector.0).failure.get_or_insert(failure);
+                    gst::PadProbeReturn::Remove
+                }
+            }
+        });
+    }
+
+    fn event(&self, number: usize, event: &gst::Event) {
+        let mut state = lock(&self.0);
+        let State { streams, .. } = &mut *state;
+        let chosen_already = |kind| streams.iter().any(|stream| stream.chosen && stream.kind == kind);
+        match event.view() {
+            gst::EventView::Caps(found) => {
+                let free = streams.get(number).is_some_and(|stream| !chosen_already(stream.kind));
+                if let Some(stream) = streams.get_mut(number) {
+                    stream.set_caps(found.caps(), free);
+                }
+            }
+            gst::EventView::Segment(found) => {
+                let segment = found.segment().downcast_ref::<gst::ClockTime>().cloned();
+                if let Some(stream) = streams.get_mut(number) {
+                    stream.segment = segment.or(stream.segment.take());
+                }
+            }
+            gst::EventView::Tag(found) => {
+                let language = found.tag().get::<gst::tags::LanguageCode>().map(|value| value.get().to_owned());
+                if let Some(stream) = streams.get_mut(number) {
+                    stream.language = language.or(stream.language.take());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn buffer(&self, number: usize, buffer: &gst::BufferRef) -> Result<(), Failure> {
+        let mut state = lock(&self.0);
+        let State { copy, streams, failure, .. } = &mut *state;
+        let Some(stream) = streams.get_mut(number).filter(|stream| stream.chosen && failure.is_none()) else {
+            return Ok(());
+        };
+        if stream.packets.len() >= PACKETS_MAX {
+            return Err(fault::malformed("a stream has too many packets"));
+        }
+        let Ok(data) = buffer.map_readable() else { return Ok(()) };
+        let Ok(bytes) = u32::try_from(data.len()) else { return Ok(()) };
+        let header =
+            buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() && buffer.dts().is_none();
+        if bytes == 0 || header {
+            return Ok(());
+        }
+        let offset = copy.bytes;
+        copy.append(&data)?;
+        let raw = stream.raw(buffer, &data);
+        stream.packets.push(Raw { offset, bytes, ..raw });
+        Ok(())
+    }
+
+    /// Makes the copy durable and gives what was collected.
+    ///
+    /// # Errors
+    /// What writing gave.
+    pub(super) fn finish(&self) -> Result<Collected, Failure> {
+        let mut state = lock(&self.0);
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        state.copy.finish()?;
+        let container = state.container.take().unwrap_or_default();
+        Ok(Collected { container, streams: std::mem::take(&mut state.streams) })
+    }
+}
+
+// === impl Copy ===
+
+impl Copy {
+    fn append(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.waiting.extend_from_slice(data);
+        self.bytes = self.bytes.saturating_add(data.len() as u64);
+        if self.waiting.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let output = match self.output {
+            Some(output) => output,
+            None => self.io.open_output(Output::Remux)?,
+        };
+        self.output = Some(output);
+        self.io.write(output, &self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        if !self.waiting.is_empty() {
+            self.flush()?;
+        }
+        if let Some(output) = self.output.take() {
+            self.io.finish(output)?;
+        }
+        Ok(())
+    }
+}
+
+// === impl StreamState ===
+
+impl StreamState {
+    /// `untimed`: the container tells decode times only.
+    fn new(kind: Kind, found: gst::Caps, untimed: bool) -> Self {
+        Self {
+            kind,
+            order: if untimed { Order::new(&found) } else { Order::Unknown },
+            caps: found,
+            settled: false,
+            caps_changes: 0,
+            chosen: false,
+            segment: None,
+            packets: Vec::new(),
+            language: None,
+        }
+    }
+
+    /// Takes the first caps; a stream is chosen if none of its kind is and a decoder takes it.
+    fn set_caps(&mut self, found: &gst::CapsRef, free: bool) {
+        if self.settled {
+            if self.chosen && self.caps.as_ref() != found {
+                self.caps_changes += 1;
+            }
+            return;
+        }
+        self.settled = true;
+        self.caps = found.to_owned();
+        self.chosen = free && autoplug::decoder_chain(&self.caps).is_ok();
+    }
+
+    /// A packet without its place in the copy.
+    fn raw(&mut self, buffer: &gst::BufferRef, data: &[u8]) -> Raw {
+        let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) || self.kind == Kind::Audio;
+        let pts_ns = buffer.pts().and_then(|time| self.running_ns(time));
+        Raw {
+            offset: 0,
+            bytes: 0,
+            sync,
+            pts_ns,
+            dts_ns: buffer.dts().and_then(|time| self.running_ns(time)),
+            duration_ns: buffer.duration().map(gst::ClockTime::nseconds),
+            display: self.order.next(data),
+        }
+    }
+
+    /// A buffer's time on the clock that all streams share; negative before the start.
+    fn running_ns(&self, time: gst::ClockTime) -> Option<i64> {
+        let Some(segment) = &self.segment else { return i64::try_from(time.nseconds()).ok() };
+        let signed = segment.to_running_time_full(time)?;
+        let ns = i64::try_from(signed.abs().nseconds()).ok()?;
+        Some(if signed.is_negative() { -ns } else { ns })
+    }
+
+    /// Short name of its codec.
+    pub(super) fn codec(&self) -> String {
+        caps::codec_name(&self.caps)
+    }
+
+    /// Channels and samples per second.
+    pub(super) fn sound(&self) -> (u32, u32) {
+        caps::sound(&self.caps)
+    }
+
+    /// The stream with its packets timed.
+    pub(super) fn into_stream(self, timed: fn(&[Raw]) -> Vec<Packet>) -> Stream {
+        let (channels, sample_rate) = self.sound();
+        Stream {
+            codec: self.codec(),
+            caps: self.caps.to_string(),
+            packets: timed(&self.packets),
+            start_ns: i64::MIN,
+            end_ns: None,
+            language: self.language,
+            channels,
+            sample_rate,
+        }
+    }
+}
+
+impl Collected {
+    /// Packets of all chosen streams.
+    pub(super) fn packets(&self) -> usize {
+        self.streams.iter().map(|stream| stream.packets.len()).sum()
+    }
+}

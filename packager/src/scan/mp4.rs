@@ -1,0 +1,277 @@
+//! MP4 and `QuickTime`: a walk over the boxes of the file as they arrive. Media stays where it is.
+
+use vidstream_media::source::{
+    AudioFacts, Packet,
+    mp4::{Error, MOOF_BYTES_MAX, MOOV_BYTES_MAX, Media, Movie, Track, boxes, is_quicktime},
+};
+
+use super::{
+    Scanned, Stream, VideoStream,
+    fault::{self, SIDE_MAX},
+    picture::{self, Candidate, First},
+    source::Source,
+};
+use crate::{
+    encode::autoplug,
+    protocol::{Failure, Warning},
+};
+
+/// Boxes looked at; a day of one-second fragments has four a second.
+const BOXES_MAX: u32 = 500_000;
+/// Bytes read at once where a header is expected: a `moof` of two seconds fits.
+const WINDOW_BYTES: u32 = 4096;
+/// Packets of a fragmented file that are enough for the first picture.
+const FIRST_PICTURE_PACKETS: usize = 24;
+
+/// Scans an MP4 file.
+///
+/// # Errors
+/// See [`super::run`].
+pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
+    let mut walk = Walk { source, window: Vec::new(), window_start: 0, movie: None, quicktime: false, first: None };
+    walk.run()?;
+    let bytes = source.end()?;
+    let Walk { movie, quicktime, first, .. } = walk;
+    let movie = movie.ok_or_else(fault::missing_index)?;
+    finish(source, movie, bytes, Seen { quicktime, first })
+}
+
+/// The walk over top-level boxes.
+struct Walk<'a> {
+    source: &'a Source,
+    window: Vec<u8>,
+    window_start: u64,
+    movie: Option<Movie>,
+    quicktime: bool,
+    first: Option<First>,
+}
+
+/// What the walk knows besides the tracks.
+struct Seen {
+    quicktime: bool,
+    first: Option<First>,
+}
+
+// === impl Walk ===
+
+impl Walk<'_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        let mut at = 0;
+        for number in 0..BOXES_MAX {
+            let bytes = self.read(at, u64::from(boxes::HEADER_BYTES_MAX))?;
+            let Some(head) = boxes::header(&bytes) else {
+                // Rubbish after the movie does no harm.
+                return if number == 0 { Err(fault::malformed("its first box makes no sense")) } else { Ok(()) };
+            };
+            self.open(at, head)?;
+            let Some(size) = head.bytes else { return Ok(()) };
+            at = at.saturating_add(size);
+            self.source.progress(at)?;
+        }
+        Err(fault::malformed("it consists of too many tiny pieces"))
+    }
+
+    fn open(&mut self, at: u64, head: boxes::Header) -> Result<(), Failure> {
+        let content = at.saturating_add(head.header_bytes);
+        match &head.kind {
+            b"ftyp" => self.quicktime = is_quicktime(&self.read(content, 4)?),
+            // Old recorders write no ftyp.
+            b"wide" if at == 0 => self.quicktime = true,
+            b"moov" if self.movie.is_none() => {
+                let body = self.content(content, head, MOOV_BYTES_MAX)?.ok_or_else(fault::missing_index)?;
+                self.movie = Some(Movie::parse(&body).map_err(unreadable)?);
+                self.look(0)?;
+            }
+            b"moof" => {
+                let Some(body) = self.content(content, head, MOOF_BYTES_MAX)? else { return Ok(()) };
+                if let Some(movie) = &mut self.movie {
+                    movie.add_fragment(&body, at).map_err(unreadable)?;
+                }
+                self.look(FIRST_PICTURE_PACKETS)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The content of a box; `None` if the file ends inside it.
+    fn content(&mut self, at: u64, head: boxes::Header, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let total = head.bytes.ok_or_else(|| fault::malformed("its index has no end"))?;
+        let size = total - head.header_bytes;
+        if size > bytes_max {
+            return Err(fault::malformed(format!("its index is {size} bytes long")));
+        }
+        let body = self.read(at, size)?;
+        Ok((body.len() as u64 == size).then_some(body))
+    }
+
+    /// Reads through a window, since headers lie close to what follows them.
+    fn read(&mut self, at: u64, bytes: u64) -> Result<Vec<u8>, Failure> {
+        if let Some(found) = self.cached(at, bytes) {
+            return Ok(found.to_vec());
+        }
+        if bytes >= u64::from(WINDOW_BYTES) {
+            return Ok(self.source.read(at, u32::try_from(bytes).unwrap_or(u32::MAX))?);
+        }
+        self.window = self.source.read(at, WINDOW_BYTES)?;
+        self.window_start = at;
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.window.len());
+        Ok(self.window.get(..wanted).unwrap_or_default().to_vec())
+    }
+
+    fn cached(&self, at: u64, bytes: u64) -> Option<&[u8]> {
+        let start = usize::try_from(at.checked_sub(self.window_start)?).ok()?;
+        self.window.get(start..start.checked_add(usize::try_from(bytes).ok()?)?)
+    }
+
+    /// Decodes the first picture while the rest is uploaded, once there are enough packets.
+    fn look(&mut self, packets_min: usize) -> Result<(), Failure> {
+        if self.first.is_some() {
+            return Ok(());
+        }
+        let Some(track) = self.movie.as_ref().and_then(|movie| video_track(&movie.tracks)) else { return Ok(()) };
+        // An index at the end says nothing that could not wait, but then the file is complete anyway.
+        if track.packets.len() > packets_min {
+            self.first = first_picture(self.source, track)?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses the streams once all packets are known.
+fn finish(source: &Source, mut movie: Movie, bytes: u64, seen: Seen) -> Result<Scanned, Failure> {
+    let had_packets = movie.tracks.iter().any(|track| track.media != Media::Other && !track.packets.is_empty());
+    let missing: usize = movie.tracks.iter_mut().map(|track| track.truncate(bytes)).sum();
+    let mut warnings = Vec::new();
+    if missing > 0 {
+        let detail = format!(
+            "The file ends before the last {missing} pictures and sounds of its index; what is there is played."
+        );
+        warnings.push(warning("truncated", detail));
+    }
+    let audio_facts = movie.tracks.iter().filter(|track| track.media == Media::Audio).map(audio_facts).collect();
+    let encrypted = movie.tracks.iter().any(|track| track.codec.encrypted && track.media == Media::Video);
+    let video = match video_track(&movie.tracks) {
+        Some(track) => {
+            let first = match seen.first {
+                Some(first) => Some(first),
+                None => first_picture(source, track)?,
+            };
+            if let Some(first) = first {
+                warnings.extend(lying_header(track, first));
+            }
+            first.map(|first| (track.id, first))
+        }
+        None if encrypted => return Err(fault::encrypted()),
+        None => None,
+    };
+    let audio = audio_track(&movie.tracks).map(|track| track.id);
+    let lost_sound = movie.tracks.iter().find(|track| track.media == Media::Audio && !track.packets.is_empty());
+    if let (None, Some(track)) = (audio, lost_sound) {
+        let detail =
+            format!("The sound is coded as {}, for which no decoder is installed; it is left out.", track.codec.name);
+        warnings.push(warning("audio_unsupported", detail));
+    }
+    let mut take = |id: u32| {
+        let place = movie.tracks.iter().position(|track| track.id == id)?;
+        let track = movie.tracks.swap_remove(place);
+        if track.edits_simplified {
+            let detail = "The file's edit list cuts or changes the speed inside the film; it is played from its first to its last point.";
+            warnings.push(warning("edit_list_simplified", detail.to_owned()));
+        }
+        Some((track.rotation, stream(track)))
+    };
+    let audio = audio.and_then(&mut take).map(|(_, stream)| stream);
+    let video = video.and_then(|(id, picture)| {
+        let (rotation, stream) = take(id)?;
+        Some(VideoStream { stream, rotation, picture })
+    });
+    if video.is_none() && audio.is_none() {
+        return Err(if had_packets {
+            fault::malformed("it ends before its first picture")
+        } else {
+            fault::no_streams()
+        });
+    }
+    let container = if seen.quicktime { "mov" } else { "mp4" }.to_owned();
+    warnings.dedup();
+    Ok(Scanned { container, bytes, video, audio, audio_facts, remuxed: false, warnings })
+}
+
+/// The pictures to play: enabled before disabled, a film before a still, the larger before the smaller.
+fn video_track(tracks: &[Track]) -> Option<&Track> {
+    let pictures = tracks
+        .iter()
+        .filter(|track| track.media == Media::Video && !track.packets.is_empty() && !track.codec.encrypted);
+    pictures.max_by_key(|track| {
+        let area = u64::from(track.codec.width) * u64::from(track.codec.height);
+        let known = track.codec.caps.is_some();
+        // The first of equals: max_by_key would take the last.
+        (known, track.enabled, track.packets.len() > 1, area, std::cmp::Reverse(track.id))
+    })
+}
+
+/// The sound to play: the first that can be decoded, enabled before disabled.
+fn audio_track(tracks: &[Track]) -> Option<&Track> {
+    let sounds = || tracks.iter().filter(|track| track.media == Media::Audio && !track.packets.is_empty());
+    let playable = |track: &&Track| {
+        let caps = track.codec.caps.as_deref().and_then(|caps| caps.parse::<gst::Caps>().ok());
+        caps.is_some_and(|caps| autoplug::decoder_chain(&caps).is_ok())
+    };
+    let enabled = sounds().filter(|track| track.enabled).find(playable);
+    enabled.or_else(|| sounds().find(playable))
+}
+
+/// Decodes the first picture of a track; `None` if it has no packets that are there.
+fn first_picture(source: &Source, track: &Track) -> Result<Option<First>, Failure> {
+    let name = track.codec.name.as_str();
+    let caps = track.codec.caps.as_deref().ok_or_else(|| fault::unsupported_codec(name))?;
+    let read = |packet: &Packet| Ok(source.read(packet.offset, packet.bytes)?);
+    let candidate = Candidate { codec: name, caps, packets: &track.packets };
+    picture::first(&candidate, &read).map(Some)
+}
+
+/// Pictures know their size; a header that says an impossible one is only worth a word.
+fn lying_header(track: &Track, first: First) -> Option<Warning> {
+    let (width, height) = (track.codec.width, track.codec.height);
+    let lies = width > SIDE_MAX || height > SIDE_MAX;
+    let plausible = first.width <= SIDE_MAX && first.height <= SIDE_MAX;
+    let detail = format!(
+        "The header of the file says {width}x{height} pixels, its pictures are {}x{}; their own size is used.",
+        first.width, first.height
+    );
+    (lies && plausible).then(|| warning("dimensions_corrected", detail))
+}
+
+fn audio_facts(track: &Track) -> AudioFacts {
+    AudioFacts {
+        codec: track.codec.name.clone(),
+        channels: track.codec.channels,
+        sample_rate: track.codec.sample_rate,
+        language: track.language.clone(),
+    }
+}
+
+fn stream(track: Track) -> Stream {
+    Stream {
+        codec: track.codec.name,
+        caps: track.codec.caps.unwrap_or_default(),
+        packets: track.packets,
+        start_ns: track.start_ns,
+        end_ns: track.end_ns,
+        language: track.language,
+        channels: track.codec.channels,
+        sample_rate: track.codec.sample_rate,
+    }
+}
+
+fn warning(code: &str, detail: String) -> Warning {
+    Warning { code: code.to_owned(), detail, from_s: None, to_s: None }
+}
+
+fn unreadable(error: Error) -> Failure {
+    match error {
+        Error::NoTracks => fault::malformed("its index cannot be read"),
+        Error::TooManyTracks | Error::TooManyPackets => fault::malformed(error),
+    }
+}

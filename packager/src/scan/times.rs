@@ -1,0 +1,168 @@
+//! Order in the times of demuxed packets: some missing, some equal, most without a duration.
+
+use vidstream_media::source::Packet;
+
+/// A demuxed packet whose times are as the demuxer told them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw {
+    pub(super) offset: u64,
+    pub(super) bytes: u32,
+    pub(super) sync: bool,
+    pub(super) pts_ns: Option<i64>,
+    pub(super) dts_ns: Option<i64>,
+    pub(super) duration_ns: Option<u64>,
+    /// The place in the display order that the bitstream tells, for streams that tell no PTS.
+    pub(super) display: Option<i64>,
+}
+
+/// How long a picture lasts of which nothing is known: 25 a second.
+const FRAME_NS: u64 = 40_000_000;
+/// A picture before a longer hole than this ends after its usual time.
+const HOLD_NS_MAX: u64 = 3_600_000_000_000;
+
+/// Pictures with a time and a duration each, in decode order.
+pub(super) fn pictures(raw: &[Raw]) -> Vec<Packet> {
+    let mut packets = with_times(raw);
+    let mut order: Vec<usize> = (0..packets.len()).collect();
+    order.sort_by_key(|&at| packets.get(at).map(|packet| packet.pts_ns));
+    let times: Vec<i64> = order.iter().filter_map(|&at| packets.get(at)).map(|packet| packet.pts_ns).collect();
+    let usual = usual_interval(&times);
+    for (place, &at) in order.iter().enumerate() {
+        let now = times.get(place).copied().unwrap_or(0);
+        let gap = times.get(place + 1).map(|next| next.abs_diff(now)).filter(|&gap| gap <= HOLD_NS_MAX);
+        let told =
+            raw.get(at).and_then(|raw| raw.duration_ns).filter(|&told| told > 0 && told <= usual.saturating_mul(10));
+        if let Some(packet) = packets.get_mut(at) {
+            packet.duration_ns = gap.or(told).unwrap_or(usual);
+        }
+    }
+    packets
+}
+
+/// Sound with a time and a duration each, by time.
+pub(super) fn sounds(raw: &[Raw]) -> Vec<Packet> {
+    let mut packets = with_times(raw);
+    packets.sort_by_key(|packet| packet.pts_ns);
+    let times: Vec<i64> = packets.iter().map(|packet| packet.pts_ns).collect();
+    let usual = usual_interval(&times);
+    for (packet, next) in packets.iter_mut().zip(times.iter().skip(1).map(Some).chain([None])) {
+        if packet.duration_ns == 0 {
+            let gap =
+                next.map(|next| next.abs_diff(packet.pts_ns)).filter(|gap| (1..=usual.saturating_mul(4)).contains(gap));
+            packet.duration_ns = gap.unwrap_or(usual);
+        }
+    }
+    packets
+}
+
+/// Gives every packet a presentation time.
+fn with_times(raw: &[Raw]) -> Vec<Packet> {
+    let timed = raw.iter().filter(|packet| packet.pts_ns.is_some()).count();
+    // Some demuxers give a time to sync packets only, and decode times to all.
+    let mostly_untimed = timed.saturating_mul(2) < raw.len();
+    let guessed = if mostly_untimed { displayed(raw) } else { Vec::new() };
+    let mut next = 0_i64;
+    raw.iter()
+        .enumerate()
+        .map(|(at, packet)| {
+            let told = guessed.get(at).copied().or(packet.pts_ns).or(packet.dts_ns);
+            let pts_ns = told.unwrap_or(next);
+            let duration_ns = packet.duration_ns.unwrap_or(0);
+            next = pts_ns.saturating_add_unsigned(if duration_ns > 0 { duration_ns } else { FRAME_NS });
+            Packet { offset: packet.offset, bytes: packet.bytes, sync: packet.sync, pts_ns, duration_ns }
+        })
+        .collect()
+}
+
+/// Presentation times of packets that have only decode times: those times given out in display order,
+/// or in decode order if the bitstream does not tell another.
+fn displayed(raw: &[Raw]) -> Vec<i64> {
+    let mut next = 0_i64;
+    let mut times: Vec<i64> = raw
+        .iter()
+        .map(|packet| {
+            let time = packet.dts_ns.or(packet.pts_ns).unwrap_or(next);
+            next = time.saturating_add_unsigned(packet.duration_ns.filter(|&told| told > 0).unwrap_or(FRAME_NS));
+            time
+        })
+        .collect();
+    let keys: Option<Vec<i64>> = raw.iter().map(|packet| packet.display).collect();
+    let Some(keys) = keys else { return times };
+    let mut order: Vec<usize> = (0..raw.len()).collect();
+    order.sort_by_key(|&at| keys.get(at));
+    times.sort_unstable();
+    let mut shown = vec![0; raw.len()];
+    for (&at, &time) in order.iter().zip(&times) {
+        if let Some(to) = shown.get_mut(at) {
+            *to = time;
+        }
+    }
+    shown
+}
+
+fn usual_interval(times: &[i64]) -> u64 {
+    let mut gaps: Vec<u64> = times
+        .windows(2)
+        .filter_map(|pair| Some(pair.last()?.abs_diff(*pair.first()?)))
+        .filter(|&gap| gap > 0)
+        .collect();
+    let middle = gaps.len() / 2;
+    if gaps.is_empty() {
+        return FRAME_NS;
+    }
+    *gaps.select_nth_unstable(middle).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    fn raw(pts_ms: Option<i64>, dts_ms: Option<i64>, sync: bool, display: Option<i64>) -> Raw {
+        let ns = |ms: i64| ms * MS;
+        Raw { offset: 0, bytes: 1, sync, pts_ns: pts_ms.map(ns), dts_ns: dts_ms.map(ns), duration_ns: None, display }
+    }
+
+    fn times_ms(packets: &[Packet]) -> Vec<i64> {
+        packets.iter().map(|packet| packet.pts_ns / MS).collect()
+    }
+
+    #[test]
+    fn durations_reach_to_the_next_picture_shown() {
+        let packets = pictures(&[
+            raw(Some(0), None, true, None),
+            raw(Some(120), None, false, None),
+            raw(Some(40), None, false, None),
+            raw(Some(80), None, false, None),
+        ]);
+        let durations: Vec<u64> = packets.iter().map(|packet| packet.duration_ns / 1_000_000).collect();
+        assert_eq!(durations, [40, 40, 40, 40]);
+    }
+
+    #[test]
+    fn a_missing_time_follows_the_one_before() {
+        let packets =
+            pictures(&[raw(Some(0), None, true, None), raw(None, None, false, None), raw(Some(80), None, false, None)]);
+        assert_eq!(times_ms(&packets), [0, 40, 80]);
+    }
+
+    #[test]
+    fn decode_times_are_given_out_in_display_order() {
+        let gop = |start: i64| {
+            [(0, 0), (1, 3), (2, 1), (3, 2)]
+                .map(|(decode, display)| raw(None, Some(start + decode * 40), decode == 0, Some(start + display)))
+        };
+        let both = [gop(0), gop(160)].concat();
+        assert_eq!(times_ms(&pictures(&both)), [0, 120, 40, 80, 160, 280, 200, 240]);
+    }
+
+    #[test]
+    fn sound_keeps_its_durations_and_is_sorted() {
+        let mut late = raw(Some(20), None, true, None);
+        late.duration_ns = Some(20_000_000);
+        let packets = sounds(&[late, raw(Some(0), None, true, None), raw(Some(40), None, true, None)]);
+        assert_eq!(times_ms(&packets), [0, 20, 40]);
+        assert!(packets.iter().all(|packet| packet.duration_ns == 20_000_000));
+    }
+}
