@@ -1,1 +1,27 @@
-//! Origin.
+//! The origin: delivery of HLS and DASH, the API with its uploads and events, and the page.
+//!
+//! It renders every document from the catalog's rows and serves stored bytes by range. It encodes
+//! nothing and never links GStreamer: it and the packager meet in catalog and store alone. Whatever
+//! the size of a file, a request holds bounded memory.
+
+mod access;
+mod admin;
+mod api;
+mod app;
+mod clock;
+mod config;
+mod delivery;
+mod error;
+mod etag;
+mod limits;
+mod metering;
+mod page;
+mod request;
+mod respond;
+mod route;
+mod server;
+mod ws;
+
+pub use config::{Config, Patience};
+pub use error::Error;
+pub use server::Origin;

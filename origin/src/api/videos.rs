@@ -1,0 +1,165 @@
+//! List, show, rename and delete videos, and read their events.
+
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+use vidstream_catalog::{Deletion, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX};
+use vidstream_media::VideoId;
+
+use super::{Call, answer, body, upload::check_title, video};
+use crate::{
+    delivery::fails_if_match,
+    etag,
+    limits::{EVENTS_DEFAULT, PAGE_DEFAULT},
+    respond::{Body, Kind, Problem},
+};
+
+/// `GET /v1/videos?limit=&cursor=&state=`.
+pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let query = call.query()?;
+    let limit = bounded(query.parsed("limit")?, PAGE_DEFAULT, PAGE_MAX)?;
+    let state: Option<State> = query.parsed("state")?;
+    let cursor = query.text("cursor").map(str::to_owned);
+    let page = call.app.catalog.list(ListQuery { limit, cursor, state }).await?;
+    let mut data = Vec::with_capacity(page.videos.len());
+    for row in &page.videos {
+        data.push(video::render(&call.app.views, row).await);
+    }
+    let has_more = page.next_cursor.is_some();
+    Ok(call.found(&json!({ "data": data, "next_cursor": page.next_cursor, "has_more": has_more })))
+}
+
+/// `GET /v1/videos/{id}`.
+pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
+    let row = live(call, id).await?;
+    let shown = video::render(&call.app.views, &row).await;
+    let tag = tag(&shown);
+    Ok(call.tagged(&shown, tag))
+}
+
+/// `PATCH /v1/videos/{id}` with a JSON merge patch; only the title can be changed.
+pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
+    let row = live(call, id).await?;
+    let shown = video::render(&call.app.views, &row).await;
+    if fails_if_match(&call.request.headers, &tag(&shown)) {
+        return Err(Kind::PreconditionFailed.because("the video has changed since"));
+    }
+    let Some(incoming) = call.body.take() else { return Err(Kind::EmptyBody.because("there is no body")) };
+    let bytes = body::small(incoming, call.app.patience.body_idle).await?;
+    let change = read_change(&bytes)?;
+    if change.row_version.is_some_and(|version| version != row.row_version) {
+        return Err(Kind::PreconditionFailed.because("the video has another row_version"));
+    }
+    let renamed = match change.title {
+        Some(title) if title != row.title => call.app.catalog.rename(id, title).await?,
+        _ => row,
+    };
+    Ok(answer(StatusCode::OK, &video::render(&call.app.views, &renamed).await))
+}
+
+/// `DELETE /v1/videos/{id}`.
+pub(super) async fn delete(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
+    let row = live(call, id).await?;
+    if call.app.catalog.delete(id).await? == Deletion::Unknown {
+        return Err(unknown());
+    }
+    let row = match call.app.catalog.lookup(id).await? {
+        Lookup::Live(row) => row,
+        // Nothing was stored of it, and it is gone already.
+        Lookup::Deleted | Lookup::Unknown => Video { state: State::Deleting, playable: false, ..row },
+    };
+    call.app.views.changed(Some(id));
+    Ok(answer(StatusCode::ACCEPTED, &video::render(&call.app.views, &row).await))
+}
+
+/// `GET /v1/videos/{id}/events?after_seq=&limit=`.
+pub(super) async fn events(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
+    live(call, id).await?;
+    let query = call.query()?;
+    let limit = bounded(query.parsed("limit")?, EVENTS_DEFAULT, EVENTS_READ_MAX)?;
+    let after_seq: i64 = query.parsed("after_seq")?.unwrap_or(0);
+    let events = call.app.catalog.video_events(id, after_seq, limit).await?;
+    let mut data = Vec::with_capacity(events.len());
+    for event in &events {
+        data.push(video::render_event(&call.app.views, event, None).await);
+    }
+    let has_more = u32::try_from(events.len()).unwrap_or(u32::MAX) >= limit;
+    let next_after_seq = events.last().map_or(after_seq, |event| event.seq);
+    Ok(call.found(&json!({ "data": data, "next_after_seq": next_after_seq, "has_more": has_more })))
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Change {
+    title: Option<String>,
+    row_version: Option<u64>,
+}
+
+fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
+    let not_json = || Kind::InvalidJson.because("the body must be a JSON object such as {\"title\": \"T\"}");
+    let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else { return Err(not_json()) };
+    let mut change = Change::default();
+    for (name, value) in fields {
+        match (name.as_str(), value) {
+            ("title", Value::String(title)) => change.title = Some(check_title(&title)?),
+            ("title", _) => return Err(Kind::InvalidTitle.because("a title is a text")),
+            ("row_version", value) => {
+                let version = value.as_u64();
+                change.row_version =
+                    Some(version.ok_or_else(|| Kind::InvalidJson.because("row_version is a whole number"))?);
+            }
+            (other, _) => {
+                let shown: String = other.chars().take(40).collect();
+                return Err(Kind::UnknownField.because(format!("{shown:?} cannot be changed; title can")));
+            }
+        }
+    }
+    Ok(change)
+}
+
+async fn live(call: &Call<'_>, id: VideoId) -> Result<Video, Problem> {
+    match call.app.catalog.lookup(id).await? {
+        Lookup::Live(row) => Ok(row),
+        Lookup::Deleted => Err(Kind::Deleted.because("the video was deleted")),
+        Lookup::Unknown => Err(unknown()),
+    }
+}
+
+fn unknown() -> Problem {
+    Kind::NotFound.because("there is no such video")
+}
+
+fn tag(shown: &Value) -> HeaderValue {
+    etag::of(shown.to_string().as_bytes())
+}
+
+/// A limit from 1 to `max`; more is cut to it.
+fn bounded(limit: Option<u32>, default: u32, max: u32) -> Result<u32, Problem> {
+    match limit {
+        Some(0) => Err(Kind::InvalidParameter.because("limit must be at least 1")),
+        limit => Ok(limit.unwrap_or(default).min(max)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_has_known_fields_only() {
+        let change = read_change(br#"{"title":" New ","row_version":3}"#).unwrap();
+        assert_eq!(change, Change { title: Some("New".to_owned()), row_version: Some(3) });
+        assert_eq!(read_change(b"{}").unwrap(), Change::default());
+        let cases = [
+            ("", Kind::InvalidJson),
+            ("[]", Kind::InvalidJson),
+            ("{\"title\":", Kind::InvalidJson),
+            ("{\"title\":null}", Kind::InvalidTitle),
+            ("{\"title\":\"\"}", Kind::InvalidTitle),
+            ("{\"title\":\"a\\u0000\"}", Kind::InvalidTitle),
+            ("{\"row_version\":-1}", Kind::InvalidJson),
+            ("{\"state\":\"ready\"}", Kind::UnknownField),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(read_change(text.as_bytes()).unwrap_err().kind, kind, "{text}");
+        }
+    }
+}

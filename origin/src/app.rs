@@ -1,0 +1,177 @@
+//! From a request to its answer: checks that hold for all of them, the route, and what is said of the outcome.
+
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vidstream_catalog::Catalog;
+use vidstream_store::Store;
+
+use crate::{
+    Config, Error, Patience,
+    access::Line,
+    api::{self, Call, Uploads, guard::Guard},
+    delivery::{self, Delivery, Views},
+    limits::{DRAINS_MAX, URI_BYTES_MAX},
+    page::Page,
+    request::Context,
+    respond::{Body, Kind, Problem},
+    route::Route,
+    ws::Feed,
+};
+
+/// Everything that answers share.
+pub(crate) struct App {
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
+    pub(crate) views: Arc<Views>,
+    pub(crate) delivery: Delivery,
+    pub(crate) guard: Guard,
+    pub(crate) uploads: Uploads,
+    pub(crate) upload_bytes_max: u64,
+    pub(crate) feed: Feed,
+    pub(crate) sockets: TaskTracker,
+    pub(crate) patience: Patience,
+    /// Ends waits and sockets; requests that are being answered go on.
+    pub(crate) shutdown: CancellationToken,
+    page: Page,
+    drains: Arc<Semaphore>,
+}
+
+// === impl App ===
+
+impl App {
+    pub(crate) async fn new(config: &Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
+        let guard = Guard::new(config.read_only, config.token_file.as_deref()).await?;
+        if !guard.allows_listening(config.listen) {
+            return Err(Error::Unprotected { addr: config.listen });
+        }
+        let shutdown = CancellationToken::new();
+        let views = Arc::new(Views::new(catalog.clone()));
+        let delivery = Delivery::new(delivery::New {
+            catalog: catalog.clone(),
+            store: store.clone(),
+            views: Arc::clone(&views),
+            cache_bytes: config.cache_bytes,
+            segment_wait: config.patience.segment_wait,
+            shutdown: shutdown.clone(),
+        });
+        Ok(Self {
+            feed: Feed::new(catalog.clone(), Arc::clone(&views)),
+            catalog,
+            store,
+            views,
+            delivery,
+            guard,
+            uploads: Uploads::new(),
+            upload_bytes_max: config.upload_bytes_max,
+            sockets: TaskTracker::new(),
+            patience: config.patience,
+            shutdown,
+            page: Page::new(),
+            drains: Arc::new(Semaphore::new(DRAINS_MAX)),
+        })
+    }
+
+    /// Answers a request. A panic ends the request and its connection, nothing else.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let route = Route::parse(&path);
+        let context = Context::new(peer, &path);
+        let mut line = Line::begin(&context, &parts.method, route.label());
+        let has_body = !body.is_end_stream();
+        let expects = parts.headers.contains_key(header::EXPECT);
+        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let mut body = Some(body);
+        let answering = self.answer(&context, &mut parts, &mut body, route);
+        let mut response = match AssertUnwindSafe(answering).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => problem.respond(&context),
+            Err(_) => {
+                metrics::counter!("vidstream_panics_total").increment(1);
+                tracing::error!(request_id = context.id, path = context.path, "a request handler panicked");
+                close(Kind::Internal.because("a bug; the log has the request id").respond(&context))
+            }
+        };
+        // A body that is left over would be taken for the next request. One that waits for a go-ahead was never sent.
+        if let Some(body) = body.filter(|body| has_body && !body.is_end_stream()) {
+            response = close(response);
+            if !expects {
+                api::drain(body, &self.drains);
+            }
+        }
+        // RFC 9112 §6.1: two framings in one message may be an attempt to smuggle; which there were is not seen here.
+        if chunked {
+            response = close(response);
+        }
+        finish(&mut response, &parts.method, &context, route);
+        line.end(&response);
+        Ok(response)
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        context: &Context,
+        request: &mut Parts,
+        body: &mut Option<Incoming>,
+        route: Route<'_>,
+    ) -> Result<Response<Body>, Problem> {
+        check(request)?;
+        match route {
+            Route::Delivery(id, target) => self.delivery.answer(context, request, Some((id, target))).await,
+            Route::UnknownDelivery => self.delivery.answer(context, request, None).await,
+            Route::Api(api) => Call { app: self, context, request, body }.answer(api).await,
+            Route::Index => self.page.answer(request, None),
+            Route::Asset(name) => self.page.answer(request, Some(name)),
+            Route::Unknown => Err(Kind::NotFound.because("there is nothing under this path")),
+        }
+    }
+}
+
+/// What holds for requests of every kind.
+fn check(request: &Parts) -> Result<(), Problem> {
+    let target = &request.uri;
+    let length = target.path().len() + target.query().map_or(0, str::len);
+    if length > URI_BYTES_MAX {
+        return Err(Kind::UriTooLong.because(format!("path and query may have {URI_BYTES_MAX} bytes")));
+    }
+    // This is no proxy: a target names a path, never a server.
+    if target.authority().is_some() || request.method == Method::CONNECT {
+        return Err(Kind::BadRequest.because("the request target must be a path"));
+    }
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let one = matches!((hosts.next(), hosts.next()), (Some(_), None));
+    let none_needed = request.version < Version::HTTP_11 && !request.headers.contains_key(header::HOST);
+    if one || none_needed { Ok(()) } else { Err(Kind::BadRequest.because("there must be one Host header")) }
+}
+
+fn finish(response: &mut Response<Body>, method: &Method, context: &Context, route: Route<'_>) {
+    if route.is_delivery() {
+        delivery::share(response);
+    } else if let Ok(id) = HeaderValue::try_from(&context.id) {
+        // Not on delivery: a cache would hand one request's id to everybody.
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if *method == Method::HEAD {
+        let length = response.body().size_hint().exact().unwrap_or(0);
+        let headers = response.headers_mut();
+        if length > 0 {
+            headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::default();
+    }
+}
+
+fn close(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,72 @@
+//! What an origin is started with.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The settings of an origin. [`Config::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of delivery, API and page. Anything but loopback needs a token or `read_only`.
+    pub listen: SocketAddr,
+    /// Address of `/healthz`, `/readyz` and `/metrics`.
+    pub admin_listen: SocketAddr,
+    /// File with the token that writes must carry.
+    pub token_file: Option<PathBuf>,
+    /// Whether every write is refused.
+    pub read_only: bool,
+    /// Memory for hot segments, in bytes.
+    pub cache_bytes: u64,
+    /// Largest upload, in bytes.
+    pub upload_bytes_max: u64,
+    /// How long things may take.
+    pub patience: Patience,
+}
+
+/// How long the origin waits for others.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long a request for a pending segment waits before it answers 503. Shaka gives up for good on longer holds.
+    pub segment_wait: Duration,
+    /// How long a client may take for the headers of a request; also how long an idle connection is kept.
+    pub header_read: Duration,
+    /// How long an upload may pause between two pieces of its body.
+    pub body_idle: Duration,
+    /// A blocked reader must take a minimum of bytes within each of these, or its connection is closed.
+    pub write_stall: Duration,
+    /// How long one WebSocket frame may take to leave before the socket counts as slow.
+    pub socket_send: Duration,
+    /// How long requests may take to end once shutdown began.
+    pub drain: Duration,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The defaults, on these addresses.
+    pub fn new(listen: SocketAddr, admin_listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            admin_listen,
+            token_file: None,
+            read_only: false,
+            cache_bytes: 256 << 20,
+            upload_bytes_max: 100 << 30,
+            patience: Patience::default(),
+        }
+    }
+}
+
+// === impl Patience ===
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            segment_wait: Duration::from_secs(8),
+            header_read: Duration::from_secs(20),
+            body_idle: Duration::from_secs(30),
+            write_stall: Duration::from_secs(30),
+            socket_send: Duration::from_secs(10),
+            // With the clean-up after it, a stop takes less than five seconds.
+            drain: Duration::from_secs(4),
+        }
+    }
+}

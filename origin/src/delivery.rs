@@ -1,0 +1,230 @@
+//! Delivery: what players and CDNs fetch. GET, HEAD and OPTIONS, no cookies, open to every website.
+
+mod conditional;
+mod documents;
+mod objects;
+mod range;
+mod representation;
+mod segments;
+mod views;
+mod waits;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::Catalog;
+use vidstream_media::{Presentation, VideoId};
+use vidstream_store::{Key, Store};
+
+pub(crate) use conditional::fails_if_match;
+pub(crate) use objects::Objects;
+pub(crate) use representation::{CacheRule, Representation};
+pub(crate) use views::Views;
+
+use self::{
+    documents::{Documents, Kind as DocumentKind},
+    objects::{Missing, Piece},
+    segments::Segments,
+    views::View,
+};
+use crate::{
+    etag,
+    request::Context,
+    respond::{Body, Kind, Problem},
+    route::{Part, Target},
+};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// Everything that delivery keeps.
+pub(crate) struct Delivery {
+    views: Arc<Views>,
+    documents: Documents,
+    objects: Objects,
+    segments: Segments,
+}
+
+/// What delivery is made of.
+pub(crate) struct New {
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Store,
+    pub(crate) views: Arc<Views>,
+    pub(crate) cache_bytes: u64,
+    pub(crate) segment_wait: Duration,
+    pub(crate) shutdown: CancellationToken,
+}
+
+// === impl Delivery ===
+
+impl Delivery {
+    pub(crate) fn new(parts: New) -> Self {
+        let New { catalog, store, views, cache_bytes, segment_wait, shutdown } = parts;
+        let segments = Segments::new(catalog, Arc::clone(&views), segment_wait, shutdown);
+        Self { views, documents: Documents::new(), objects: Objects::new(store, cache_bytes), segments }
+    }
+
+    /// Bytes of stored objects, for those who report about them.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Answers a request for a path under `/v/`; `named` is absent when the path names nothing.
+    pub(crate) async fn answer(
+        &self,
+        context: &Context,
+        request: &Parts,
+        named: Option<(VideoId, Target)>,
+    ) -> Result<Response<Body>, Problem> {
+        match request.method {
+            Method::OPTIONS => return Ok(preflight()),
+            Method::GET | Method::HEAD => {}
+            _ => return Err(Problem::method(ALLOW)),
+        }
+        let (id, target) = named.ok_or_else(nothing)?;
+        let view = self.views.get(id).await?;
+        let presentation = view.presentation.clone().ok_or_else(nothing)?;
+        match target {
+            Target::Master => self.document(request, &view, &presentation, DocumentKind::Master).await,
+            Target::Mpd => self.document(request, &view, &presentation, DocumentKind::Mpd).await,
+            Target::Part(generation, _) if generation != presentation.generation => Err(nothing()),
+            Target::Part(_, part) => match part {
+                Part::Playlist(track) => {
+                    self.document(request, &view, &presentation, DocumentKind::Playlist(track)).await
+                }
+                Part::Iframes(track) => {
+                    self.document(request, &view, &presentation, DocumentKind::Iframes(track)).await
+                }
+                Part::Init(track) => self.document(request, &view, &presentation, DocumentKind::Init(track)).await,
+                Part::TilesVtt => self.document(request, &view, &presentation, DocumentKind::TilesVtt).await,
+                Part::TilesJson => self.document(request, &view, &presentation, DocumentKind::TilesJson).await,
+                Part::TilesPlaylist => self.document(request, &view, &presentation, DocumentKind::TilesPlaylist).await,
+                Part::Segment(track, n) => {
+                    let asked = segments::Asked { id, generation: presentation.generation, track, n };
+                    self.segment(context, request, asked, view).await
+                }
+                Part::Sheet(n) => self.sheet(request, &presentation, n).await,
+                Part::Poster => self.poster(request, &presentation).await,
+            },
+        }
+    }
+
+    async fn document(
+        &self,
+        request: &Parts,
+        view: &View,
+        presentation: &Arc<Presentation>,
+        kind: DocumentKind,
+    ) -> Result<Response<Body>, Problem> {
+        if !view.playable {
+            return Err(Kind::NotFound.because("the video is not playable yet"));
+        }
+        let document = self.documents.get(view, presentation, kind).await.ok_or_else(nothing)?;
+        let cache = match kind {
+            DocumentKind::Master | DocumentKind::Mpd if presentation.ready => CacheRule::Settled,
+            DocumentKind::Master | DocumentKind::Mpd => CacheRule::Changing,
+            _ => CacheRule::Immutable,
+        };
+        let representation = Representation { etag: document.etag.clone(), content_type: kind.content_type(), cache };
+        Ok(representation.answer(request, document.bytes.clone()))
+    }
+
+    async fn segment(
+        &self,
+        context: &Context,
+        request: &Parts,
+        asked: segments::Asked,
+        view: Arc<View>,
+    ) -> Result<Response<Body>, Problem> {
+        let mut view = view;
+        // Bytes that are gone although the view names them: it may be older than a deletion.
+        for last in [false, true] {
+            let place = self.segments.place(context, asked, &view).await?;
+            let key = Key::Media {
+                id: asked.id,
+                generation: asked.generation,
+                track: asked.track,
+                first: place.chunk_first,
+                token: place.token,
+            };
+            let name = format!("{}/{}/{}/{}", asked.generation, asked.track, asked.n, key.path());
+            let representation = Representation {
+                etag: etag::of(name.as_bytes()),
+                content_type: key.content_type(),
+                cache: CacheRule::Immutable,
+            };
+            let early = representation.without_bytes(request, place.bytes);
+            if let Some(response) = early {
+                return Ok(response);
+            }
+            let range = place.offset..place.offset.saturating_add(place.bytes);
+            let piece = Piece { key, range: Some(range), bytes: Some(place.bytes) };
+            match self.objects.get(&piece).await {
+                Ok(bytes) => return Ok(representation.answer(request, bytes)),
+                Err(Missing::Gone) if !last => {
+                    self.views.changed(Some(asked.id));
+                    view = self.views.get(asked.id).await?;
+                }
+                Err(reason) => return Err(unreadable(reason)),
+            }
+        }
+        Err(unreadable(Missing::Gone))
+    }
+
+    async fn sheet(&self, request: &Parts, presentation: &Presentation, n: u64) -> Result<Response<Body>, Problem> {
+        let pending = || Kind::NotFound.because("there is no such sheet, or not yet");
+        let sheet = presentation.sheets.get(&n).ok_or_else(pending)?;
+        let key = Key::Sheet { id: presentation.id, generation: presentation.generation, n, token: sheet.token };
+        self.picture(request, Piece { key, range: None, bytes: Some(sheet.bytes) }).await
+    }
+
+    async fn poster(&self, request: &Parts, presentation: &Presentation) -> Result<Response<Body>, Problem> {
+        let token = presentation.poster.ok_or_else(|| Kind::NotFound.because("there is no poster, or not yet"))?;
+        let key = Key::Poster { id: presentation.id, generation: presentation.generation, token };
+        self.picture(request, Piece { key, range: None, bytes: None }).await
+    }
+
+    async fn picture(&self, request: &Parts, piece: Piece) -> Result<Response<Body>, Problem> {
+        let bytes = self.objects.get(&piece).await.map_err(unreadable)?;
+        let representation = Representation {
+            etag: etag::of(piece.key.path().as_bytes()),
+            content_type: piece.key.content_type(),
+            cache: CacheRule::Immutable,
+        };
+        Ok(representation.answer(request, bytes))
+    }
+}
+
+/// Opens an answer to pages of every website; on each answer to a path under `/v/`, whatever its status.
+pub(crate) fn share(response: &mut Response<Body>) {
+    const EXPOSED: &str =
+        "Age, Content-Length, Content-Range, Date, ETag, Retry-After, Server-Timing, CMSD-Static, CMSD-Dynamic";
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    headers.insert("timing-allow-origin", HeaderValue::from_static("*"));
+}
+
+fn preflight() -> Response<Body> {
+    const HEADERS: &str =
+        "Range, If-Range, If-Match, If-None-Match, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOW));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+fn nothing() -> Problem {
+    Kind::NotFound.because("there is nothing under this path")
+}
+
+fn unreadable(reason: Missing) -> Problem {
+    match reason {
+        Missing::Busy => Kind::Busy.because("too many objects are being read"),
+        Missing::Gone | Missing::Failed => Kind::StorageError.because("the stored bytes cannot be read"),
+    }
+}

@@ -1,0 +1,178 @@
+//! What can be played of each video, kept in memory and read again when a hint or its age says so.
+//!
+//! Hints of this process make a view old at once. What other processes commit is seen when the view is
+//! older than [`VIEW_AGE_MAX`]. While the catalog does not answer, known views go on being served.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::future::Cache;
+use tokio::{
+    sync::{Mutex, Notify, futures::Notified},
+    time::{Instant, timeout},
+};
+use vidstream_catalog::{Catalog, Snapshot, Video};
+use vidstream_media::{Presentation, VideoId};
+
+use crate::{
+    limits::{CATALOG_WAIT_MAX, STRIPES, VIEW_AGE_MAX, VIEW_BYTES_MAX, VIEW_STALE_MAX},
+    respond::{Kind, Problem},
+};
+
+/// Estimated bytes of a view without a presentation.
+const VIEW_BYTES: u64 = 256;
+/// Estimated bytes of the index entry of one segment of one track.
+const ENTRY_BYTES: u64 = 64;
+
+/// What can be played of a video, as of a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The current generation; absent if nothing is playable nor ever was, or not any more.
+    pub(crate) presentation: Option<Arc<Presentation>>,
+    /// Whether a player can start.
+    pub(crate) playable: bool,
+    /// Whether every segment is stored.
+    pub(crate) complete: bool,
+    /// Changes whenever a document that is not immutable may change.
+    pub(crate) version: (u32, u64),
+    epoch: u64,
+    read_at: Instant,
+    /// When the catalog last confirmed this; differs from `read_at` while it does not answer.
+    confirmed_at: Instant,
+}
+
+/// All views.
+pub(crate) struct Views {
+    catalog: Catalog,
+    kept: Cache<VideoId, Arc<View>>,
+    stripes: Vec<Stripe>,
+    hasher: RandomState,
+}
+
+/// What the videos of one hash share: a change of one makes the views of all of them old.
+#[derive(Default)]
+struct Stripe {
+    epoch: AtomicU64,
+    changed: Notify,
+    reading: Mutex<()>,
+}
+
+// === impl Views ===
+
+impl Views {
+    pub(crate) fn new(catalog: Catalog) -> Self {
+        let weigher = |_: &VideoId, view: &Arc<View>| u32::try_from(view.bytes()).unwrap_or(u32::MAX);
+        Self {
+            catalog,
+            kept: Cache::builder().max_capacity(VIEW_BYTES_MAX).weigher(weigher).build(),
+            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The view of a video, at most [`VIEW_AGE_MAX`] old.
+    pub(crate) async fn get(&self, id: VideoId) -> Result<Arc<View>, Problem> {
+        self.younger(id, VIEW_AGE_MAX).await
+    }
+
+    /// The view of a video, at most so old. One reader at a time asks the catalog.
+    pub(crate) async fn younger(&self, id: VideoId, age_max: Duration) -> Result<Arc<View>, Problem> {
+        let Some(stripe) = self.stripe(id) else { return Err(Kind::Internal.because("no such stripe")) };
+        let fresh =
+            |view: &Arc<View>| view.epoch == stripe.epoch.load(Ordering::Acquire) && view.read_at.elapsed() < age_max;
+        if let Some(view) = self.kept.get(&id).await.filter(fresh) {
+            return Ok(view);
+        }
+        let reading = timeout(CATALOG_WAIT_MAX, stripe.reading.lock()).await;
+        let old = self.kept.get(&id).await;
+        if let Some(view) = old.clone().filter(fresh) {
+            return Ok(view);
+        }
+        // Taken before the read: a commit after this makes the view old again.
+        let epoch = stripe.epoch.load(Ordering::Acquire);
+        let read = match reading {
+            Ok(_) => timeout(CATALOG_WAIT_MAX, self.catalog.snapshot(id)).await.ok(),
+            Err(_) => None,
+        };
+        let now = Instant::now();
+        let view = match read {
+            Some(Ok(snapshot)) => View::new(snapshot, epoch, now),
+            Some(Err(error)) => View::again(old, epoch, now).ok_or_else(|| Problem::from(error))?,
+            None => {
+                let silent = || Kind::CatalogUnavailable.because("the catalog does not answer");
+                View::again(old, epoch, now).ok_or_else(silent)?
+            }
+        };
+        let view = Arc::new(view);
+        self.kept.insert(id, Arc::clone(&view)).await;
+        Ok(view)
+    }
+
+    /// Something about a video (or, without an id, about any) was committed.
+    pub(crate) fn changed(&self, id: Option<VideoId>) {
+        let touch = |stripe: &Stripe| {
+            stripe.epoch.fetch_add(1, Ordering::AcqRel);
+            stripe.changed.notify_waiters();
+        };
+        match id {
+            Some(id) => self.stripe(id).into_iter().for_each(touch),
+            None => self.stripes.iter().for_each(touch),
+        }
+    }
+
+    /// A newer row of a video was seen: delivery must not answer from before it.
+    pub(crate) async fn observe(&self, video: &Video) {
+        let seen = (video.generation, video.row_version);
+        if self.kept.get(&video.id).await.is_some_and(|view| view.version < seen) {
+            self.changed(Some(video.id));
+        }
+    }
+
+    /// Ends when a hint about the video (or one that shares its stripe) arrives after this call.
+    pub(crate) fn next_change(&self, id: VideoId) -> Option<Notified<'_>> {
+        self.stripe(id).map(|stripe| stripe.changed.notified())
+    }
+
+    fn stripe(&self, id: VideoId) -> Option<&Stripe> {
+        let place = self.hasher.hash_one(id) % self.stripes.len().max(1) as u64;
+        usize::try_from(place).ok().and_then(|place| self.stripes.get(place))
+    }
+}
+
+// === impl View ===
+
+impl View {
+    fn new(snapshot: Option<Snapshot>, epoch: u64, now: Instant) -> Self {
+        let version =
+            snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.video.generation, snapshot.video.row_version));
+        let presentation = snapshot.and_then(|snapshot| snapshot.presentation).map(Arc::new);
+        Self {
+            playable: presentation.as_deref().is_some_and(Presentation::playable),
+            complete: presentation.as_deref().is_some_and(Presentation::complete),
+            presentation,
+            version,
+            epoch,
+            read_at: now,
+            confirmed_at: now,
+        }
+    }
+
+    /// The old view for another while, unless it is too old.
+    fn again(old: Option<Arc<Self>>, epoch: u64, now: Instant) -> Option<Self> {
+        let old = old.filter(|old| old.confirmed_at.elapsed() < VIEW_STALE_MAX)?;
+        metrics::counter!("vidstream_views_stale_total").increment(1);
+        Some(Self { epoch, read_at: now, ..View::clone(&old) })
+    }
+
+    fn bytes(&self) -> u64 {
+        let Some(presentation) = &self.presentation else { return VIEW_BYTES };
+        let segments: u64 = presentation.chunks.values().map(|chunk| chunk.segments.count()).sum();
+        VIEW_BYTES + segments * ENTRY_BYTES * (presentation.plan.rungs.len() as u64 + 3)
+    }
+}

@@ -1,0 +1,47 @@
+//! Why an origin does not start.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+/// An origin could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something else listens on the address.
+    #[error("{addr} is in use")]
+    AddrInUse {
+        /// The address that was wanted.
+        addr: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error("cannot listen on {addr}")]
+    Bind {
+        /// The address that was wanted.
+        addr: SocketAddr,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Without a token writes are for this machine only, so the address must be loopback.
+    #[error("{addr} is not loopback: set auth.token_file, or origin.read_only to refuse every write")]
+    Unprotected {
+        /// The address that was wanted.
+        addr: SocketAddr,
+    },
+    /// The token file cannot be used.
+    #[error("token file {}: {reason}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Sorts an operating-system error of a listen call.
+    pub(crate) fn of_listen(addr: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::AddrInUse { addr },
+            _ => Self::Bind { addr, source },
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Every bound of the origin, by name and unit. Times that a test shortens are in [`crate::Patience`].
+
+use std::time::Duration;
+
+/// Connections that are served at once; further ones wait in the listen queue.
+pub(crate) const CONNECTIONS_MAX: usize = 4_096;
+/// Connections of the admin listener that are served at once.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 32;
+/// Connections that the kernel queues before they are accepted.
+pub(crate) const LISTEN_BACKLOG: u32 = 4_096;
+/// The first pause after a failed accept; it doubles up to [`ACCEPT_PAUSE_MAX`].
+pub(crate) const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
+/// The longest pause after a failed accept.
+pub(crate) const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Request line and headers of one request, in bytes; beyond it 431.
+pub(crate) const HEADER_BYTES_MAX: usize = 32 << 10;
+/// Path and query of one request, in bytes; beyond it 414.
+pub(crate) const URI_BYTES_MAX: usize = 8 << 10;
+/// What hyper may gather of one connection in each direction, in bytes.
+pub(crate) const CONNECTION_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// A blocked reader must take at least this many bytes in each [`crate::Patience::write_stall`].
+pub(crate) const WRITE_PROGRESS_BYTES_MIN: u64 = 64 << 10;
+/// Of a body that nobody wants, this many bytes are read so that the client sees the answer.
+pub(crate) const DRAIN_BYTES_MAX: u64 = 16 << 20;
+/// A body that nobody wants is read for this long at most.
+pub(crate) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Bodies that nobody wants are read for this many clients at once.
+pub(crate) const DRAINS_MAX: usize = 64;
+
+/// Requests of one client that may wait for pending segments.
+pub(crate) const WAITING_PER_CLIENT_MAX: u32 = 4;
+/// Requests for one video that may wait for pending segments.
+pub(crate) const WAITING_PER_VIDEO_MAX: u32 = 256;
+/// How often one who waits looks for what other processes committed.
+pub(crate) const WAIT_POLL: Duration = Duration::from_millis(200);
+/// Chunks for which a viewer's place was told to the queue are remembered for this long.
+pub(crate) const AHEAD_REMEMBERED: Duration = Duration::from_secs(20);
+/// How many of them are remembered.
+pub(crate) const AHEAD_REMEMBERED_MAX: u64 = 10_000;
+/// Notices of viewers' places that may be on their way to the catalog.
+pub(crate) const AHEAD_NOTICES_MAX: usize = 16;
+
+/// A view of a video that is older than this is read again.
+pub(crate) const VIEW_AGE_MAX: Duration = Duration::from_secs(1);
+/// While the catalog does not answer, views up to this age are served.
+pub(crate) const VIEW_STALE_MAX: Duration = Duration::from_hours(1);
+/// How long one read of the catalog may take on the way to a response.
+pub(crate) const CATALOG_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Views that are kept, by their estimated bytes.
+pub(crate) const VIEW_BYTES_MAX: u64 = 128 << 20;
+/// Locks and counters that the videos share.
+pub(crate) const STRIPES: usize = 256;
+/// Rendered documents that are kept, in bytes.
+pub(crate) const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
+
+/// A value larger than one part in this many of the hot cache is served but not kept.
+pub(crate) const CACHE_SHARES: u64 = 8;
+/// Bytes that may be on their way from the store at once.
+pub(crate) const LOAD_BYTES_MAX: u64 = 256 << 20;
+/// Different objects that may be on their way from the store at once.
+pub(crate) const LOADS_MAX: usize = 1_024;
+/// How long a read from the store may take.
+pub(crate) const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Uploads at once.
+pub(crate) const UPLOADS_MAX: usize = 64;
+/// Characters of a title.
+pub(crate) const TITLE_CHARS_MAX: usize = 500;
+/// Bytes of a JSON request body.
+pub(crate) const JSON_BYTES_MAX: usize = 64 << 10;
+/// How often an upload is renewed in the catalog.
+pub(crate) const UPLOAD_RENEW: Duration = Duration::from_secs(5);
+/// How often what arrived slowly is handed to the file, where the probe reads it.
+pub(crate) const UPLOAD_FLUSH: Duration = Duration::from_millis(500);
+/// How often the end of an upload is told to a busy catalog.
+pub(crate) const FINISH_TRIES_MAX: u32 = 3;
+/// The pause between those tries.
+pub(crate) const FINISH_PAUSE: Duration = Duration::from_millis(500);
+/// Bytes of a write token.
+pub(crate) const TOKEN_BYTES_MAX: usize = 4_096;
+/// Videos of a page of the list when the caller does not say.
+pub(crate) const PAGE_DEFAULT: u32 = 50;
+/// Events of a page when the caller does not say.
+pub(crate) const EVENTS_DEFAULT: u32 = 100;
+
+/// Open sockets of `/v1/ws` at once.
+pub(crate) const SOCKETS_MAX: usize = 1_024;
+/// Bytes of a client's WebSocket message.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Topics of one WebSocket.
+pub(crate) const TOPICS_MAX: usize = 100;
+/// Frames of one WebSocket that may be wrong before it is closed.
+pub(crate) const BAD_FRAMES_MAX: u32 = 100;
+/// Events that are read or queued for one WebSocket at once.
+pub(crate) const BATCH_EVENTS: u32 = 256;
+/// Rendered events that all sockets share.
+pub(crate) const RECENT_EVENTS_MAX: usize = 1_024;
+/// Seconds between two pings of the server.
+pub(crate) const HEARTBEAT_S: u64 = 20;
+/// Heartbeats without a sign of the client before it is given up.
+pub(crate) const HEARTBEATS_MISSED_MAX: u32 = 2;
+/// How long a closing WebSocket may take to say so.
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(5);

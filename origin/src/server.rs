@@ -1,0 +1,154 @@
+//! The listeners: accepting, bounding and ending connections.
+
+mod connection;
+mod io;
+mod listener;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError, time::interval};
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::Catalog;
+use vidstream_store::Store;
+
+use self::listener::Server;
+use crate::{
+    Config, Error,
+    admin::Admin,
+    app::App,
+    limits::{ADMIN_CONNECTIONS_MAX, CONNECTIONS_MAX},
+    metering,
+};
+
+/// How often caches and counters are tidied.
+const UPKEEP: Duration = Duration::from_secs(1);
+/// How long uploads that were cut off may take to clean up behind themselves.
+const CLEANUP_MAX: Duration = Duration::from_millis(500);
+
+/// An origin that is bound to its addresses and not yet serving.
+pub struct Origin {
+    app: Arc<App>,
+    listener: TcpListener,
+    admin: TcpListener,
+    addr: SocketAddr,
+    admin_addr: SocketAddr,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// Reads the token and takes both addresses.
+    ///
+    /// # Errors
+    /// `AddrInUse` or `Bind` when an address cannot be had, `Unprotected` for an address beyond
+    /// loopback without token or `read_only`, `Token` for an unusable token file.
+    pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
+        metering::start();
+        let app = App::new(&config, catalog, store).await?;
+        let (listener, addr) = listener::bind(config.listen)?;
+        let (admin, admin_addr) = listener::bind(config.admin_listen)?;
+        Ok(Self { app: Arc::new(app), listener, admin, addr, admin_addr })
+    }
+
+    /// The address of delivery, API and page.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The address of `/healthz`, `/readyz` and `/metrics`.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Serves until `shutdown` is cancelled, then ends in order: nothing new is accepted, requests
+    /// may end within [`crate::Patience::drain`], and what still runs then is cut off.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let app = self.app;
+        let _background = Background::start(&app);
+        let admin_end = CancellationToken::new();
+        let admin = Server {
+            listener: self.admin,
+            connections_max: ADMIN_CONNECTIONS_MAX,
+            patience: app.patience,
+            end: admin_end.clone(),
+        };
+        let answers = Arc::new(Admin::new(Arc::clone(&app), shutdown.clone()));
+        let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
+        let server = Server {
+            listener: self.listener,
+            connections_max: CONNECTIONS_MAX,
+            patience: app.patience,
+            end: shutdown.clone(),
+        };
+        // Those who wait for something are sent away at once; the others may finish.
+        let ending = app.shutdown.clone();
+        let relay = tokio::spawn(async move {
+            shutdown.cancelled().await;
+            ending.cancel();
+        });
+        let handler = Arc::clone(&app);
+        server.serve(move |peer, request| Arc::clone(&handler).handle(peer, request)).await;
+        if relay.await.is_err() {
+            app.shutdown.cancel();
+        }
+        app.sockets.close();
+        let cleanup = async { tokio::join!(app.uploads.stop(), app.sockets.wait()) };
+        if tokio::time::timeout(CLEANUP_MAX, cleanup).await.is_err() {
+            tracing::warn!("some uploads or WebSockets did not end in time");
+        }
+        admin_end.cancel();
+        if let Err(error) = admin.await {
+            tracing::error!(%error, "the admin listener ended unexpectedly");
+        }
+    }
+}
+
+/// Tasks that live as long as the origin serves.
+struct Background {
+    end: CancellationToken,
+}
+
+// === impl Background ===
+
+impl Background {
+    fn start(app: &Arc<App>) -> Self {
+        let end = CancellationToken::new();
+        tokio::spawn(end.clone().run_until_cancelled_owned(hear(Arc::clone(app))));
+        let feed = Arc::clone(app);
+        tokio::spawn(end.clone().run_until_cancelled_owned(async move { feed.feed.run().await }));
+        tokio::spawn(end.clone().run_until_cancelled_owned(tidy(Arc::clone(app))));
+        Self { end }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+/// Passes hints of the catalog on to those who keep something of it.
+async fn hear(app: Arc<App>) {
+    let mut hints = app.catalog.hints();
+    loop {
+        let video = match hints.recv().await {
+            Ok(hint) => hint.video,
+            // Some were missed, so they may have been about any video.
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        app.views.changed(video);
+        app.feed.hint();
+    }
+}
+
+async fn tidy(app: Arc<App>) {
+    let mut tick = interval(UPKEEP);
+    loop {
+        tick.tick().await;
+        app.delivery.objects().tidy().await;
+        let bytes = usize::try_from(app.delivery.objects().cached_bytes()).unwrap_or(usize::MAX);
+        metrics::gauge!("vidstream_cache_bytes").set(metering::as_f64(bytes));
+        metering::upkeep();
+    }
+}
