@@ -127,7 +127,7 @@ fn callbacks(
                 at_end.failed(failure);
             }
             // A full channel was told already.
-            drop(done.try_send(()));
+            done.try_send(()).ok();
         })
         .build()
 }

@@ -115,6 +115,6 @@ mod tests {
         let fps = Rational::new(24_000, 1001);
         // Five hours: frame 431,568 starts at 18,000 s less 0.018 s.
         let target = target_ns(0, fps, 431_568);
-        assert_eq!(target, 431_568 * 1001 * 1_000_000 / 24 + 1001 * 1_000_000 / 48);
+        assert_eq!(target, 18_000_002_854_167);
     }
 }

@@ -68,6 +68,8 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found) {
             gst::Signed::Positive(time) => i64::try_from(time.nseconds()).unwrap(),
             gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).unwrap(),
         };
+        // Headers, which the caps carry too.
+        let Some(pts) = buffer.pts() else { return Ok(gst::FlowSuccess::Ok) };
         let (streams, remux) = &mut *found.lock().unwrap();
         let stream = &mut streams[number];
         if stream.caps.is_empty() {
@@ -77,7 +79,7 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found) {
             offset: remux.len() as u64,
             bytes: u32::try_from(buffer.size()).unwrap(),
             sync: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
-            pts_ns: signed(segment.to_running_time_full(buffer.pts()).unwrap()),
+            pts_ns: signed(segment.to_running_time_full(pts).unwrap()),
             duration_ns: buffer.duration().map_or(0, gst::ClockTime::nseconds),
         });
         remux.extend_from_slice(&buffer.map_readable().unwrap());

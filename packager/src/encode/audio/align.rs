@@ -8,6 +8,11 @@ use std::ops::Range;
 
 /// Blocks that are held until the place of the sound is known.
 const HELD_BLOCKS: usize = 32;
+/// The first blocks do not tell their place where enough follow: decoders cut what they cannot know
+/// yet, and demuxers move times that would be negative.
+const UNSURE_BLOCKS: usize = 2;
+/// Blocks from which on there are enough.
+const SURE_BLOCKS_MIN: usize = 6;
 /// Times may deviate this far from the count of samples, in milliseconds, before they are believed.
 const DEVIATION_MS_MAX: i64 = 40;
 const SECOND_NS: i128 = 1_000_000_000;
@@ -94,18 +99,18 @@ impl Aligner {
     /// The place of the first block: between the earliest and the latest that the times of the blocks
     /// up to the first gap tell.
     fn first_place(&self, held: &[Held]) -> i64 {
-        let Some(first) = held.first().map(|block| self.parts(block.pts_ns)) else { return self.next };
         let deviation_max = DEVIATION_MS_MAX * i64::from(self.layout.rate) * PARTS / 1000;
-        let (mut lowest, mut highest, mut counted) = (first, first, 0);
-        for block in held {
+        let mut counted = 0;
+        let told = held.iter().map(|block| {
             let told = self.parts(block.pts_ns) - counted * PARTS;
-            if (told - first).abs() > deviation_max {
-                break;
-            }
-            lowest = lowest.min(told);
-            highest = highest.max(told);
             counted += self.samples(&block.data);
-        }
+            told
+        });
+        let told: Vec<i64> = told.collect();
+        let unsure = if told.len() < SURE_BLOCKS_MIN { 0 } else { UNSURE_BLOCKS };
+        let Some(&first) = told.get(unsure) else { return self.next };
+        let near = told.iter().skip(unsure).take_while(|&&place| (place - first).abs() <= deviation_max);
+        let (lowest, highest) = near.fold((first, first), |(lowest, highest), &place| (lowest.min(place), highest.max(place)));
         (lowest + highest + PARTS).div_euclid(2 * PARTS)
     }
 
