@@ -99,7 +99,7 @@ fn parent() {
     let dir = std::env::var("ROLE_DIR").unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let spare = runtime.block_on(launcher("real", Path::new(&dir)).launch(Start::Cold)).unwrap();
-    eprint!("{}\n", spare.pid().unwrap());
+    eprintln!("{}", spare.pid().unwrap());
     forever();
 }
 

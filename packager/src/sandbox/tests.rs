@@ -34,6 +34,12 @@ fn role() {
     match std::env::var(ROLE).as_deref() {
         Ok("network") => network_is_refused(),
         Ok("limits") => limits_hold(),
+        Ok("filter") => {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            filter::install().unwrap();
+            assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            thread::spawn(|| {}).join().unwrap();
+        }
         Ok("orphan") => {
             let setup = Setup { worker_pid: 1 << 30, ..setup() };
             assert!(matches!(confine(&setup), Err(Error::Orphan)));
@@ -78,6 +84,12 @@ fn limits_hold() {
 #[test]
 fn the_network_other_programs_and_processes_are_out_of_reach() {
     let output = again("network");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_filter_alone_refuses_sockets_where_namespaces_are_not_permitted() {
+    let output = again("filter");
     assert!(output.status.success(), "{output:?}");
 }
 

@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_last_lines_are_kept() {
         let kept = Mutex::new(Kept::new());
-        let text: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        let text = (0..100).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n";
         read(text.as_bytes(), &kept).await;
         let kept = kept.into_inner().unwrap().last;
         assert_eq!(kept.len(), TAIL_LINES);

@@ -26,11 +26,11 @@ use vidstream_packager::{
 };
 
 /// Sources of this many bytes a second of film.
-pub const BYTES_PER_SECOND: u64 = 100;
+pub(crate) const BYTES_PER_SECOND: u64 = 100;
 const FPS: u64 = 25;
 
 /// Does a job as the orders in `dir` say.
-pub fn run(io: &ChildIo, job: &Job, dir: &Path) -> Result<Report, Failure> {
+pub(crate) fn run(io: &ChildIo, job: &Job, dir: &Path) -> Result<Report, Failure> {
     match job {
         Job::Inspect(job) => Ok(Report::Inspect(InspectReport { available: job.elements.clone() })),
         Job::Probe(job) => probe(io, job, dir).map(|report| Report::Probe(Box::new(report))),
