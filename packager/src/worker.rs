@@ -20,6 +20,7 @@ mod identity;
 pub(crate) mod lease;
 mod log;
 pub mod process;
+pub mod pulse;
 pub mod service;
 mod slots;
 pub(crate) mod source;

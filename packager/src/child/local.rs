@@ -20,7 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use super::io::{ChildIo, Orphan};
 use crate::{
     protocol::{Failure, Input, Level, Output, Part, Progress, Refusal, RefusalKind, Report},
-    worker::service::{self, Backend, Pulse},
+    worker::{
+        pulse::Pulse,
+        service::{self, Backend},
+    },
 };
 
 /// How often a growing source is looked at.

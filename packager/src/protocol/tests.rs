@@ -1,6 +1,7 @@
 //! Frames and messages: what is written is read back, and no bytes from outside do more than fail.
 
 use proptest::prelude::*;
+use vidstream_media::Track;
 
 use super::{
     frame::{self, HEADER_BYTES_MAX, PAYLOAD_BYTES_MAX},

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     log::Tail,
-    service::{self, Backend, Pulse},
+    pulse::Pulse,
+    service::{self, Backend},
     watch::{self, Watch},
 };
 use crate::protocol::{Failure, Isolation, Job, Limits, Report, Setup, ToChild, ToWorker, frame};

@@ -3,12 +3,7 @@
 //! What the child sends is not trusted: numbers, sizes and counts are bounded, and a frame that
 //! breaks the rules ends the service, upon which the owner kills the child.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, future::Future, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{
@@ -17,6 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::pulse::Pulse;
 use crate::protocol::{
     Answer, Ask, Failure, Input, Level, OUTPUTS_OPEN_MAX, Output, OutputId, Part, Progress, REQUESTS_OPEN_MAX, Refusal,
     RefusalKind, Report, ToChild, ToWorker, cut,
@@ -63,82 +59,12 @@ pub enum Error {
     Violation(String),
 }
 
-/// When a child was last heard of, and how long it has worked without waiting for the worker.
-#[derive(Debug)]
-pub struct Pulse {
-    state: Mutex<Beat>,
-}
-
-#[derive(Debug)]
-struct Beat {
-    heard: Instant,
-    /// Requests without an answer yet.
-    open: usize,
-    /// Since when there is none, or is one.
-    since: Instant,
-    /// Time without an open request, before `since`.
-    busy: Duration,
-}
-
 struct Service<B: Backend> {
     backend: B,
     outputs: HashMap<OutputId, B::Writer>,
     pulse: Arc<Pulse>,
     replies: mpsc::Sender<(ToChild, Bytes)>,
     reads: JoinSet<()>,
-}
-
-// === impl Pulse ===
-
-impl Default for Pulse {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { state: Mutex::new(Beat { heard: now, open: 0, since: now, busy: Duration::ZERO }) }
-    }
-}
-
-impl Pulse {
-    /// How long the child has owed a message. Zero while it waits for an answer.
-    pub fn silence(&self) -> Duration {
-        let beat = self.beat();
-        if beat.open > 0 { Duration::ZERO } else { beat.heard.elapsed() }
-    }
-
-    /// How long the child has worked, without the time in which it waited for an answer.
-    pub fn busy(&self) -> Duration {
-        let beat = self.beat();
-        if beat.open > 0 { beat.busy } else { beat.busy + beat.since.elapsed() }
-    }
-
-    fn heard(&self) {
-        self.beat().heard = Instant::now();
-    }
-
-    /// A request was made; gives how many were open before.
-    fn asked(&self) -> usize {
-        let mut beat = self.beat();
-        if beat.open == 0 {
-            let worked = beat.since.elapsed();
-            beat.busy += worked;
-            beat.since = Instant::now();
-        }
-        beat.open += 1;
-        beat.open - 1
-    }
-
-    /// A request was answered. The clock of silence starts again.
-    fn answered(&self) {
-        let mut beat = self.beat();
-        beat.open = beat.open.saturating_sub(1);
-        beat.heard = Instant::now();
-        if beat.open == 0 {
-            beat.since = beat.heard;
-        }
-    }
-
-    fn beat(&self) -> MutexGuard<'_, Beat> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Serves a child until it reports the result of its job.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::service::Pulse;
+use super::pulse::Pulse;
 use crate::protocol::Failure;
 
 /// How often a child is looked at.

@@ -1,0 +1,173 @@
+//! Jobs: what a child is started for, and the names of the objects that it reads and writes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig, ladder};
+
+/// What a child is started for. Each child does one job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// Tell which GStreamer elements exist here, and write the registry that later children read.
+    Inspect(InspectJob),
+    /// Scan the source, which may still be growing, and plan its generation.
+    Probe(ProbeJob),
+    /// Make every track of a run of segments.
+    Encode(EncodeJob),
+    /// Make one tile sheet from stored trick pictures.
+    Sheet(SheetJob),
+    /// Make the poster from stored I-frames.
+    Poster(PosterJob),
+}
+
+/// Which elements to look for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectJob {
+    /// Names of elements.
+    pub elements: Vec<String>,
+}
+
+/// How to scan and what to plan with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeJob {
+    /// Wanted seconds between IDR pictures.
+    pub gop_s: f64,
+    /// Wanted seconds of a segment.
+    pub segment_s: f64,
+    /// Which renditions to plan.
+    pub ladder: ladder::Config,
+    /// The encoder of the rungs and of the trick track.
+    pub video: EncoderChoice,
+    /// The encoder of the audio track.
+    pub audio: EncoderChoice,
+}
+
+/// The encoder that a plan pins. The probe leaves `plan::Encoder::settings` empty: the worker fills
+/// them in from the plugin's manifest, which the child does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncoderChoice {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// The codec it makes.
+    pub codec: String,
+}
+
+/// A run of segments to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncodeJob {
+    /// What was promised.
+    pub plan: Plan,
+    /// The segments to make.
+    pub segments: Segments,
+    /// Do not decode: deliver the grid with the last good or a black picture, and silence.
+    pub filler: bool,
+    /// Threads of each video encoder, at least 1.
+    pub threads: u32,
+    /// Publish finished runs of about this many segments as they are done; `None`: all at once.
+    pub publish_every: Option<u64>,
+    /// The GStreamer element or bin of each plugin that the plan pins, by plugin name.
+    pub elements: BTreeMap<String, String>,
+}
+
+/// A tile sheet to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SheetJob {
+    /// What was promised; `plan.storyboard` gives the layout.
+    pub plan: Plan,
+    /// The sheet's number, from 1.
+    pub n: u64,
+    /// Decoder configuration of the trick track.
+    pub config: DecoderConfig,
+    /// The pictures of its tiles in order, as `Storyboard::sheet_tricks` lists them.
+    pub pictures: Vec<Picture>,
+}
+
+/// A poster to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PosterJob {
+    /// What was promised.
+    pub plan: Plan,
+    /// The track that the candidates come from.
+    pub track: Track,
+    /// Decoder configuration of that track.
+    pub config: DecoderConfig,
+    /// Pictures to choose from, never empty.
+    pub candidates: Vec<Picture>,
+}
+
+/// An I-frame in a stored object: a range from the start of a `moof` to the end of its first sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// The object, an [`Input::Media`].
+    pub object: Input,
+    /// Where the `moof` starts.
+    pub offset: u64,
+    /// Bytes up to the end of the first sample.
+    pub bytes: u32,
+}
+
+/// An object that a child reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The uploaded file. It may still be growing.
+    Source,
+    /// The packet index that the scan wrote.
+    Packets,
+    /// The stream copy that the scan wrote for containers without a sample table.
+    Remux,
+    /// Stored fragments of one track and chunk.
+    Media {
+        /// The track.
+        track: Track,
+        /// The first grid segment of the chunk, also for the trick track.
+        first: u64,
+        /// The fencing token in the object's key.
+        token: u64,
+    },
+}
+
+/// An object that a child writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// The packet index.
+    Packets,
+    /// The stream copy.
+    Remux,
+    /// Fragments of one track and chunk.
+    Media {
+        /// The track.
+        track: Track,
+        /// The first grid segment of the published run, also for the trick track.
+        first: u64,
+    },
+    /// A tile sheet, JPEG.
+    Sheet {
+        /// Its number, from 1.
+        n: u64,
+    },
+    /// The poster, JPEG.
+    Poster,
+}
+
+/// An open output, as the child numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OutputId(pub u32);
+
+// === impl Output ===
+
+impl Output {
+    /// The input that reads it back, once it is finished under `token`.
+    pub fn input(self, token: u64) -> Option<Input> {
+        match self {
+            Self::Packets => Some(Input::Packets),
+            Self::Remux => Some(Input::Remux),
+            Self::Media { track, first } => Some(Input::Media { track, first, token }),
+            Self::Sheet { .. } | Self::Poster => None,
+        }
+    }
+}
