@@ -7,7 +7,7 @@ use vidstream_media::{
     chunks::{self as partition, Segments},
 };
 
-use super::{Tx, chunks, events, jobs, leases, order, raise, rows, workers};
+use super::{Tx, chunks, events, jobs, leases, order, raise, rows, videos, workers};
 use crate::{Claim, Error, JobKind, Result, Wanted, Work, Worker, limits};
 
 /// Gives a worker its next job.
@@ -69,18 +69,18 @@ fn split_where_wanted(tx: &mut Tx<'_>, job: jobs::Job) -> Result<jobs::Job> {
     // The row itself becomes the wanted piece: before it is moved, no other may begin where it ends up.
     let sql = "UPDATE jobs SET first = ?2, last = ?3, wanted = NULL, deadline_ms = NULL WHERE id = ?1";
     tx.conn.prepare_cached(sql)?.execute(params![job.id, rows::int(mine.first), rows::int(mine.last)])?;
-    for (at, &piece) in pieces.iter().enumerate().filter(|&(at, _)| at != place) {
-        let follows = at > place && at <= place.saturating_add(usize::try_from(limits::AHEAD_CHUNKS).unwrap_or(0));
-        insert_piece(tx, &job, piece, job.ahead_at_ms.filter(|_| follows))?;
+    for (_, &piece) in pieces.iter().enumerate().filter(|&(at, _)| at != place) {
+        insert_piece(tx, &job, piece)?;
     }
     raise::take_waits(tx, job.id)?;
+    raise::move_ahead(tx, &job, mine.last)?;
     chunks::recount(tx, job.video, job.generation)?;
+    videos::touch(tx, job.video)?;
     jobs::get(tx, job.id)?.ok_or(Error::NotFound)
 }
 
-fn insert_piece(tx: &mut Tx<'_>, job: &jobs::Job, piece: Segments, ahead_at_ms: Option<i64>) -> Result<()> {
-    jobs::insert(tx, &jobs::New::piece_of(job, piece, ahead_at_ms))?;
-    let id = tx.conn.last_insert_rowid();
+fn insert_piece(tx: &mut Tx<'_>, job: &jobs::Job, piece: Segments) -> Result<()> {
+    let id = jobs::insert(tx, &jobs::New::piece_of(job, piece))?;
     raise::take_waits(tx, id)?;
     // Somebody else waits in this piece: it is as near to them as the first was to the first.
     let sql = "UPDATE jobs SET ahead_at_ms = ?2 WHERE id = ?1 AND wanted IS NOT NULL";

@@ -39,7 +39,6 @@ pub(super) struct New {
     pub(super) failures: u32,
     pub(super) filler: bool,
     pub(super) requeued: bool,
-    pub(super) ahead_at_ms: Option<i64>,
 }
 
 // === impl New ===
@@ -48,17 +47,7 @@ impl New {
     /// A job that a generation has once.
     pub(super) fn once(video: VideoId, generation: u32, kind: JobKind) -> Self {
         let run = Segments { first: 0, last: 0 };
-        Self {
-            video,
-            generation,
-            kind,
-            run,
-            encoders: None,
-            failures: 0,
-            filler: false,
-            requeued: false,
-            ahead_at_ms: None,
-        }
+        Self { video, generation, kind, run, encoders: None, failures: 0, filler: false, requeued: false }
     }
 
     /// The job of a run of segments, or with one number of a sheet.
@@ -67,7 +56,7 @@ impl New {
     }
 
     /// Another piece of the same chunk.
-    pub(super) fn piece_of(job: &Job, run: Segments, ahead_at_ms: Option<i64>) -> Self {
+    pub(super) fn piece_of(job: &Job, run: Segments) -> Self {
         Self {
             video: job.video,
             generation: job.generation,
@@ -77,17 +66,16 @@ impl New {
             failures: job.failures,
             filler: job.filler,
             requeued: job.requeued,
-            ahead_at_ms,
         }
     }
 }
 
-/// Queues a job.
-pub(super) fn insert(tx: &mut Tx<'_>, new: &New) -> Result<()> {
+/// Queues a job, and gives its number.
+pub(super) fn insert(tx: &mut Tx<'_>, new: &New) -> Result<i64> {
     tx.conn
         .prepare_cached(
-            "INSERT INTO jobs (video, generation, kind, state, first, last, encoders, failures, filler, requeued, ahead_at_ms)
-             VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO jobs (video, generation, kind, state, first, last, encoders, failures, filler, requeued)
+             VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             new.video.to_string(),
@@ -99,10 +87,9 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &New) -> Result<()> {
             new.failures,
             new.filler,
             new.requeued,
-            new.ahead_at_ms,
         ])?;
     tx.hint(Some(new.video), HintKind::Job);
-    Ok(())
+    Ok(tx.conn.last_insert_rowid())
 }
 
 /// Whether there is any job of a video, ended ones included.

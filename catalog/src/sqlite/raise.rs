@@ -21,7 +21,7 @@ pub(crate) fn raise(tx: &mut Tx<'_>, wait: Wait) -> Result<()> {
         return Ok(());
     }
     if chunks::stored_run(tx, wait.id, wait.generation, wait.segment)?.is_some() {
-        return mark_ahead(tx, wait, wait.segment);
+        return mark_ahead(tx, (wait.id, wait.generation), wait.segment, tx.now_ms);
     }
     let deadline_ms = wait.deadline_ms.min(tx.now_ms.saturating_add(limits::DEADLINE_AHEAD_MS_MAX));
     // The earliest wait that still lasts stays; one that has run out is replaced.
@@ -34,11 +34,11 @@ pub(crate) fn raise(tx: &mut Tx<'_>, wait: Wait) -> Result<()> {
         .execute(params![wait.id.to_string(), wait.generation, rows::int(wait.segment), deadline_ms, tx.now_ms])?;
     let Some((job, run)) = pending(tx, wait)? else {
         // It is being made, and no split helps any more.
-        return mark_ahead(tx, wait, wait.segment);
+        return mark_ahead(tx, (wait.id, wait.generation), wait.segment, tx.now_ms);
     };
     take_waits(tx, job)?;
     tx.conn.prepare_cached("UPDATE jobs SET ahead_at_ms = ?2 WHERE id = ?1")?.execute(params![job, tx.now_ms])?;
-    mark_ahead(tx, wait, run.last)
+    mark_ahead(tx, (wait.id, wait.generation), run.last, tx.now_ms)
 }
 
 /// Whether raising would change nothing: what a repeated request finds.
@@ -94,14 +94,23 @@ fn pending(db: &Db<'_>, wait: Wait) -> Result<Option<(i64, Segments)>> {
 }
 
 /// Marks the next pending chunks after a segment: a viewer will want them soon.
-fn mark_ahead(tx: &mut Tx<'_>, wait: Wait, after: u64) -> Result<()> {
-    let sql = "UPDATE jobs SET ahead_at_ms = ?4 WHERE id IN (SELECT id FROM jobs WHERE video = ?1 AND generation = ?2
-         AND kind = 'encode' AND state = 'pending' AND first > ?3 ORDER BY first LIMIT ?5)";
-    let key =
-        params![wait.id.to_string(), wait.generation, rows::int(after), tx.now_ms, rows::int(limits::AHEAD_CHUNKS)];
+fn mark_ahead(tx: &mut Tx<'_>, (id, generation): (VideoId, u32), after: u64, at_ms: i64) -> Result<()> {
+    let sql = "UPDATE jobs SET ahead_at_ms = max(coalesce(ahead_at_ms, 0), ?4) WHERE id IN (SELECT id FROM jobs
+         WHERE video = ?1 AND generation = ?2 AND kind = 'encode' AND state = 'pending' AND first > ?3 ORDER BY first LIMIT ?5)";
+    let key = params![id.to_string(), generation, rows::int(after), at_ms, rows::int(limits::AHEAD_CHUNKS)];
     tx.conn.prepare_cached(sql)?.execute(key)?;
-    tx.hint(Some(wait.id), HintKind::Job);
+    tx.hint(Some(id), HintKind::Job);
     Ok(())
+}
+
+/// After a split: the chunks next to the wanted piece are the ones to come, not those next to the whole.
+pub(super) fn move_ahead(tx: &mut Tx<'_>, job: &jobs::Job, after: u64) -> Result<()> {
+    let Some(at_ms) = job.ahead_at_ms else { return Ok(()) };
+    let sql = "UPDATE jobs SET ahead_at_ms = NULL WHERE video = ?1 AND generation = ?2 AND kind = 'encode' AND state = 'pending'
+         AND first > ?3 AND ahead_at_ms = ?4 AND wanted IS NULL";
+    let key = params![job.video.to_string(), job.generation, rows::int(after), at_ms];
+    tx.conn.prepare_cached(sql)?.execute(key)?;
+    mark_ahead(tx, (job.video, job.generation), after, at_ms)
 }
 
 /// Gives an encode job the wait of its segments that comes first: the earliest that lasts, else the

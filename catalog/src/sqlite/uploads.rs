@@ -66,7 +66,8 @@ pub(super) fn forget(tx: &mut Tx<'_>, id: VideoId) -> Result<()> {
     jobs::cancel(tx, id)?;
     videos::remove_generations(tx, id)?;
     tx.conn.prepare_cached("DELETE FROM videos WHERE id = ?1")?.execute([id.to_string()])?;
-    jobs::insert(tx, &jobs::New::once(id, 1, JobKind::Delete))
+    jobs::insert(tx, &jobs::New::once(id, 1, JobKind::Delete))?;
+    Ok(())
 }
 
 fn uploading(db: &Db<'_>, id: VideoId) -> Result<()> {

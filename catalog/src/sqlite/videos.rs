@@ -124,6 +124,9 @@ pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId) -> Result<Video> {
     if !uploaded {
         return Err(Error::Conflict("the upload was never finished".to_owned()));
     }
+    if !matches!(video.state, State::Failed | State::Ready) {
+        return Err(Error::Conflict(format!("a video that is {} is not tried again", video.state)));
+    }
     start_again(tx, &video)
 }
 

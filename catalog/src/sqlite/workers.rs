@@ -72,7 +72,8 @@ fn forget_absent(tx: &mut Tx<'_>) -> Result<()> {
 }
 
 fn present(db: &Db<'_>) -> Result<Vec<Encoders>> {
-    let mut statement = db.conn.prepare_cached("SELECT encoders FROM workers")?;
+    // Who has no encoder says nothing of which ones there are.
+    let mut statement = db.conn.prepare_cached("SELECT encoders FROM workers WHERE encoders <> '[]'")?;
     let found = statement.query_map([], |row| rows::json(row, "encoders"))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }

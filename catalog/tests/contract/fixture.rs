@@ -1,0 +1,276 @@
+//! A catalog of its own for each test, a clock that the test moves, and work in the shape that workers do.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use vidstream_catalog::{
+    Catalog, Claim, Failure, Finalized, NewUpload, Options, Probed, Published, Video, Wanted, Work, Worker,
+};
+use vidstream_media::{
+    Plan, Rational, Timeline, Track, VideoId,
+    chunks::Segments,
+    codec::DecoderConfig,
+    index::{Chunk, Fragment, Segment, TrackChunk},
+    plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
+    presentation::Sheet,
+    source::Facts,
+    timeline::{AudioGrid, Config},
+};
+
+/// Where a test's catalog is. Dropping it removes it.
+pub trait Adapter {
+    fn new() -> Self;
+    fn url(&self) -> String;
+    fn clock(&self) -> &Arc<AtomicI64>;
+}
+
+pub struct Sqlite {
+    folder: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
+}
+
+impl Adapter for Sqlite {
+    fn new() -> Self {
+        let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
+        Self { folder: tempfile::tempdir().unwrap(), clock }
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.folder.path().join("catalog.db").display())
+    }
+
+    fn clock(&self) -> &Arc<AtomicI64> {
+        &self.clock
+    }
+}
+
+/// Another handle on the catalog of a place, as another process would have.
+pub async fn open(place: &impl Adapter) -> Catalog {
+    let clock = Arc::clone(place.clock());
+    let options = Options { clock: Arc::new(move || clock.load(Ordering::SeqCst)) };
+    Catalog::open(&place.url(), options).await.unwrap()
+}
+
+pub fn advance(place: &impl Adapter, ms: i64) {
+    place.clock().fetch_add(ms, Ordering::SeqCst);
+}
+
+pub fn now(place: &impl Adapter) -> i64 {
+    place.clock().load(Ordering::SeqCst)
+}
+
+pub fn new_id() -> VideoId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    VideoId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)) << 64)
+}
+
+/// A worker that has all encoders.
+pub fn worker(id: &str) -> Worker {
+    let encoders = [("x264".to_owned(), "1".to_owned()), ("avenc-aac".to_owned(), "1".to_owned())];
+    Worker { id: id.to_owned(), encoders: encoders.into() }
+}
+
+pub fn encoder(plugin: &str) -> Encoder {
+    Encoder { plugin: plugin.to_owned(), version: "1".to_owned(), codec: "any".to_owned(), settings: BTreeMap::new() }
+}
+
+/// A plan of `seconds` at 30 fps with these chunks, given by their lengths in segments; the last takes the rest.
+pub fn plan(seconds: u64, lengths: &[u64]) -> Plan {
+    let timeline = Timeline::new(Rational::new(30, 1), seconds * 30, Config::default());
+    let video = |track| VideoTrack {
+        track,
+        width: 640,
+        height: 360,
+        cap_bps: 1_000_000,
+        target_bps: 500_000,
+        buffer_ms: 500,
+        encoder: encoder("x264"),
+    };
+    let mut chunks = Vec::new();
+    let mut first = 1;
+    for &length in lengths {
+        chunks.push(Segments { first, last: first + length - 1 });
+        first += length;
+    }
+    chunks.push(Segments { first, last: timeline.segments() });
+    chunks.retain(|chunk| chunk.first <= chunk.last);
+    Plan {
+        target_duration_s: 4,
+        rungs: vec![video(Track::Rung(360))],
+        trick: Some(video(Track::Trick)),
+        audio: Some(AudioTrack {
+            grid: AudioGrid { sample_rate: 48_000, frame_samples: 1_024 },
+            channels: 2,
+            bitrate_bps: 128_000,
+            language: "und".to_owned(),
+            encoder: encoder("avenc-aac"),
+        }),
+        storyboard: Some(Storyboard { tricks_per_tile: 2, columns: 5, rows: 2, tile_width: 160, tile_height: 90 }),
+        timeline,
+        chunks,
+    }
+}
+
+pub async fn upload(catalog: &Catalog) -> VideoId {
+    let id = new_id();
+    let new = NewUpload { id, title: "a talk".to_owned(), bytes_expected: None };
+    catalog.create_upload(new).await.unwrap();
+    id
+}
+
+pub async fn queued(catalog: &Catalog) -> VideoId {
+    let id = upload(catalog).await;
+    catalog.finish_upload(id, 1_000).await.unwrap();
+    id
+}
+
+/// A video whose plan is stored.
+pub async fn planned(catalog: &Catalog, plan: Plan) -> VideoId {
+    let id = queued(catalog).await;
+    let claim = claim(catalog, Wanted { probe: true, ..Wanted::default() }).await.unwrap();
+    assert_eq!((claim.video, &claim.work), (id, &Work::Probe), "the test's other videos are probed");
+    catalog.finish_probe(&claim, probed(plan)).await.unwrap();
+    id
+}
+
+pub fn probed(plan: Plan) -> Probed {
+    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), ..Facts::default() };
+    Probed { facts, plan, warnings: Vec::new() }
+}
+
+pub async fn claim(catalog: &Catalog, wanted: Wanted) -> Option<Claim> {
+    catalog.claim(&worker("w"), wanted).await.unwrap()
+}
+
+pub async fn claim_any(catalog: &Catalog) -> Option<Claim> {
+    claim(catalog, Wanted::ALL).await
+}
+
+pub const URGENT: Wanted = Wanted { probe: false, urgent: true, background: false };
+pub const BACKGROUND: Wanted = Wanted { probe: false, urgent: false, background: true };
+
+/// The segments of a claimed chunk.
+pub fn segments(claim: &Claim) -> Segments {
+    match &claim.work {
+        Work::Encode { segments, .. } => *segments,
+        other => panic!("not a chunk: {other:?}"),
+    }
+}
+
+pub fn is_filler(claim: &Claim) -> bool {
+    matches!(claim.work, Work::Encode { filler: true, .. })
+}
+
+pub fn config(track: Track) -> DecoderConfig {
+    if track == Track::Audio { DecoderConfig::Aac(vec![17, 144]) } else { DecoderConfig::Avc(vec![1, 100, 0, 31]) }
+}
+
+/// What a worker would publish of a run of the claim's chunk.
+pub fn made(claim: &Claim, run: Segments) -> Published {
+    let Work::Encode { plan, segments, .. } = &claim.work else { panic!("not a chunk") };
+    let tracks: Vec<TrackChunk> = plan.tracks().into_iter().map(|track| track_chunk(plan, track, run)).collect();
+    let configs = plan.tracks().into_iter().map(|track| (track, config(track))).collect();
+    let chunk = Chunk { segments: run, token: claim.token, tracks };
+    Published { chunk, configs, warnings: Vec::new(), last: run.last == segments.last }
+}
+
+fn track_chunk(plan: &Plan, track: Track, run: Segments) -> TrackChunk {
+    let numbers = match track {
+        Track::Trick => plan.timeline.tricks_of_segments(run.first, run.last),
+        _ => run.first..run.last + 1,
+    };
+    let mut offset = 0;
+    let first = numbers.start;
+    let segments = numbers.map(|n| {
+        let fragment = Fragment { bytes: 100 + u32::try_from(n % 50).unwrap(), first_sample_end: 60 };
+        let segment = Segment { offset, fragments: vec![fragment] };
+        offset += u64::from(fragment.bytes);
+        segment
+    });
+    TrackChunk { track, first, segments: segments.collect() }
+}
+
+/// Does a claimed job as a good worker would.
+pub async fn work(catalog: &Catalog, claim: &Claim) -> vidstream_catalog::Result<()> {
+    match &claim.work {
+        Work::Probe => catalog.finish_probe(claim, probed(plan(60, &[1, 2, 4]))).await,
+        Work::Encode { segments, .. } => catalog.publish(claim, made(claim, *segments)).await,
+        Work::Sheet { .. } => catalog.finish_sheet(claim, Sheet { token: claim.token, bytes: 9 }).await,
+        Work::Finalize { .. } => {
+            let finalized = Finalized { poster: Some(claim.token), ..Finalized::default() };
+            catalog.finish_finalize(claim, finalized).await
+        }
+        Work::Delete => catalog.finish_delete(claim).await,
+    }
+}
+
+/// Does everything there is to do.
+pub async fn work_all(catalog: &Catalog) {
+    while let Some(claim) = claim_any(catalog).await {
+        work(catalog, &claim).await.unwrap();
+    }
+}
+
+pub async fn video(catalog: &Catalog, id: VideoId) -> Video {
+    catalog.video(id).await.unwrap().unwrap()
+}
+
+pub fn crash() -> Failure {
+    Failure { code: "crash".to_owned(), title: "crashed".to_owned(), detail: "signal 11".to_owned(), retryable: true }
+}
+
+pub fn hopeless() -> Failure {
+    Failure { code: "not_media".to_owned(), retryable: false, ..crash() }
+}
+
+/// Fails a job three times in a row, moving the clock past its rests.
+pub async fn fail_three_times(place: &impl Adapter, catalog: &Catalog, first: Claim) {
+    let (job, mut claim) = (first.job, first);
+    for attempt in 1..=3 {
+        assert_eq!((claim.job, claim.attempt), (job, attempt));
+        catalog.fail(&claim, crash()).await.unwrap();
+        if attempt < 3 {
+            advance(place, 1_000);
+            claim = claim_job(catalog, job).await;
+        }
+    }
+}
+
+/// Claims until a certain job comes; the others are given back.
+pub async fn claim_job(catalog: &Catalog, job: i64) -> Claim {
+    let mut others = Vec::new();
+    loop {
+        let claim = claim_any(catalog).await.unwrap();
+        if claim.job == job {
+            for other in &others {
+                catalog.release(other).await.unwrap();
+            }
+            return claim;
+        }
+        others.push(claim);
+    }
+}
+
+/// Claims a chunk of one kind of segments, the others are given back.
+pub async fn claim_segment(catalog: &Catalog, first: u64) -> Claim {
+    let mut others = Vec::new();
+    loop {
+        let claim = claim_any(catalog).await.unwrap();
+        if matches!(claim.work, Work::Encode { segments, .. } if segments.first == first) {
+            for other in &others {
+                catalog.release(other).await.unwrap();
+            }
+            return claim;
+        }
+        others.push(claim);
+    }
+}
+
+pub async fn assert_sound(catalog: &Catalog) {
+    assert_eq!(catalog.audit().await.unwrap(), []);
+}

@@ -1,0 +1,208 @@
+//! Videos from upload to tombstone.
+
+use vidstream_catalog::{
+    Deletion, Error, Lookup, NewUpload, State, Step, Wanted, Work,
+    limits::{HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS, VIEW_SESSION_MS},
+};
+
+use crate::fixture::{
+    Adapter, advance, assert_sound, claim_any, hopeless, made, new_id, now, open, plan, planned, probed, queued,
+    segments, upload, video, work, work_all,
+};
+
+pub async fn a_video_goes_from_upload_to_ready(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    assert_eq!(video(&catalog, id).await.state, State::Uploading);
+    let queued = catalog.finish_upload(id, 5).await.unwrap();
+    assert_eq!((queued.state, queued.bytes), (State::Queued, Some(5)));
+    let claim = claim_any(&catalog).await.unwrap();
+    assert_eq!(video(&catalog, id).await.state, State::Probing);
+    catalog.finish_probe(&claim, probed(plan(60, &[1, 2, 4]))).await.unwrap();
+    let planned = video(&catalog, id).await;
+    assert_eq!((planned.state, planned.playable, planned.progress.step), (State::Processing, false, Step::Transcode));
+    assert_eq!(planned.facts.unwrap().container, "mp4");
+    let first = claim_any(&catalog).await.unwrap();
+    catalog.publish(&first, made(&first, segments(&first))).await.unwrap();
+    assert!(video(&catalog, id).await.playable);
+    work_all(&catalog).await;
+    let ready = video(&catalog, id).await;
+    assert_eq!((ready.state, ready.playable, ready.progress.step), (State::Ready, true, Step::Done));
+    assert!((ready.progress.percent - 100.0).abs() < f64::EPSILON);
+    assert!(ready.warnings.is_empty() && ready.error.is_none());
+    assert!(ready.row_version > queued.row_version);
+    let snapshot = catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
+    assert!(snapshot.ready && snapshot.complete() && snapshot.playable() && snapshot.poster.is_some());
+    assert_sound(&catalog).await;
+}
+
+pub async fn the_probe_is_claimable_while_bytes_arrive(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    let claim = claim_any(&catalog).await.unwrap();
+    assert_eq!(claim.work, Work::Probe);
+    assert_eq!(video(&catalog, id).await.state, State::Uploading);
+    let early = catalog.finish_probe(&claim, probed(plan(10, &[]))).await;
+    assert!(matches!(early, Err(Error::Conflict(_))));
+    assert_eq!(catalog.finish_upload(id, 9).await.unwrap().state, State::Queued);
+    catalog.renew(&claim).await.unwrap();
+    assert_eq!(video(&catalog, id).await.state, State::Probing);
+    catalog.finish_probe(&claim, probed(plan(10, &[]))).await.unwrap();
+    assert_eq!(video(&catalog, id).await.state, State::Processing);
+    // Without a renewal in between it goes the same way.
+    let other = upload(&catalog).await;
+    let claim = catalog.claim(&crate::fixture::worker("v"), Wanted { probe: true, ..Wanted::default() }).await.unwrap();
+    catalog.finish_upload(other, 9).await.unwrap();
+    catalog.finish_probe(&claim.unwrap(), probed(plan(10, &[]))).await.unwrap();
+    assert_eq!(video(&catalog, other).await.state, State::Processing);
+}
+
+pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    let probe = claim_any(&catalog).await.unwrap();
+    catalog.abandon_upload(id).await.unwrap();
+    catalog.abandon_upload(id).await.unwrap();
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
+    assert!(matches!(catalog.renew(&probe).await, Err(Error::Stale)));
+    assert!(matches!(catalog.finish_upload(id, 1).await, Err(Error::NotFound)));
+    let claim = claim_any(&catalog).await.unwrap();
+    assert_eq!((claim.video, &claim.work), (id, &Work::Delete));
+    catalog.finish_delete(&claim).await.unwrap();
+    catalog.finish_delete(&claim).await.unwrap();
+    assert!(claim_any(&catalog).await.is_none());
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
+    let done = queued(&catalog).await;
+    assert!(matches!(catalog.abandon_upload(done).await, Err(Error::Conflict(_))));
+}
+
+pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    advance(place, LEASE_MS - 1);
+    catalog.renew_upload(id).await.unwrap();
+    advance(place, LEASE_MS - 1);
+    assert!(catalog.sweep().await.unwrap().uploads_expired.is_empty());
+    catalog.hold_upload(id, now(place) + 3_600_000).await.unwrap();
+    advance(place, 3_599_999);
+    catalog.renew_upload(id).await.unwrap();
+    assert!(catalog.sweep().await.unwrap().uploads_expired.is_empty());
+    catalog.hold_upload(id, i64::MAX).await.unwrap();
+    advance(place, HOLD_MS_MAX);
+    assert_eq!(catalog.sweep().await.unwrap().uploads_expired, [id]);
+    assert!(matches!(catalog.renew_upload(id).await, Err(Error::NotFound)));
+}
+
+pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    catalog.finish_upload(id, 5).await.unwrap();
+    let events = catalog.last_seq().await.unwrap();
+    catalog.finish_upload(id, 5).await.unwrap();
+    assert_eq!(catalog.last_seq().await.unwrap(), events);
+    assert!(matches!(catalog.finish_upload(id, 6).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.renew_upload(id).await, Err(Error::Conflict(_))));
+    let again = NewUpload { id, title: String::new(), bytes_expected: Some(1) };
+    assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
+}
+
+pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adapter) {
+    let catalog = open(place).await;
+    assert_eq!(catalog.delete(new_id()).await.unwrap(), Deletion::Unknown);
+    let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
+    assert_eq!(catalog.delete(id).await.unwrap(), Deletion::Accepted);
+    assert_eq!(catalog.delete(id).await.unwrap(), Deletion::Already);
+    assert!(catalog.snapshot(id).await.unwrap().unwrap().presentation.is_none());
+    assert!(catalog.list(vidstream_catalog::ListQuery::default()).await.unwrap().videos.is_empty());
+    assert_sound(&catalog).await;
+    let claim = claim_any(&catalog).await.unwrap();
+    assert_eq!(claim.work, Work::Delete);
+    work(&catalog, &claim).await.unwrap();
+    assert!(claim_any(&catalog).await.is_none());
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
+    assert_eq!(catalog.delete(id).await.unwrap(), Deletion::Already);
+    let again = NewUpload { id, title: String::new(), bytes_expected: None };
+    assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
+    advance(place, TOMBSTONE_MS - 1);
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
+    advance(place, 1);
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
+    assert_eq!(catalog.sweep().await.unwrap().tombstones_removed, 1);
+}
+
+pub async fn illegal_changes_are_refused(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(10, &[])).await;
+    assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.abandon_upload(id).await, Err(Error::Conflict(_))));
+    catalog.delete(id).await.unwrap();
+    assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.rename(id, "x".to_owned()).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.finish_upload(id, 1_000).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
+}
+
+pub async fn a_failed_video_can_be_tried_again(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
+    let claim = claim_any(&catalog).await.unwrap();
+    catalog.fail(&claim, hopeless()).await.unwrap();
+    assert_eq!(video(&catalog, id).await.state, State::Failed);
+    let again = catalog.retry(id).await.unwrap();
+    assert_eq!((again.state, again.generation, again.error), (State::Queued, 2, None));
+    assert!(again.artifacts.is_empty() && again.progress.percent.abs() < f64::EPSILON);
+    assert_sound(&catalog).await;
+    work_all(&catalog).await;
+    assert_eq!(video(&catalog, id).await.state, State::Ready);
+    assert_eq!(catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap().generation, 2);
+    // A ready one as well; one whose bytes never came to their end never.
+    catalog.retry(id).await.unwrap();
+    let partial = upload(&catalog).await;
+    let claim = crate::fixture::claim_job(&catalog, claim_probe_of(&catalog, partial).await).await;
+    catalog.fail(&claim, hopeless()).await.unwrap();
+    assert_eq!(video(&catalog, partial).await.state, State::Failed);
+    assert!(matches!(catalog.retry(partial).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.renew_upload(partial).await, Err(Error::Conflict(_))));
+}
+
+/// The number of a video's probe job.
+async fn claim_probe_of(catalog: &vidstream_catalog::Catalog, id: vidstream_media::VideoId) -> i64 {
+    let mut claims = Vec::new();
+    let job = loop {
+        let claim = claim_any(catalog).await.unwrap();
+        let job = (claim.video == id && claim.work == Work::Probe).then_some(claim.job);
+        claims.push(claim);
+        if let Some(job) = job {
+            break job;
+        }
+    };
+    for claim in &claims {
+        catalog.release(claim).await.unwrap();
+    }
+    job
+}
+
+pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    let before = video(&catalog, id).await.row_version;
+    let renamed = catalog.rename(id, "'); DROP TABLE videos; --".to_owned()).await.unwrap();
+    assert_eq!((renamed.title.as_str(), renamed.row_version), ("'); DROP TABLE videos; --", before + 1));
+    assert_eq!(catalog.rename(id, renamed.title).await.unwrap().row_version, before + 1);
+    assert!(matches!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
+    assert!(matches!(catalog.rename(new_id(), String::new()).await, Err(Error::NotFound)));
+}
+
+pub async fn views_count_once_a_session(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    assert!(catalog.count_view(id, "a".to_owned()).await.unwrap());
+    assert!(!catalog.count_view(id, "a".to_owned()).await.unwrap());
+    assert!(catalog.count_view(id, "b".to_owned()).await.unwrap());
+    assert_eq!(video(&catalog, id).await.views, 2);
+    advance(place, VIEW_SESSION_MS);
+    catalog.sweep().await.unwrap();
+    assert!(catalog.count_view(id, "a".to_owned()).await.unwrap());
+    assert!(matches!(catalog.count_view(new_id(), "a".to_owned()).await, Err(Error::NotFound)));
+    assert!(matches!(catalog.count_view(id, "x".repeat(9_999)).await, Err(Error::Invalid(_))));
+}

@@ -1,0 +1,141 @@
+//! Two processes on one file: this test program starts itself again.
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use vidstream_catalog::{Catalog, Error, Options, State, Wanted, Work};
+
+use crate::fixture::{self, Adapter as _};
+
+/// Where the other process finds the catalog.
+const URL: &str = "CATALOG_TEST_URL";
+/// What the other process does.
+const ROLE: &str = "CATALOG_TEST_ROLE";
+
+/// The time that it takes to be now, in milliseconds.
+const NOW: &str = "CATALOG_TEST_NOW";
+
+fn start(place: &fixture::Sqlite, role: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "processes::the_other_process", "--nocapture"])
+        .env(URL, place.url())
+        .env(NOW, fixture::now(place).to_string())
+        .env(ROLE, role)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Not a test of its own: what the others start, by this name. Alone it has nothing to do.
+#[tokio::test]
+async fn the_other_process() {
+    let (Ok(url), Ok(role)) = (std::env::var(URL), std::env::var(ROLE)) else { return };
+    let now: i64 = std::env::var(NOW).unwrap().parse().unwrap();
+    let catalog = Catalog::open(&url, Options { clock: Arc::new(move || now) }).await.unwrap();
+    match role.as_str() {
+        "work" => {
+            while let Some(claim) = catalog.claim(&fixture::worker("other"), Wanted::ALL).await.unwrap() {
+                fixture::work(&catalog, &claim).await.unwrap();
+            }
+        }
+        "claim_and_die" => {
+            catalog.claim(&fixture::worker("dead"), Wanted::ALL).await.unwrap().unwrap();
+            // No destructor runs, as after kill -9.
+            std::process::abort();
+        }
+        other => panic!("no such role: {other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_the_work() {
+    let place = fixture::Sqlite::new();
+    let catalog = fixture::open(&place).await;
+    let mut videos = Vec::new();
+    for _ in 0..6 {
+        videos.push(fixture::queued(&catalog).await);
+    }
+    let mut other = start(&place, "work");
+    let mut mine = 0;
+    while other.try_wait().unwrap().is_none() {
+        if let Some(claim) = catalog.claim(&fixture::worker("mine"), Wanted::ALL).await.unwrap() {
+            fixture::work(&catalog, &claim).await.unwrap();
+            mine += 1;
+        }
+    }
+    assert!(other.wait().unwrap().success());
+    fixture::work_all(&catalog).await;
+    let mut started = 0;
+    for id in videos {
+        assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
+        let events = catalog.video_events(id, 0, 1_000).await.unwrap();
+        started += events.iter().filter(|event| event.kind == "job.started").count();
+        assert!(events.is_sorted_by_key(|event| event.seq));
+    }
+    // Probe, four chunks, three sheets, finalize: each was done once, by one of the two.
+    assert_eq!(started, 6 * 9);
+    assert!(mine < started);
+    fixture::assert_sound(&catalog).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_costs_one_attempt() {
+    let place = fixture::Sqlite::new();
+    let catalog = fixture::open(&place).await;
+    let id = fixture::planned(&catalog, fixture::plan(60, &[1, 2, 4])).await;
+    assert!(!start(&place, "claim_and_die").wait().unwrap().success());
+    let taken = fixture::claim_any(&catalog).await.unwrap();
+    assert_ne!(fixture::segments(&taken).first, 1, "the dead hold the first chunk until their lease ends");
+    fixture::advance(&place, 15_000);
+    assert_eq!(catalog.sweep().await.unwrap().leases_expired, 2);
+    fixture::advance(&place, 100);
+    let claim = fixture::claim_any(&catalog).await.unwrap();
+    assert_eq!((fixture::segments(&claim).first, claim.attempt), (1, 2));
+    catalog.release(&claim).await.unwrap();
+    fixture::work_all(&catalog).await;
+    assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
+    // With the same stable id it need not wait.
+    let id = fixture::queued(&catalog).await;
+    assert!(!start(&place, "claim_and_die").wait().unwrap().success());
+    assert!(fixture::claim_any(&catalog).await.is_none());
+    assert_eq!(catalog.release_worker("dead").await.unwrap(), 1);
+    let claim = fixture::claim_any(&catalog).await.unwrap();
+    assert_eq!((claim.video, claim.attempt, &claim.work), (id, 1, &Work::Probe));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let place = fixture::Sqlite::new();
+    let catalog = fixture::open(&place).await;
+    let id = fixture::queued(&catalog).await;
+    let claim = fixture::claim_any(&catalog).await.unwrap();
+    drop(catalog);
+    let catalog = fixture::open(&place).await;
+    assert_eq!(fixture::video(&catalog, id).await.state, State::Probing);
+    catalog.renew(&claim).await.unwrap();
+    fixture::work(&catalog, &claim).await.unwrap();
+    drop(catalog);
+    let catalog = fixture::open(&place).await;
+    fixture::work_all(&catalog).await;
+    assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
+}
+
+#[tokio::test]
+async fn what_is_no_catalog_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "this is not a database, and it is long enough to be read as one ".repeat(100)).unwrap();
+    let other = folder.path().join("other.db");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("PRAGMA user_version = 3; CREATE TABLE t (a)").unwrap();
+    for file in [&text, &other] {
+        let opened = Catalog::open(&format!("sqlite://{}", file.display()), Options::default()).await;
+        assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
+    }
+    for url in ["", "sqlite://", "postgres://localhost/x", "/tmp/x.db", "sqlite:///a\0b"] {
+        assert!(matches!(Catalog::open(url, Options::default()).await, Err(Error::Invalid(_))), "{url}");
+    }
+    let inside = format!("sqlite://{}/x.db", text.display());
+    assert!(matches!(Catalog::open(&inside, Options::default()).await, Err(Error::Unavailable(_))));
+}
