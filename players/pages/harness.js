@@ -1,7 +1,7 @@
 // Runs in the browser: opens a stream in a real player and reads the counter of the pictures it shows.
 import Hls from "/node_modules/hls.js/dist/hls.mjs";
 import * as dashjs from "/node_modules/dashjs/dist/modern/esm/dash.all.debug.js";
-import { readCounter } from "/testkit/counter.mjs";
+import { read as readCounter } from "/testkit/counter.mjs";
 
 const video = document.getElementById("video");
 const trick = document.getElementById("trick");
