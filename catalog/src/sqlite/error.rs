@@ -5,13 +5,15 @@ use rusqlite::ErrorCode;
 use crate::Error;
 
 /// What a driver's error means for a caller.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 pub(super) fn from_driver(error: rusqlite::Error) -> Error {
     match &error {
         rusqlite::Error::SqliteFailure(cause, _) => match cause.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(error.to_string()),
             // The pure modules check before; a constraint that still fires is a bug.
-            ErrorCode::ConstraintViolation => Error::Corrupt(error.to_string()),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {
+                Error::Corrupt(error.to_string())
+            }
             _ => Error::Unavailable(error.to_string()),
         },
         rusqlite::Error::FromSqlConversionFailure(..)

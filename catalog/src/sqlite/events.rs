@@ -13,14 +13,14 @@ pub(super) fn of_state(tx: &mut Tx<'_>, id: VideoId, kinds: &[&str], attempt: u3
     let video = super::videos::existing(tx, id)?;
     let data = rows::to_json(&video)?;
     for kind in kinds {
-        append(tx, id, Entry { kind, of_job: false, attempt, data: &data })?;
+        append(tx, id, &Entry { kind, of_job: false, attempt, data: &data })?;
     }
     Ok(video)
 }
 
 /// Appends a line of the timeline: what became of an attempt.
 pub(super) fn of_job(tx: &mut Tx<'_>, id: VideoId, kind: &str, attempt: u32, data: &Value) -> Result<()> {
-    append(tx, id, Entry { kind, of_job: true, attempt, data: &data.to_string() })
+    append(tx, id, &Entry { kind, of_job: true, attempt, data: &data.to_string() })
 }
 
 struct Entry<'a> {
@@ -30,7 +30,7 @@ struct Entry<'a> {
     data: &'a str,
 }
 
-fn append(tx: &mut Tx<'_>, id: VideoId, entry: Entry<'_>) -> Result<()> {
+fn append(tx: &mut Tx<'_>, id: VideoId, entry: &Entry<'_>) -> Result<()> {
     let name = format!("evt_{}", uuid::Uuid::now_v7().simple());
     tx.conn
         .prepare_cached(

@@ -5,12 +5,15 @@ use rusqlite::{OptionalExtension, Params, params};
 use super::{Db, jobs};
 use crate::{JobKind, Result, Wanted, limits};
 
+/// Looks for the first job of a class.
+type Find<'a> = dyn Fn() -> Result<Option<jobs::Job>> + 'a;
+
 /// The job to give next: the classes in the order of the design. Short jobs that end a wait or free
 /// room (probes, deletions, finalizing, sheets) come before the long background.
 ///
 /// `encoders` is a JSON array of the encoder sets that the worker fulfils.
 pub(super) fn next(db: &Db<'_>, wanted: Wanted, encoders: &str) -> Result<Option<jobs::Job>> {
-    let classes: [(bool, &dyn Fn() -> Result<Option<jobs::Job>>); 9] = [
+    let classes: [(bool, &Find<'_>); 9] = [
         (wanted.urgent, &|| waited_for(db, encoders)),
         (wanted.probe, &|| plain(db, JobKind::Probe)),
         (wanted.urgent, &|| ahead(db, encoders)),

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::{OptionalExtension, Row, params};
 use vidstream_media::{
-    Presentation, Track, VideoId, bandwidth::Rates, codec::DecoderConfig, index::Chunk, presentation::Sheet,
+    Presentation, Track, VideoId,
+    bandwidth::Rates,
+    codec::DecoderConfig,
+    index::{Chunk, TrackChunk},
+    presentation::Sheet,
 };
 
 use super::{Db, cache::Chunks, chunks, jobs, rows, videos};
@@ -62,12 +66,12 @@ fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
     while let Some(row) = places.next()? {
         let (segments, token) = (jobs::run(row)?, rows::unsigned(row, "token")?);
         let kept = cached.get(&segments.first).filter(|chunk| chunk.token == token && chunk.segments == segments);
-        let chunk = match kept {
-            Some(chunk) => Arc::clone(chunk),
-            None => {
-                news = true;
-                Arc::new(read_chunk(db, id, generation, Chunk { segments, token, tracks: Vec::new() })?)
-            }
+        let chunk = if let Some(chunk) = kept {
+            Arc::clone(chunk)
+        } else {
+            news = true;
+            let tracks = tracks(db, id, generation, segments.first)?;
+            Arc::new(Chunk { segments, token, tracks })
         };
         chunks.insert(segments.first, chunk);
     }
@@ -77,10 +81,9 @@ fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
     Ok(chunks)
 }
 
-fn read_chunk(db: &Db<'_>, id: VideoId, generation: u32, chunk: Chunk) -> Result<Chunk> {
+fn tracks(db: &Db<'_>, id: VideoId, generation: u32, first: u64) -> Result<Vec<TrackChunk>> {
     let sql = "SELECT tracks FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3";
-    let key = params![id.to_string(), generation, rows::int(chunk.segments.first)];
+    let key = params![id.to_string(), generation, rows::int(first)];
     let tracks = db.conn.prepare_cached(sql)?.query_row(key, |row| rows::json(row, "tracks")).optional()?;
-    let tracks = tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))?;
-    Ok(Chunk { tracks, ..chunk })
+    tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))
 }

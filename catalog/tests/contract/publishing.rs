@@ -236,8 +236,8 @@ pub async fn percent_is_the_committed_media_time(place: &impl Adapter) {
         let progress = video(&catalog, id).await.progress;
         percents.push(progress.percent);
         if let Some(eta_s) = progress.eta_s {
-            let pace = percents.last().unwrap() / f64::from(u32::try_from(now(place) - start).unwrap());
-            let expected = ((100.0 - percents.last().unwrap()) / pace / 1_000.0).ceil();
+            let percent_a_ms = percents.last().unwrap() / f64::from(u32::try_from(now(place) - start).unwrap());
+            let expected = ((100.0 - percents.last().unwrap()) / percent_a_ms / 1_000.0).ceil();
             assert!((f64::from(u32::try_from(eta_s).unwrap()) - expected).abs() <= 1.0);
         }
         while let Some(sheet) = crate::fixture::claim(&catalog, crate::fixture::BACKGROUND).await {

@@ -92,7 +92,7 @@ fn choose<T: Clone>(all: &[T], at: usize) -> Option<T> {
 }
 
 /// What may be refused: the holder lost the claim, or the video is in another state.
-fn expected(outcome: Result<(), Error>) {
+fn expected(outcome: &Result<(), Error>) {
     assert!(matches!(outcome, Ok(()) | Err(Error::Stale | Error::Conflict(_) | Error::NotFound)), "{outcome:?}");
 }
 
@@ -128,13 +128,13 @@ impl World {
     async fn take_with_video(&self, step: &Step, id: VideoId) {
         let catalog = &self.catalog;
         match *step {
-            Step::FinishUpload(_) => expected(catalog.finish_upload(id, 1_000).await.map(drop)),
-            Step::Abandon(_) => expected(catalog.abandon_upload(id).await),
+            Step::FinishUpload(_) => expected(&catalog.finish_upload(id, 1_000).await.map(drop)),
+            Step::Abandon(_) => expected(&catalog.abandon_upload(id).await),
             Step::Raise(_, segment, ms) => {
-                expected(catalog.raise(id, 1, segment, fixture::now(&self.place) + ms).await)
+                expected(&catalog.raise(id, 1, segment, fixture::now(&self.place) + ms).await);
             }
             Step::Delete(_) => drop(catalog.delete(id).await.unwrap()),
-            _ => expected(catalog.retry(id).await.map(drop)),
+            _ => expected(&catalog.retry(id).await.map(drop)),
         }
     }
 
@@ -171,7 +171,7 @@ impl World {
         for &id in &self.videos {
             match self.catalog.lookup(id).await.unwrap() {
                 Lookup::Live(video) => {
-                    assert!(matches!(video.state, State::Ready | State::Failed), "{:?}", video.state)
+                    assert!(matches!(video.state, State::Ready | State::Failed), "{:?}", video.state);
                 }
                 Lookup::Deleted | Lookup::Unknown => {}
             }
@@ -191,7 +191,7 @@ impl World {
 
 async fn take_with_claim(catalog: &Catalog, step: &Step, claim: &mut Claim) {
     match *step {
-        Step::Work(_) => expected(fixture::work(catalog, claim).await),
+        Step::Work(_) => expected(&fixture::work(catalog, claim).await),
         Step::Part(_) => {
             let Work::Encode { segments, .. } = claim.work else { return };
             if segments.count() > 1 {
@@ -200,17 +200,17 @@ async fn take_with_claim(catalog: &Catalog, step: &Step, claim: &mut Claim) {
                 if let (Ok(()), Work::Encode { segments, .. }) = (&outcome, &mut claim.work) {
                     segments.first = half.last + 1;
                 }
-                expected(outcome);
+                expected(&outcome);
             }
         }
         Step::Fail(_, retryable) => {
-            expected(catalog.fail(claim, vidstream_catalog::Failure { retryable, ..fixture::crash() }).await);
+            expected(&catalog.fail(claim, vidstream_catalog::Failure { retryable, ..fixture::crash() }).await);
         }
         Step::Release(_) => catalog.release(claim).await.unwrap(),
-        Step::Renew(_) => expected(catalog.renew(claim).await),
+        Step::Renew(_) => expected(&catalog.renew(claim).await),
         Step::Requeue(_, first) => {
             if matches!(claim.work, Work::Finalize { .. }) {
-                expected(catalog.requeue_chunks(claim, vec![first]).await.map(drop));
+                expected(&catalog.requeue_chunks(claim, vec![first]).await.map(drop));
             }
         }
         _ => unreachable!("not a step with a claim"),

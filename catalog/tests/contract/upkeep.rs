@@ -82,7 +82,7 @@ pub async fn plans_whose_encoders_went_away_begin_again(place: &impl Adapter) {
     let probe = catalog.claim(&upgraded, Wanted::ALL).await.unwrap().unwrap();
     let mut plan = plan(60, &[1, 2, 4]);
     for track in plan.rungs.iter_mut().chain(&mut plan.trick) {
-        track.encoder.version = "2".to_owned();
+        "2".clone_into(&mut track.encoder.version);
     }
     catalog.finish_probe(&probe, probed(plan)).await.unwrap();
     assert!(catalog.claim(&upgraded, Wanted::ALL).await.unwrap().is_some());
