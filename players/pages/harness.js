@@ -29,19 +29,27 @@ function once(target, name, waitMs) {
   });
 }
 
+// The picture on the screen: its own time, its counter and its size. A VideoFrame is one picture with
+// its timestamp, where the element's currentTime may already be that of the next.
 function look(element) {
-  return { time: element.currentTime, counter: counterOf(element, element.videoWidth, element.videoHeight), width: element.videoWidth, height: element.videoHeight };
+  const frame = new VideoFrame(element);
+  const [width, height] = [frame.displayWidth, frame.displayHeight];
+  const seen = { time: frame.timestamp / 1e6, counter: counterOf(frame, width, height), width, height };
+  frame.close();
+  return seen;
 }
 
-// The next picture that is put on the screen: its media time and its counter.
-function nextFrame(element, waitMs) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no picture within ${waitMs} ms`)), waitMs);
-    element.requestVideoFrameCallback((_, { mediaTime }) => {
-      clearTimeout(timer);
-      resolve({ ...look(element), time: mediaTime });
-    });
-  });
+// Resolves with the first picture that `fits`, looking at each one that is put on the screen.
+async function picture(element, fits, waitMs) {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    if (element.readyState >= 2 && !element.seeking) {
+      const seen = look(element);
+      if (fits(seen)) return seen;
+    }
+    if (performance.now() > deadline) throw new Error(`no such picture within ${waitMs} ms at ${element.currentTime}; errors: ${errors.join("; ")}`);
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
 }
 
 let player = null;
@@ -61,11 +69,10 @@ const harness = {
   },
 
   // Plays from `from` on in each level in turn and gives the size shown.
-  async hlsLevel(level, from, waitMs) {
-    player.currentLevel = level;
+  async hlsLevel(height, from, waitMs) {
+    player.currentLevel = player.levels.findIndex((level) => level.height === height);
     await harness.seek(from, waitMs);
-    const frames = await harness.play(500, waitMs);
-    return frames.at(-1);
+    return harness.shows(height, waitMs);
   },
 
   async openShaka(url, config = {}) {
@@ -87,8 +94,7 @@ const harness = {
     player.configure({ abr: { enabled: false } });
     player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
     await harness.seek(from, waitMs);
-    const frames = await harness.play(500, waitMs);
-    return frames.at(-1);
+    return harness.shows(height, waitMs);
   },
 
   // The thumbnail at a time, with the counter read from its part of the sheet.
@@ -121,31 +127,38 @@ const harness = {
     const found = player.getRepresentationsByType("video").find((representation) => representation.height === height);
     player.setRepresentationForTypeById("video", found.id, true);
     await harness.seek(from, waitMs);
-    const frames = await harness.play(500, waitMs);
-    return frames.at(-1);
+    return harness.shows(height, waitMs);
   },
 
   // A picture of hls.js's I-frame player at a time.
   async hlsIFrame(time, waitMs) {
     if (!globalThis.iframes) {
+      // It takes over the time offsets that the main player has found, so that one must have pictures.
+      await picture(video, () => true, waitMs);
       globalThis.iframes = player.createIFramePlayer();
       if (!globalThis.iframes) throw new Error("hls.js found no I-frame variants");
       globalThis.iframes.on(Hls.Events.ERROR, (_, data) => errors.push(`I-frame player: ${data.details} ${data.error?.message ?? ""}`));
       globalThis.iframes.attachMedia(trick);
-      await once(trick, "loadedmetadata", waitMs);
     }
-    const frame = nextFrame(trick, waitMs);
+    const seeked = once(trick, "seeked", waitMs);
     globalThis.iframes.loadMediaAt(time);
-    return frame;
+    await seeked;
+    return picture(trick, () => true, waitMs);
+  },
+
+  // Plays on until pictures of that height are shown.
+  async shows(height, waitMs) {
+    await video.play();
+    const seen = await picture(video, (frame) => frame.height === height, waitMs);
+    video.pause();
+    return seen;
   },
 
   async seek(time, waitMs) {
     const seeked = once(video, "seeked", waitMs);
     video.currentTime = time;
     await seeked;
-    // The picture of a paused seek is on the screen at the next frame callback or already is.
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    return look(video);
+    return picture(video, () => true, waitMs);
   },
 
   // Records every new picture until `done` says so.
@@ -153,8 +166,8 @@ const harness = {
     const frames = [];
     const deadline = performance.now() + waitMs;
     let open = true;
-    const take = (_, { mediaTime }) => {
-      frames.push({ ...look(video), time: mediaTime });
+    const take = () => {
+      frames.push(look(video));
       if (open) video.requestVideoFrameCallback(take);
     };
     video.requestVideoFrameCallback(take);

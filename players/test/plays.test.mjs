@@ -30,6 +30,7 @@ after(async () => {
 
 const hls = () => server.url + video.urls.hls;
 const dash = () => server.url + video.urls.dash;
+// Timestamps are whole microseconds: a thousandth of a frame early is not the frame before.
 const frameAt = (time) => Math.min(FRAMES - 1, Math.floor(time * FPS + 1e-3));
 
 function right(frame, note) {
@@ -45,7 +46,10 @@ async function quiet(tab) {
 // What every player must do; `level` switches to a height and plays there.
 async function plays(tab, level) {
   for (const frame of await tab.call("play", 2500, WAIT_MS)) right(frame, "playing");
-  for (const time of [SECONDS * 0.8 + 0.01, 3.015, 11.99]) right(await tab.call("seek", time, WAIT_MS), "after a seek");
+  for (const time of [SECONDS * 0.8 + 0.01, 3.015, 11.99]) {
+    const frame = await tab.call("seek", time, WAIT_MS);
+    assert.equal(frame.counter, frameAt(time), `after a seek to ${time} s`);
+  }
   for (const [n, height] of [...HEIGHTS, ...HEIGHTS.toReversed()].entries()) {
     const frame = await level(height, 2 + n * 2.3);
     assert.equal(frame.height, height);
@@ -61,7 +65,7 @@ test("hls.js plays, seeks, switches every rung and ends", async () => {
   const { duration, levels } = await tab.call("openHls", hls());
   assert.ok(Math.abs(duration - SECONDS) < 0.03, `duration ${duration}`);
   assert.deepEqual([...levels].sort((a, b) => a - b), HEIGHTS);
-  await plays(tab, (height, from) => tab.call("hlsLevel", levels.indexOf(height), from, WAIT_MS));
+  await plays(tab, (height, from) => tab.call("hlsLevel", height, from, WAIT_MS));
   await quiet(tab);
 });
 
@@ -70,8 +74,9 @@ test("hls.js's I-frame player shows the right pictures", async () => {
   await tab.call("openHls", hls());
   for (const time of [5, 17, 9, 22]) {
     const frame = await tab.call("hlsIFrame", time + 0.01, WAIT_MS);
-    assert.equal(frame.counter % FPS, 0, `an I-frame each second, not ${frame.counter}`);
-    assert.ok(Math.abs(frame.counter - time * FPS) <= FPS, `at ${time} s the picture is ${frame.counter}`);
+    assert.equal(frame.counter % FPS, 0, `I-frames lie on whole seconds, not at ${frame.counter}`);
+    // The player may take the I-frames of any variant: they are two seconds apart at most.
+    assert.ok(frame.counter <= time * FPS && frame.counter > (time - 2) * FPS, `at ${time} s the picture is ${frame.counter}`);
   }
   await quiet(tab);
 });
