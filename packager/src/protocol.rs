@@ -15,7 +15,7 @@ pub use message::{Answer, Ask, Isolation, Level, Limits, Refusal, RefusalKind, S
 pub use report::{Failure, ImageReport, InspectReport, Part, ProbeReport, Progress, Report, Warning};
 
 /// Requests of one child that may wait for an answer at the same time.
-pub const REQUESTS_OPEN_MAX: usize = 32;
+pub const REQUESTS_OPEN_MAX: usize = 16;
 /// Outputs that one child may have open at the same time.
 pub const OUTPUTS_OPEN_MAX: usize = 32;
 /// Longest text of a log line, title or detail, in bytes; longer ones are cut.

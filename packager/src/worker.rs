@@ -19,6 +19,7 @@ mod convert;
 mod identity;
 pub(crate) mod lease;
 mod log;
+pub(crate) mod patience;
 pub mod process;
 pub mod pulse;
 pub mod service;

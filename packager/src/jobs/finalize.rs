@@ -9,7 +9,10 @@ use vidstream_media::{
 };
 
 use super::{NICE_BACKGROUND, Shop, Stop, unexpected};
-use crate::protocol::{Job, Output, Report};
+use crate::{
+    protocol::{Job, Output, Report},
+    worker::patience::patiently,
+};
 
 mod check;
 mod orphans;
@@ -24,7 +27,7 @@ pub(super) async fn run(shop: &Shop<'_>, plan: &Plan) -> Result<(), Stop> {
     let mut warnings = verdict.warnings;
     if !verdict.damaged.is_empty() {
         let damaged: Vec<u64> = verdict.damaged.iter().copied().collect();
-        let requeued = shop.context.catalog.requeue_chunks(shop.claim, damaged).await?;
+        let requeued = patiently(|| shop.context.catalog.requeue_chunks(shop.claim, damaged.clone())).await?;
         if !requeued.accepted.is_empty() {
             tracing::warn!(chunks = ?requeued.accepted, "damaged chunks are made again");
             return Ok(());
@@ -32,9 +35,10 @@ pub(super) async fn run(shop: &Shop<'_>, plan: &Plan) -> Result<(), Stop> {
         warnings.extend(requeued.refused.iter().map(|&first| damaged_warning(plan, &presentation, first)));
     }
     let poster = poster(shop, plan, &presentation, &mut warnings).await?;
-    shop.or_cancelled(orphans::sweep(shop, &presentation)).await?;
     let finalized = Finalized { measured: measure(plan, &presentation), poster, warnings };
-    shop.context.catalog.finish_finalize(shop.claim, finalized).await?;
+    patiently(|| shop.context.catalog.finish_finalize(shop.claim, finalized.clone())).await?;
+    // Only now: an attempt whose claim was lost may not judge what the next one writes.
+    orphans::sweep(shop, &presentation, poster).await;
     Ok(())
 }
 

@@ -7,7 +7,10 @@ use vidstream_media::{
 };
 
 use super::{NICE_BACKGROUND, Shop, Stop, unexpected};
-use crate::protocol::{Failure, Input, Job, Output, Picture, Report, SheetJob};
+use crate::{
+    protocol::{Failure, Input, Job, Output, Picture, Report, SheetJob},
+    worker::patience::{is_certain, patiently},
+};
 
 pub(super) async fn run(shop: &Shop<'_>, n: u64, plan: &Plan) -> Result<(), Stop> {
     let snapshot = shop.or_cancelled(shop.context.catalog.snapshot(shop.claim.video)).await??;
@@ -20,8 +23,8 @@ pub(super) async fn run(shop: &Shop<'_>, n: u64, plan: &Plan) -> Result<(), Stop
     let finished = match result {
         Ok(Report::Sheet(report)) => {
             let sheet = Sheet { token: shop.claim.token, bytes: report.bytes };
-            let finished = shop.context.catalog.finish_sheet(shop.claim, sheet).await;
-            if finished.is_ok() {
+            let finished = patiently(|| shop.context.catalog.finish_sheet(shop.claim, sheet)).await;
+            if finished.as_ref().err().is_none_or(|error| !is_certain(error)) {
                 backend.keep(Output::Sheet { n });
             }
             finished.map_err(Stop::from)

@@ -3,23 +3,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::{Catalog, Claim, Error as CatalogError, Published, Work};
 use vidstream_media::{Track, chunks::Segments, index::Chunk};
 use vidstream_store::{Error as StoreError, Key, Store, Writer};
 
-use super::{service::Backend, source::Source};
+use super::{
+    patience::{is_certain, patiently},
+    service::Backend,
+    source::Source,
+};
 use crate::protocol::{Failure, Input, Level, Output, Part, Progress, Refusal, RefusalKind, Warning};
-
-/// A busy catalog is asked this often before an attempt is given up.
-const PUBLISH_TRIES: u32 = 5;
-/// The wait between two of them.
-const PUBLISH_WAIT: Duration = Duration::from_millis(300);
 
 /// The backend of one claim's child.
 #[derive(Clone)]
@@ -88,9 +85,14 @@ impl ClaimBackend {
         self.state().refused.clone()
     }
 
-    /// The catalog names this output now.
+    /// The catalog names this output now, or may.
     pub(crate) fn keep(&self, output: Output) {
         self.state().loose.remove(&output);
+    }
+
+    fn take_loose(&self, outputs: &[Output]) -> Vec<(Output, u64)> {
+        let mut state = self.state();
+        outputs.iter().filter_map(|output| state.loose.remove_entry(output)).collect()
     }
 
     /// Deletes finished outputs that the catalog does not name. What fails here is left to the
@@ -186,20 +188,6 @@ impl ClaimBackend {
         Ok(())
     }
 
-    /// Makes a run visible. A busy catalog is asked again: saying it twice is harmless.
-    async fn commit(&self, published: Published) -> Result<(), CatalogError> {
-        let mut tries = 1;
-        loop {
-            match self.inner.catalog.publish(&self.inner.claim, published.clone()).await {
-                Err(CatalogError::Busy | CatalogError::Unavailable(_)) if tries < PUBLISH_TRIES => {
-                    tries += 1;
-                    sleep(PUBLISH_WAIT).await;
-                }
-                other => return other,
-            }
-        }
-    }
-
     /// What a refusal of the catalog means for the child and the attempt.
     fn refuse(&self, error: &CatalogError) -> Refusal {
         let failure = match error {
@@ -279,19 +267,17 @@ impl Backend for ClaimBackend {
             tracks.iter().map(|part| Output::Media { track: part.track, first: segments.first }).collect();
         let chunk = Chunk { segments, token: self.inner.claim.token, tracks };
         let warnings = warnings.into_iter().map(Warning::into).collect();
-        match self.commit(Published { chunk, configs, warnings, last }).await {
+        let published = Published { chunk, configs, warnings, last };
+        // From here on the catalog may name these objects, even if this call is cancelled half-way.
+        let named = self.take_loose(&outputs);
+        match patiently(|| self.inner.catalog.publish(&self.inner.claim, published.clone())).await {
             Ok(()) => {
-                let mut state = self.state();
-                state.published = Some(segments.last);
-                for output in outputs {
-                    state.loose.remove(&output);
-                }
+                self.state().published = Some(segments.last);
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, CatalogError::Busy | CatalogError::Unavailable(_)) {
-                    // It may have been committed all the same: these objects may be named.
-                    self.state().loose.retain(|output, _| !outputs.contains(output));
+                if is_certain(&error) {
+                    self.state().loose.extend(named);
                 }
                 Err(self.refuse(&error))
             }

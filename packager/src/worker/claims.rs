@@ -16,6 +16,7 @@ use vidstream_catalog::{Catalog, Claim, Error as CatalogError, Hint, HintKind, S
 
 use super::{
     lease,
+    patience::patiently,
     slots::{Class, Slots, Usage},
 };
 use crate::{
@@ -31,11 +32,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3);
 const ERROR_WAIT: Duration = Duration::from_secs(1);
 /// Jobs that were told to end have this long to kill their child and give their claim back.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(4);
-/// A result that the busy catalog does not take is offered this often.
-const SETTLE_TRIES: u32 = 5;
-/// The wait between two of them.
-const SETTLE_WAIT: Duration = Duration::from_millis(500);
-
 /// How a claim ended, for the log and the counters.
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -184,22 +180,14 @@ async fn fail(context: &Context, claim: &Claim, failure: Failure) -> End {
     End::Failed
 }
 
-/// Offers a result to the catalog until it takes it, within bounds. A claim that it does not know
-/// any more needs no result; one that stays untold ends with its lease.
+/// Tells the catalog how a claim ended. A claim that it does not know any more needs no telling; one
+/// that stays untold ends with its lease.
 async fn settle<T, F>(what: &str, tell: impl Fn() -> F)
 where
     F: Future<Output = vidstream_catalog::Result<T>>,
 {
-    for attempt in 1..=SETTLE_TRIES {
-        match tell().await {
-            Ok(_) | Err(CatalogError::Stale | CatalogError::NotFound) => return,
-            Err(CatalogError::Busy | CatalogError::Unavailable(_)) if attempt < SETTLE_TRIES => {
-                sleep(SETTLE_WAIT).await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, what, "the catalog was not told");
-                return;
-            }
-        }
+    match patiently(tell).await {
+        Ok(_) | Err(CatalogError::Stale | CatalogError::NotFound) => {}
+        Err(error) => tracing::warn!(%error, what, "the catalog was not told"),
     }
 }

@@ -1,28 +1,35 @@
 //! Removes objects that attempts left behind and no index names.
 //!
-//! Only media objects and posters of this generation: when `finalize` runs, no other job writes
-//! those, so that an object which the index does not name never will be.
+//! Runs when the video is ready: no job writes media, posters, packets or stream copies of the
+//! generation any more, so that an object which the index does not name never will be. Sheets may
+//! still be on their way.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use vidstream_media::{Presentation, Track};
-use vidstream_store::{Key, Store};
+use tokio::time::timeout;
+use vidstream_media::{Presentation, Track, VideoId};
+use vidstream_store::{Error, Key, Store};
 
 use crate::jobs::Shop;
 
+/// A long list of objects is not worth holding a slot for longer.
+const SWEEP_WAIT: Duration = Duration::from_mins(1);
+
 /// A failed sweep costs space until the video is deleted, and nothing else.
-pub(super) async fn sweep(shop: &Shop<'_>, presentation: &Presentation) {
-    match try_sweep(&shop.context.store, shop.claim.token, presentation).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "objects of failed attempts were removed"),
-        Err(error) => tracing::warn!(%error, "objects of failed attempts could not be removed"),
+pub(super) async fn sweep(shop: &Shop<'_>, presentation: &Presentation, poster: Option<u64>) {
+    match timeout(SWEEP_WAIT, try_sweep(&shop.context.store, presentation, poster)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(removed)) => tracing::info!(removed, "objects of failed attempts were removed"),
+        Ok(Err(error)) => tracing::warn!(%error, "objects of failed attempts could not be removed"),
+        Err(_) => tracing::warn!("objects of failed attempts could not be removed in time"),
     }
 }
 
-async fn try_sweep(store: &Store, token: u64, presentation: &Presentation) -> Result<u64, vidstream_store::Error> {
+async fn try_sweep(store: &Store, presentation: &Presentation, poster: Option<u64>) -> Result<u64, Error> {
     let (id, generation) = (presentation.id, presentation.generation);
-    let poster = Key::Poster { id, generation, token }.path();
-    let named: BTreeSet<String> = keys(presentation).map(|key| key.path()).chain([poster]).collect();
+    let poster = poster.map(|token| Key::Poster { id, generation, token });
+    let source = [Key::Packets { id, generation }, Key::Remux { id, generation }];
+    let named: BTreeSet<String> = keys(presentation).chain(poster).chain(source).map(|key| key.path()).collect();
     let mut removed = 0;
     for (path, _) in store.list_video(id).await? {
         if belongs(&path, id, generation) && !named.contains(&path) {
@@ -42,30 +49,28 @@ fn keys(presentation: &Presentation) -> impl Iterator<Item = Key> {
     })
 }
 
-/// Whether a listed path is a media object or poster of this generation, finished or not.
-fn belongs(path: &str, id: vidstream_media::VideoId, generation: u32) -> bool {
+/// Whether a listed path is of this generation and a kind that is swept, finished or not.
+fn belongs(path: &str, id: VideoId, generation: u32) -> bool {
     let Some(rest) = path.strip_prefix(&format!("{id}/{generation}/")) else { return false };
     match rest.split_once('/') {
         Some((folder, _)) => folder.parse::<Track>().is_ok(),
-        None => rest.starts_with("poster-"),
+        None => ["poster-", "packets", "remux"].iter().any(|kind| rest.starts_with(kind)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use vidstream_media::VideoId;
-
     use super::*;
 
     #[test]
-    fn only_media_and_posters_of_the_generation_are_swept() {
+    fn only_what_no_job_writes_any_more_is_swept() {
         let id = VideoId::from_bits(7);
         for (rest, expected) in [
             ("1/720p/1-9.m4s", true),
             ("1/audio/1-9.part-12-3", true),
             ("1/poster-4.jpg", true),
             ("1/thumbnails/1-4.jpg", false),
-            ("1/packets", false),
+            ("1/packets.part-3-1", true),
             ("2/720p/1-9.m4s", false),
             ("source", false),
         ] {
