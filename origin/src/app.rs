@@ -92,15 +92,7 @@ impl App {
         let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         let mut body = Some(body);
         let answering = self.answer(&context, &mut parts, &mut body, route);
-        let mut response = match AssertUnwindSafe(answering).catch_unwind().await {
-            Ok(Ok(response)) => response,
-            Ok(Err(problem)) => problem.respond(&context),
-            Err(_) => {
-                metrics::counter!("vidstream_panics_total").increment(1);
-                tracing::error!(request_id = context.id, path = context.path, "a request handler panicked");
-                close(Kind::Internal.because("a bug; the log has the request id").respond(&context))
-            }
-        };
+        let mut response = caught(&context, answering).await;
         // A body that is left over would be taken for the next request. One that waits for a go-ahead was never sent.
         if let Some(body) = body.filter(|body| has_body && !body.is_end_stream()) {
             response = close(response);
@@ -132,6 +124,19 @@ impl App {
             Route::Index => self.page.answer(request, None),
             Route::Asset(name) => self.page.answer(request, Some(name)),
             Route::Unknown => Err(Kind::NotFound.because("there is nothing under this path")),
+        }
+    }
+}
+
+/// The answer of a handler, its problem, or, if it panicked, the end of the connection and of nothing else.
+async fn caught(context: &Context, answering: impl Future<Output = Result<Response<Body>, Problem>>) -> Response<Body> {
+    match AssertUnwindSafe(answering).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.respond(context),
+        Err(_) => {
+            metrics::counter!("vidstream_panics_total").increment(1);
+            tracing::error!(request_id = context.id, path = context.path, "a request handler panicked");
+            close(Kind::Internal.because("a bug; the log has the request id").respond(context))
         }
     }
 }
@@ -174,4 +179,18 @@ fn finish(response: &mut Response<Body>, method: &Method, context: &Context, rou
 fn close(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_ends_the_connection() {
+        let context = Context::new(([127, 0, 0, 1], 1).into(), "/v/x");
+        let response = caught(&context, async { panic!("a bug") }).await;
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use vidstream_media::{Presentation, Track, VideoId, cmaf, dash, hls, storyboard};
 
 use super::views::View;
@@ -56,7 +56,13 @@ impl Documents {
             let bytes = document.as_ref().map_or(0, |document| document.bytes.len());
             u32::try_from(bytes + OVERHEAD_BYTES).unwrap_or(u32::MAX)
         };
-        Self { kept: Cache::builder().max_capacity(DOCUMENT_BYTES_MAX).weigher(weigher).build() }
+        Self {
+            kept: Cache::builder()
+                .max_capacity(DOCUMENT_BYTES_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .weigher(weigher)
+                .build(),
+        }
     }
 
     /// The document, rendered at most once for what it depends on. `None` when there is none (yet).

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::{
     sync::{Mutex, Notify, futures::Notified},
     time::{Instant, timeout},
@@ -70,7 +70,11 @@ impl Views {
         let weigher = |_: &VideoId, view: &Arc<View>| u32::try_from(view.bytes()).unwrap_or(u32::MAX);
         Self {
             catalog,
-            kept: Cache::builder().max_capacity(VIEW_BYTES_MAX).weigher(weigher).build(),
+            kept: Cache::builder()
+                .max_capacity(VIEW_BYTES_MAX)
+                .eviction_policy(EvictionPolicy::lru())
+                .weigher(weigher)
+                .build(),
             stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
             hasher: RandomState::new(),
         }

@@ -1,0 +1,267 @@
+//! What players and CDNs get: documents, segments, pictures, ranges, conditions and headers.
+
+use vidstream_media::Track;
+
+use crate::{
+    client::{Answer, ask, get, send},
+    fixture::{Site, planned, playable, ready, segment_bytes, work_all},
+};
+
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+fn assert_shared(answer: &Answer) {
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{answer:?}");
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("Content-Range"), "{answer:?}");
+    assert_eq!(answer.header("timing-allow-origin"), Some("*"));
+    assert_eq!(answer.header("set-cookie"), None);
+    assert_eq!(answer.header("vary"), None);
+}
+
+#[tokio::test]
+async fn everything_of_a_ready_video_is_there_with_its_type_and_lifetime() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let settled = "public, max-age=300, stale-while-revalidate=600";
+    let hls = "application/vnd.apple.mpegurl";
+    let cases = [
+        ("master.m3u8", hls, settled),
+        ("manifest.mpd", "application/dash+xml", settled),
+        ("1/360p/index.m3u8", hls, IMMUTABLE),
+        ("1/audio/index.m3u8", hls, IMMUTABLE),
+        ("1/trick/iframes.m3u8", hls, IMMUTABLE),
+        ("1/360p/iframes.m3u8", hls, IMMUTABLE),
+        ("1/360p/init.mp4", "video/mp4", IMMUTABLE),
+        ("1/trick/init.mp4", "video/mp4", IMMUTABLE),
+        ("1/audio/init.mp4", "audio/mp4", IMMUTABLE),
+        ("1/360p/1.m4s", "video/mp4", IMMUTABLE),
+        ("1/trick/20.m4s", "video/mp4", IMMUTABLE),
+        ("1/audio/6.m4s", "audio/mp4", IMMUTABLE),
+        ("1/thumbnails.vtt", "text/vtt", IMMUTABLE),
+        ("1/thumbnails.json", "application/json", IMMUTABLE),
+        ("1/thumbnails.m3u8", hls, IMMUTABLE),
+        ("1/thumbnails/1.jpg", "image/jpeg", IMMUTABLE),
+        ("1/poster.jpg", "image/jpeg", IMMUTABLE),
+    ];
+    for (rest, content_type, cache) in cases {
+        let path = format!("/v/{id}/{rest}");
+        let answer = get(site.addr, &path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(answer.header("content-type"), Some(content_type), "{path}");
+        assert_eq!(answer.header("cache-control"), Some(cache), "{path}");
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()), "{path}");
+        assert_eq!(answer.header("accept-ranges"), Some("bytes"), "{path}");
+        assert!(answer.header("date").is_some());
+        assert_shared(&answer);
+        let etag = answer.header("etag").unwrap().to_owned();
+        assert!(etag.starts_with('"') && etag.len() == 34, "{etag}");
+
+        let head = ask(site.addr, "HEAD", &path, &[]).await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        let without_date = |answer: &Answer| {
+            let mut headers = answer.headers.clone();
+            headers.retain(|(name, _)| name != "date");
+            headers.sort();
+            headers
+        };
+        assert_eq!(without_date(&head), without_date(&answer), "{path}");
+
+        let again = ask(site.addr, "GET", &path, &[("if-none-match", &etag)]).await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        assert_eq!((again.header("etag"), again.header("cache-control")), (Some(etag.as_str()), Some(cache)));
+        assert_shared(&again);
+
+        let part = ask(site.addr, "GET", &path, &[("range", "bytes=1-2"), ("if-range", &etag)]).await;
+        assert_eq!(part.status, 206, "{path}");
+        assert_eq!(part.body, answer.body[1..3], "{path}");
+        assert_eq!((part.header("etag"), part.header("cache-control")), (Some(etag.as_str()), Some(cache)));
+    }
+}
+
+#[tokio::test]
+async fn every_segment_has_its_own_bytes() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let mut etags = std::collections::HashSet::new();
+    for (track, count) in [(Track::Rung(360), 6), (Track::Rung(240), 6), (Track::Audio, 6), (Track::Trick, 20)] {
+        for n in 1..=count {
+            let path = format!("/v/{id}/1/{track}/{n}.m4s");
+            let answer = get(site.addr, &path).await;
+            assert_eq!(answer.body, segment_bytes(track, n), "{path}");
+            assert!(etags.insert(answer.header("etag").unwrap().to_owned()), "{path}");
+        }
+        let beyond = get(site.addr, &format!("/v/{id}/1/{track}/{}.m4s", count + 1)).await;
+        assert_eq!((beyond.status, beyond.header("cache-control")), (404, Some("no-store")));
+    }
+}
+
+#[tokio::test]
+async fn ranges_follow_the_table() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let path = format!("/v/{id}/1/360p/1.m4s");
+    let all = segment_bytes(Track::Rung(360), 1);
+    assert_eq!(all.len(), 1_001);
+    let parts = [
+        ("bytes=0-0", "bytes 0-0/1001"),
+        ("bytes=0-1", "bytes 0-1/1001"),
+        ("bytes=500-", "bytes 500-1000/1001"),
+        ("bytes=-10", "bytes 991-1000/1001"),
+        ("bytes=-5000", "bytes 0-1000/1001"),
+        ("bytes=990-5000", "bytes 990-1000/1001"),
+    ];
+    for (range, content_range) in parts {
+        let answer = ask(site.addr, "GET", &path, &[("range", range)]).await;
+        assert_eq!((answer.status, answer.header("content-range")), (206, Some(content_range)), "{range}");
+        let (first, last) = content_range[6..].split('/').next().unwrap().split_once('-').unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        assert_eq!(answer.body, all[first..=last], "{range}");
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        assert_shared(&answer);
+    }
+    for range in ["bytes=1001-", "bytes=5000-6000", "bytes=-0", "bytes="] {
+        let answer = ask(site.addr, "GET", &path, &[("range", range)]).await;
+        assert_eq!((answer.status, answer.header("content-range")), (416, Some("bytes */1001")), "{range}");
+        assert_eq!((answer.header("content-encoding"), answer.header("cache-control")), (None, Some("no-store")));
+        assert_shared(&answer);
+    }
+    let whole = ["bytes=5-3", "bytes=a-", "items=0-1", "bytes=18446744073709551616-", "bytes=0-1,5-6", "0-1"];
+    for range in whole {
+        let answer = ask(site.addr, "GET", &path, &[("range", range)]).await;
+        assert_eq!((answer.status, answer.header("content-range")), (200, None), "{range}");
+        assert_eq!(answer.body, all, "{range}");
+    }
+    let stale = ask(site.addr, "GET", &path, &[("range", "bytes=0-1"), ("if-range", "\"other\"")]).await;
+    assert_eq!((stale.status, stale.body.len()), (200, 1_001));
+    let head = ask(site.addr, "HEAD", &path, &[("range", "bytes=0-1")]).await;
+    assert_eq!((head.status, head.header("content-length")), (200, Some("1001")));
+    let failed = ask(site.addr, "GET", &path, &[("if-match", "\"other\"")]).await;
+    assert_eq!(failed.status, 412);
+    assert_shared(&failed);
+}
+
+#[tokio::test]
+async fn an_index_is_the_same_before_and_after_the_end() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let lasting = [
+        "1/360p/index.m3u8",
+        "1/audio/index.m3u8",
+        "1/trick/iframes.m3u8",
+        "1/360p/init.mp4",
+        "1/thumbnails.vtt",
+        "1/360p/1.m4s",
+    ];
+    let mut before = Vec::new();
+    for rest in lasting {
+        let answer = get(site.addr, &format!("/v/{id}/{rest}")).await;
+        assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
+        before.push((answer.body, answer.headers.into_iter().find(|(name, _)| name == "etag")));
+    }
+    let changing = get(site.addr, &format!("/v/{id}/master.m3u8")).await;
+    assert_eq!((changing.status, changing.header("cache-control")), (200, Some("public, max-age=2")));
+    let not_yet = get(site.addr, &format!("/v/{id}/1/360p/iframes.m3u8")).await;
+    assert_eq!((not_yet.status, not_yet.header("cache-control")), (404, Some("no-store")));
+    for rest in ["1/thumbnails/1.jpg", "1/poster.jpg"] {
+        let pending = get(site.addr, &format!("/v/{id}/{rest}")).await;
+        assert_eq!((pending.status, pending.header("cache-control")), (404, Some("no-store")), "{rest}");
+    }
+    work_all(&site).await;
+    for (rest, held) in lasting.iter().zip(before) {
+        let answer = get(site.addr, &format!("/v/{id}/{rest}")).await;
+        let etag = answer.headers.into_iter().find(|(name, _)| name == "etag");
+        assert_eq!((answer.body, etag), held, "{rest}");
+    }
+    let settled = get(site.addr, &format!("/v/{id}/master.m3u8")).await;
+    assert_ne!(settled.body, changing.body);
+    for rest in ["1/360p/iframes.m3u8", "1/thumbnails/1.jpg", "1/thumbnails/2.jpg", "1/poster.jpg"] {
+        assert_eq!(get(site.addr, &format!("/v/{id}/{rest}")).await.status, 200, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_served_that_is_not_playable_or_not_any_more() {
+    let site = Site::start().await;
+    let id = planned(&site.catalog).await;
+    for rest in [
+        "master.m3u8",
+        "manifest.mpd",
+        "1/360p/index.m3u8",
+        "1/360p/init.mp4",
+        "1/thumbnails.vtt",
+        "2/360p/1.m4s",
+        "1/1080p/1.m4s",
+        "1/360p/7.m4s",
+    ] {
+        let answer = get(site.addr, &format!("/v/{id}/{rest}")).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (404, Some("no-store")), "{rest}");
+        assert_eq!(answer.code(), "not_found");
+        assert_shared(&answer);
+    }
+    let id = {
+        work_all(&site).await;
+        id
+    };
+    let segment = format!("/v/{id}/1/360p/1.m4s");
+    assert_eq!(get(site.addr, &segment).await.status, 200);
+    site.catalog.delete(id).await.unwrap();
+    for path in [segment, format!("/v/{id}/master.m3u8"), format!("/v/{id}/1/360p/index.m3u8")] {
+        assert_eq!(get(site.addr, &path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_other_spellings() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let path = format!("/v/{id}/1/360p/1.m4s");
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"] {
+        let answer = send(site.addr, method, &path, &[], b"body").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, OPTIONS")), "{method}");
+        assert_shared(&answer);
+    }
+    let asks = [("origin", "https://player.example"), ("access-control-request-method", "GET")];
+    let preflight = ask(site.addr, "OPTIONS", &path, &asks).await;
+    assert_eq!((preflight.status, preflight.body.len()), (204, 0));
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("Range"));
+    assert_eq!(preflight.header("access-control-max-age"), Some("86400"));
+    assert_shared(&preflight);
+
+    let spellings = [
+        format!("/v/{id}/1/360p/%31.m4s"),
+        format!("/v/{id}/1/360p/01.m4s"),
+        format!("/v/{id}/1//360p/1.m4s"),
+        format!("/v/{id}/./1/360p/1.m4s"),
+        format!("/v/{id}/x/../1/360p/1.m4s"),
+        format!("/v/{id}/1/360p/..%2f..%2fsource"),
+        format!("/v/{id}/1/360p/1.m4s%00"),
+        format!("/v/{}/1/360p/1.m4s", id.to_string().to_uppercase()),
+        format!("/v/{id}/source"),
+        "/v/../../etc/passwd".to_owned(),
+    ];
+    for spelling in spellings {
+        let answer = get(site.addr, &spelling).await;
+        assert_eq!((answer.status, answer.header("location")), (404, None), "{spelling}");
+        assert_shared(&answer);
+    }
+    let marked = get(site.addr, &format!("{path}?CMCD=bl%3D1&x=%zz")).await;
+    assert_eq!((marked.status, marked.body), (200, segment_bytes(Track::Rung(360), 1)));
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_as_indexed_are_never_a_200() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    for path in site.objects(id).await {
+        if path.contains("/360p/") || path.contains("/thumbnails/") {
+            site.store.delete_listed(id, &path).await.unwrap();
+        }
+    }
+    for rest in ["1/360p/1.m4s", "1/thumbnails/1.jpg"] {
+        let answer = get(site.addr, &format!("/v/{id}/{rest}")).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (503, Some("no-store")), "{rest}");
+        assert_eq!(answer.code(), "storage_error");
+        assert_shared(&answer);
+    }
+    assert_eq!(get(site.addr, &format!("/v/{id}/1/240p/1.m4s")).await.status, 200);
+}

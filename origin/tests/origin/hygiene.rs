@@ -1,0 +1,137 @@
+//! What keeps a server alive: bounds on headers, time and readers, an orderly end, and what it says of itself.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    client::{get, parse, raw},
+    fixture::{Site, hasty, playable, ready},
+};
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let site = Site::start().await;
+    let long = "x".repeat(9_000);
+    let wide = format!("x-wide: {}\r\n", "y".repeat(40_000));
+    let many = "x-many: 1\r\n".repeat(150);
+    let cases = [
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400),
+        ("GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        ("CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        (format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), 414),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{wide}\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), 431),
+        ("GET / HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), 400),
+        ("nonsense\r\n\r\n".to_owned(), 400),
+    ];
+    for (request, status) in cases {
+        let closing = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+        let answer = raw(site.addr, closing.as_bytes()).await;
+        assert_eq!(answer.status, status, "{request:.60}");
+    }
+    assert_eq!(raw(site.addr, b"GET / HTTP/1.0\r\n\r\n").await.status, 200);
+}
+
+#[tokio::test]
+async fn two_framings_in_one_request_end_the_connection() {
+    let site = Site::start().await;
+    for order in ["content-length: 4\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 4"]
+    {
+        // The second request hides where one of the framings would see a body.
+        let request =
+            format!("POST / HTTP/1.1\r\nhost: a\r\n{order}\r\n\r\n0\r\n\r\nGET /v1/videos HTTP/1.1\r\nhost: a\r\n\r\n");
+        let mut stream = TcpStream::connect(site.addr).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests_and_survives_refusals() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let mut stream = TcpStream::connect(site.addr).await.unwrap();
+    let paths = [format!("/v/{id}/1/360p/1.m4s"), "/nothing".to_owned(), format!("/v/{id}/1/360p/2.m4s")];
+    for (path, status) in paths.iter().zip([200, 404, 200]) {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        loop {
+            let mut buffer = [0; 4_096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0);
+            bytes.extend_from_slice(&buffer[..read]);
+            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let answer = parse(&bytes);
+            let length: usize = answer.header("content-length").unwrap().parse().unwrap();
+            if bytes.len() == end + 4 + length {
+                assert_eq!(answer.status, status, "{path}");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn silent_and_dripping_connections_are_closed() {
+    let site = Site::with(|config| config.patience = hasty()).await;
+    for sent in ["", "GET / HT"] {
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(site.addr).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        // Closed with or without a 408; a reset is an end too.
+        let _ = stream.read_to_end(&mut bytes).await;
+        let took = began.elapsed();
+        assert!(took >= hasty().header_read / 2 && took < Duration::from_secs(5), "{sent:?}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_idle_connections_and_lets_answers_finish() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let mut idle = TcpStream::connect(site.addr).await.unwrap();
+    idle.write_all(b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut buffer = [0; 1_024];
+    assert!(idle.read(&mut buffer).await.unwrap() > 0);
+    assert_eq!(get(site.addr, &format!("/v/{id}/master.m3u8")).await.status, 200);
+    let (addr, began) = (site.addr, Instant::now());
+    site.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(idle.read(&mut buffer).await.unwrap_or(0), 0);
+    assert!(TcpStream::connect(addr).await.is_err());
+}
+
+#[tokio::test]
+async fn the_admin_listener_tells_how_it_is() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    assert_eq!(get(site.addr, &format!("/v/{id}/1/360p/1.m4s")).await.status, 200);
+    assert_eq!(get(site.addr, &format!("/v/{id}/1/360p/99.m4s")).await.status, 404);
+    assert_eq!(get(site.admin, "/healthz").await.text(), "ok\n");
+    assert_eq!(get(site.admin, "/readyz").await.status, 200);
+    assert_eq!(get(site.admin, "/v1/videos").await.status, 404);
+    assert_eq!(get(site.addr, "/metrics").await.status, 404);
+    let metrics = get(site.admin, "/metrics").await;
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+    for line in [
+        r#"vidstream_requests_total{route="segment",status="200"}"#,
+        r#"vidstream_requests_total{route="segment",status="404"}"#,
+        r#"vidstream_response_bytes_total{route="segment"}"#,
+        "vidstream_cache_misses_total",
+        "vidstream_connections",
+        "vidstream_requests_in_flight",
+    ] {
+        assert!(metrics.text().contains(line), "{line}");
+    }
+}
