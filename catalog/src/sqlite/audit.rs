@@ -31,7 +31,7 @@ pub(crate) fn audit(db: &Db<'_>) -> Result<Vec<Audit>> {
 pub(super) fn without_job(db: &Db<'_>) -> Result<Vec<Unfinished>> {
     let sql = "SELECT id, state, generation, upload_until_ms FROM videos
          WHERE state IN ('uploading', 'queued', 'probing', 'processing', 'deleting')
-         AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.video = videos.id AND jobs.state IN ('pending', 'running')
+         AND NOT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_open WHERE jobs.video = videos.id AND jobs.state IN ('pending', 'running')
              AND (jobs.kind = 'delete') = (videos.state = 'deleting') AND (jobs.generation = videos.generation OR jobs.kind = 'delete'))
          ORDER BY created_at_ms, id LIMIT ?1";
     let mut statement = db.conn.prepare_cached(sql)?;

@@ -104,7 +104,8 @@ pub(super) fn get(db: &Db<'_>, id: i64) -> Result<Option<Job>> {
 
 /// Encode jobs of a generation that are pending or running, ascending.
 pub(super) fn open_runs(db: &Db<'_>, video: VideoId, generation: u32) -> Result<Vec<Segments>> {
-    let sql = "SELECT first, last FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'encode'
+    let sql =
+        "SELECT first, last FROM jobs INDEXED BY jobs_open WHERE video = ?1 AND generation = ?2 AND kind = 'encode'
          AND state IN ('pending', 'running') ORDER BY first";
     let mut statement = db.conn.prepare_cached(sql)?;
     let runs = statement.query_map(params![video.to_string(), generation], run)?;

@@ -67,8 +67,7 @@ fn sheets(db: &Db<'_>, video: VideoId, generation: u32, condition: &'static str)
 
 /// Whether a job of the kind is pending or running.
 pub(super) fn has_open(db: &Db<'_>, video: VideoId, generation: u32, kind: JobKind) -> Result<bool> {
-    let sql =
-        "SELECT 1 FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = ?3 AND state IN ('pending', 'running')";
+    let sql = "SELECT 1 FROM jobs INDEXED BY jobs_open WHERE video = ?1 AND generation = ?2 AND kind = ?3 AND state IN ('pending', 'running')";
     Ok(db.conn.prepare_cached(sql)?.exists(params![video.to_string(), generation, kind.as_str()])?)
 }
 

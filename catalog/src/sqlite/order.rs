@@ -1,6 +1,7 @@
-//! The order of the queue: one statement for each class.
+//! The order of the queue: one statement for each class. Each names its index, so that a statement that
+//! would read the whole queue is an error and not slow.
 
-use rusqlite::{OptionalExtension, Params, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::{Db, jobs};
 use crate::{JobKind, Result, Wanted, limits};
@@ -34,28 +35,28 @@ pub(super) fn next(db: &Db<'_>, wanted: Wanted, encoders: &str) -> Result<Option
 
 /// Class 1: the earliest deadline that has not passed.
 fn waited_for(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_waited_for WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1
          AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY deadline_ms, id LIMIT 1";
     one(db, sql, params![db.now_ms, encoders])
 }
 
 /// Class 2: what viewers will want next, the latest viewer first.
 fn ahead(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?3
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?3
          AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY ahead_at_ms DESC, first LIMIT 1";
     one(db, sql, params![db.now_ms, encoders, db.now_ms.saturating_sub(limits::AHEAD_MS)])
 }
 
 /// Class 3: first chunks, so that every video becomes playable soon.
 fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs WHERE state = 'pending' AND kind = 'encode' AND first = 1
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_first WHERE state = 'pending' AND kind = 'encode' AND first = 1
          AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY id LIMIT 1";
     one(db, sql, params![db.now_ms, encoders])
 }
 
 /// Class 4: the oldest video that nobody works for.
 fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT id FROM videos WHERE state = 'processing'
+    let sql = "SELECT id, generation FROM videos WHERE state = 'processing'
          AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
              AND busy.kind = 'encode' AND busy.state = 'running')
          AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
@@ -67,10 +68,10 @@ fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
 
 /// Class 4, when every video with work is worked for: the one with the fewest running chunks, then the oldest.
 fn of_busy_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT busy.video AS id FROM jobs AS busy JOIN videos ON videos.id = busy.video
+    let sql = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
          WHERE busy.state = 'running' AND busy.kind = 'encode'
-         GROUP BY busy.video
-         HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.kind = 'encode' AND free.state = 'pending'
+         GROUP BY busy.video, busy.generation
+         HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
              AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
          ORDER BY count(*), videos.created_at_ms, id LIMIT 1";
     of_video(db, encoders, sql)
@@ -78,17 +79,18 @@ fn of_busy_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
 
 /// The first free chunk of the video that a statement chooses.
 fn of_video(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
-    let key = params![db.now_ms, encoders];
-    let video: Option<String> = db.conn.prepare_cached(sql)?.query_row(key, |row| row.get("id")).optional()?;
-    let Some(video) = video else { return Ok(None) };
-    let sql = "SELECT * FROM jobs WHERE video = ?3 AND kind = 'encode' AND state = 'pending'
-         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY generation, first LIMIT 1";
-    one(db, sql, params![db.now_ms, encoders, video])
+    let read = |row: &Row<'_>| Ok((row.get("id")?, row.get("generation")?));
+    let found: Option<(String, u32)> =
+        db.conn.prepare_cached(sql)?.query_row(params![db.now_ms, encoders], read).optional()?;
+    let Some((video, generation)) = found else { return Ok(None) };
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_by_video WHERE video = ?3 AND generation = ?4 AND kind = 'encode' AND state = 'pending'
+         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY first LIMIT 1";
+    one(db, sql, params![db.now_ms, encoders, video, generation])
 }
 
 /// The oldest job of a kind that every worker can do.
 fn plain(db: &Db<'_>, kind: JobKind) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs WHERE state = 'pending' AND kind = ?2 AND not_before_ms <= ?1 ORDER BY id LIMIT 1";
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = ?2 AND not_before_ms <= ?1 ORDER BY id LIMIT 1";
     one(db, sql, params![db.now_ms, kind.as_str()])
 }
 

@@ -80,7 +80,7 @@ fn present(db: &Db<'_>) -> Result<Vec<Encoders>> {
 
 /// Videos with pending chunks whose encoder set is not among the known ones.
 fn waiting_for_others(db: &Db<'_>, known: &str) -> Result<Vec<VideoId>> {
-    let sql = "SELECT DISTINCT jobs.video FROM encoder_sets JOIN jobs ON jobs.encoders = encoder_sets.id
+    let sql = "SELECT DISTINCT jobs.video FROM encoder_sets CROSS JOIN jobs INDEXED BY jobs_by_encoders ON jobs.encoders = encoder_sets.id
          WHERE encoder_sets.id NOT IN (SELECT value FROM json_each(?1)) AND jobs.state = 'pending' AND jobs.encoders IS NOT NULL LIMIT ?2";
     let mut statement = db.conn.prepare_cached(sql)?;
     let found = statement.query_map(params![known, limits::SWEEP_ROWS_MAX], |row| rows::video_id(row, "video"))?;

@@ -103,6 +103,8 @@ mod sqlite {
         }
         scale {
             the_first_page_of_many_videos_is_fast,
+            claiming_from_a_long_queue_is_fast,
+            a_long_film_stays_cheap,
             pages_are_complete_and_in_order,
         }
     }

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use vidstream_catalog::{Error, ListQuery, NewUpload, State};
+use vidstream_catalog::{Error, ListQuery, NewUpload, State, Swept};
+use vidstream_media::chunks::Segments;
 
-use crate::fixture::{Adapter, advance, new_id, open, queued, upload};
+use crate::fixture::{
+    Adapter, BACKGROUND, URGENT, advance, claim, made, new_id, now, open, plan, planned, queued, upload, work,
+};
 
 const VIDEOS: u32 = 100_000;
 
@@ -33,21 +36,75 @@ pub async fn the_first_page_of_many_videos_is_fast(place: &impl Adapter) {
 /// Many copies of one row, made behind the catalog's back: through it they would take minutes.
 async fn fill(place: &impl Adapter, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
     queued(catalog).await;
-    let url = place.url();
-    let mut conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    let tx = conn.transaction().unwrap();
-    for n in 0..VIDEOS {
-        tx.prepare_cached(
-            "INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms, facts)
-             SELECT ?1, title, 'ready', created_at_ms - ?2, updated_at_ms, facts FROM videos WHERE state = 'queued'",
+    behind(place)
+        .execute(
+            "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < ?1)
+             INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms, facts)
+             SELECT 'vid_' || printf('%026d', n), title, 'ready', created_at_ms - n, updated_at_ms, facts
+             FROM many, videos WHERE state = 'queued'",
+            [VIDEOS],
         )
-        .unwrap()
-        .execute(rusqlite::params![new_id().to_string(), n])
         .unwrap();
-    }
-    tx.commit().unwrap();
     advance(place, 1);
     upload(catalog).await
+}
+
+fn behind(place: &impl Adapter) -> rusqlite::Connection {
+    let url = place.url();
+    rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap()
+}
+
+/// 2,000 videos in the making, with 60,000 chunks that wait.
+pub async fn claiming_from_a_long_queue_is_fast(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(200, &[1; 29])).await;
+    let conn = behind(place);
+    let many = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 2000)";
+    conn.execute_batch(&format!(
+        "{many} INSERT INTO videos (id, title, state, frames, chunks, tracks, created_at_ms, updated_at_ms)
+         SELECT 'vid_' || printf('%026d', n), title, state, frames, chunks, tracks, created_at_ms + n, updated_at_ms FROM many, videos;
+         {many} INSERT INTO generations (video, generation, plan) SELECT 'vid_' || printf('%026d', n), 1, plan FROM many, generations;
+         {many} INSERT INTO jobs (video, generation, kind, state, first, last, encoders)
+         SELECT 'vid_' || printf('%026d', n), 1, kind, state, first, last, encoders FROM many, jobs WHERE state = 'pending';"
+    ))
+    .unwrap();
+    drop(conn);
+    let mut claims = Vec::new();
+    for wanted in [URGENT, BACKGROUND, BACKGROUND, BACKGROUND, URGENT] {
+        let begun = Instant::now();
+        claims.push(claim(&catalog, wanted).await.unwrap());
+        assert!(begun.elapsed().as_millis() < 200, "{wanted:?} {:?}", begun.elapsed());
+    }
+    let begun = Instant::now();
+    catalog.raise(id, 1, 20, now(place) + 8_000).await.unwrap();
+    assert_eq!(claim(&catalog, URGENT).await.unwrap().video, id);
+    assert_eq!(catalog.sweep().await.unwrap(), Swept::default());
+    assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
+}
+
+/// Five hours, a thousand chunks of which are stored: what a viewer and a worker cost.
+pub async fn a_long_film_stays_cheap(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(5 * 3_600, &[1; 1_000])).await;
+    let first = claim(&catalog, URGENT).await.unwrap();
+    work(&catalog, &first).await.unwrap();
+    behind(place)
+        .execute_batch(
+            "INSERT INTO chunks SELECT video, 1, first, last, 7, 120, 0, 0, (SELECT tracks FROM chunks) FROM jobs
+             WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;
+             DELETE FROM jobs WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;",
+        )
+        .unwrap();
+    assert_eq!(catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap().chunks.len(), 1_000);
+    let last = claim(&catalog, BACKGROUND).await.unwrap();
+    let part = made(&last, Segments { first: 1_001, last: 1_005 });
+    let begun = Instant::now();
+    catalog.publish(&last, part).await.unwrap();
+    let published = begun.elapsed();
+    let again = catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
+    assert_eq!(again.chunks.len(), 1_001);
+    let read = begun.elapsed() - published;
+    assert!(published.as_millis() < 200 && read.as_millis() < 100, "{published:?} {read:?}");
 }
 
 pub async fn pages_are_complete_and_in_order(place: &impl Adapter) {
