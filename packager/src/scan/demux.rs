@@ -34,6 +34,9 @@ const SILENT_END: Duration = Duration::from_secs(2);
 /// How often the wait for the end looks for a stall.
 const POLL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
 
+/// What is said of a file that is like none that is known.
+const UNKNOWN_TYPE: &str = "its type cannot be told";
+
 /// How a pass ended.
 enum Ended {
     Whole,
@@ -60,6 +63,11 @@ pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
         return Err(failure);
     }
     let bytes = source.end()?;
+    let ended = match collector.refusal() {
+        Some(what) => Ended::NotMedia(what),
+        None if !collector.is_typed() => Ended::NotMedia(UNKNOWN_TYPE.to_owned()),
+        None => ended,
+    };
     let collected = collector.finish()?;
     match ended {
         Ended::NotMedia(what) => Err(fault::not_media(what)),
@@ -90,14 +98,11 @@ fn wait(pipeline: &gst::Pipeline, activity: &Activity, collector: &Collector) ->
     loop {
         let message = bus.timed_pop_filtered(POLL, &[gst::MessageType::Error, gst::MessageType::Eos]);
         match message.as_deref().map(gst::MessageRef::view) {
-            Some(gst::MessageView::Error(error)) => return Ok(judge(error, collector)),
+            Some(gst::MessageView::Error(error)) => return Ok(judge(error)),
             Some(gst::MessageView::Eos(_)) => return Ok(Ended::Whole),
             _ => {}
         }
-        if let Some(what) = collector.refusal() {
-            return Ok(Ended::NotMedia(what));
-        }
-        if collector.has_failed() {
+        if collector.is_over() {
             return Ok(Ended::Whole);
         }
         let now = activity.count();
@@ -113,11 +118,10 @@ fn wait(pipeline: &gst::Pipeline, activity: &Activity, collector: &Collector) ->
     }
 }
 
-fn judge(error: &gst::message::Error, collector: &Collector) -> Ended {
+fn judge(error: &gst::message::Error) -> Ended {
     let found = error.error();
-    let unknown = found.matches(gst::StreamError::TypeNotFound);
-    if unknown || !collector.is_typed() {
-        return Ended::NotMedia("its type cannot be told".to_owned());
+    if found.matches(gst::StreamError::TypeNotFound) {
+        return Ended::NotMedia(UNKNOWN_TYPE.to_owned());
     }
     let from = error.src().map_or_else(String::new, |object| format!("{}: ", object.name()));
     Ended::Broken(format!("{from}{found}"))

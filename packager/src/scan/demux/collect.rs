@@ -55,7 +55,7 @@ pub(super) struct StreamState {
     settled: bool,
     pub(super) caps_changes: u32,
     chosen: bool,
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    untimed: bool,
     order: Order,
     pub(super) packets: Vec<Raw>,
     pub(super) language: Option<String>,
@@ -93,9 +93,10 @@ impl Collector {
         lock(&self.0).refusal.clone()
     }
 
-    /// Whether copying failed; [`Self::finish`] tells why.
-    pub(super) fn has_failed(&self) -> bool {
-        lock(&self.0).failure.is_some()
+    /// Whether nothing can come of the pass any more: see [`Self::refusal`] and [`Self::finish`].
+    pub(super) fn is_over(&self) -> bool {
+        let state = lock(&self.0);
+        state.failure.is_some() || state.refusal.is_some()
     }
 
     /// Whether the type of the file is known.
@@ -154,12 +155,6 @@ impl Collector {
                 let free = streams.get(number).is_some_and(|stream| !chosen_already(stream.kind));
                 if let Some(stream) = streams.get_mut(number) {
                     stream.set_caps(found.caps(), free);
-                }
-            }
-            gst::EventView::Segment(found) => {
-                let segment = found.segment().downcast_ref::<gst::ClockTime>().cloned();
-                if let Some(stream) = streams.get_mut(number) {
-                    stream.segment = segment.or(stream.segment.take());
                 }
             }
             gst::EventView::Tag(found) => {
@@ -248,12 +243,12 @@ impl StreamState {
     fn new(kind: Kind, found: gst::Caps, untimed: bool) -> Self {
         Self {
             kind,
+            untimed,
             order: if untimed { Order::new(&found) } else { Order::Unknown },
             caps: found,
             settled: false,
             caps_changes: 0,
             chosen: false,
-            segment: None,
             packets: Vec::new(),
             language: None,
         }
@@ -275,24 +270,21 @@ impl StreamState {
     /// A packet without its place in the copy.
     fn raw(&mut self, buffer: &gst::BufferRef, data: &[u8]) -> Raw {
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) || self.kind == Kind::Audio;
-        let pts_ns = buffer.pts().and_then(|time| self.running_ns(time));
+        let mut pts_ns = buffer.pts().and_then(nanoseconds);
+        let mut dts_ns = buffer.dts().and_then(nanoseconds);
+        if self.untimed && self.kind == Kind::Audio && !self.packets.is_empty() && buffer.duration().is_some() {
+            // Sound without times of its own has no holes; what the demuxer counts is off by its look-ahead.
+            (pts_ns, dts_ns) = (None, None);
+        }
         Raw {
             offset: 0,
             bytes: 0,
             sync,
             pts_ns,
-            dts_ns: buffer.dts().and_then(|time| self.running_ns(time)),
+            dts_ns,
             duration_ns: buffer.duration().map(gst::ClockTime::nseconds),
             display: self.order.next(data),
         }
-    }
-
-    /// A buffer's time on the clock that all streams share; negative before the start.
-    fn running_ns(&self, time: gst::ClockTime) -> Option<i64> {
-        let Some(segment) = &self.segment else { return i64::try_from(time.nseconds()).ok() };
-        let signed = segment.to_running_time_full(time)?;
-        let ns = i64::try_from(signed.abs().nseconds()).ok()?;
-        Some(if signed.is_negative() { -ns } else { ns })
     }
 
     /// Short name of its codec.
@@ -321,9 +313,17 @@ impl StreamState {
     }
 }
 
+// === impl Collected ===
+
 impl Collected {
     /// Packets of all chosen streams.
     pub(super) fn packets(&self) -> usize {
         self.streams.iter().map(|stream| stream.packets.len()).sum()
     }
+}
+
+/// A buffer's own time. Segments are left aside: some demuxers start a second one when a stream turns
+/// out to begin earlier, and then the same picture would have two running times.
+fn nanoseconds(time: gst::ClockTime) -> Option<i64> {
+    i64::try_from(time.nseconds()).ok()
 }

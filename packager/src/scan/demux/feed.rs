@@ -12,8 +12,10 @@ use std::{
 use super::Source;
 use crate::protocol::Failure;
 
-/// Bytes read and pushed at once.
+/// Bytes read at once.
 const PIECE_BYTES: u32 = 256 << 10;
+/// Bytes pushed at once, as a file source does: some demuxers take one step of a header for each buffer.
+const BUFFER_BYTES: usize = 4 << 10;
 
 /// Signs of life of the pass.
 #[derive(Default)]
@@ -74,10 +76,15 @@ fn push(source: &Source, to: &gst_app::AppSrc, activity: &Activity) -> Result<()
         }
         offset = offset.saturating_add(length);
         source.progress(offset)?;
-        if to.push_buffer(gst::Buffer::from_mut_slice(piece)).is_err() {
-            return Ok(());
+        let piece = gst::Buffer::from_mut_slice(piece);
+        for start in (0..piece.size()).step_by(BUFFER_BYTES) {
+            let end = (start + BUFFER_BYTES).min(piece.size());
+            let Ok(part) = piece.copy_region(gst::BufferCopyFlags::MEMORY, start..end) else { return Ok(()) };
+            if to.push_buffer(part).is_err() {
+                return Ok(());
+            }
+            activity.pushed.fetch_add(1, Ordering::AcqRel);
         }
-        activity.pushed.fetch_add(length, Ordering::AcqRel);
         if length < u64::from(PIECE_BYTES) {
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub(super) fn build(pipeline: &gst::Pipeline, collector: &Collector) -> Result<g
         } else if is_document(&found) {
             collector.refuse(format!("it is {}", found.structure(0).map_or("unknown", |found| found.name().as_str())));
         }
-        let plug = Plug { pipeline: weak.upgrade()?, collector: collector.clone(), depth: 0 };
+        let plug = Plug { pipeline: weak.clone(), collector: collector.clone(), depth: 0 };
         plug.plug(&pad, &found);
         None
     });
@@ -37,8 +37,10 @@ pub(super) fn build(pipeline: &gst::Pipeline, collector: &Collector) -> Result<g
 }
 
 /// Where in the graph the next element goes.
+#[derive(Clone)]
 struct Plug {
-    pipeline: gst::Pipeline,
+    /// Weak, since its elements' handlers hold this.
+    pipeline: gst::glib::WeakRef<gst::Pipeline>,
     collector: Collector,
     depth: u32,
 }
@@ -59,18 +61,37 @@ impl Plug {
         let Some(factory) = demuxer(found) else { return false };
         let Ok(demuxer) = factory.create().build() else { return false };
         let next = Self { pipeline: self.pipeline.clone(), collector: self.collector.clone(), depth: self.depth + 1 };
-        let plugged = move |pad: &gst::Pad| {
-            let found = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            next.plug(pad, &found);
-        };
-        if self.attach(pad, &demuxer).is_none() {
+        // Connected before it runs; fixed pads that know nothing yet are plugged when they do.
+        let later = next.clone();
+        demuxer.connect_pad_added(move |_, pad| later.plug_when_known(pad));
+        if !self.attach(pad, &demuxer) {
             return false;
         }
         for fixed in demuxer.src_pads() {
-            plugged(&fixed);
+            if !fixed.is_linked() {
+                next.plug_when_known(&fixed);
+            }
         }
-        demuxer.connect_pad_added(move |_, pad| plugged(pad));
-        demuxer.sync_state_with_parent().is_ok()
+        true
+    }
+
+    /// Continues behind a demuxer's pad once its caps are known.
+    fn plug_when_known(&self, pad: &gst::Pad) {
+        if let Some(found) = pad.current_caps() {
+            self.plug(pad, &found);
+            return;
+        }
+        let plug = self.clone();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+            let Some(gst::EventView::Caps(found)) = info.event().map(|event| event.view()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let found = found.caps_owned();
+            if !pad.is_linked() {
+                plug.plug(pad, &found);
+            }
+            gst::PadProbeReturn::Remove
+        });
     }
 
     /// Ends a stream in a probe, with a parser before it where packets need one.
@@ -79,7 +100,8 @@ impl Plug {
         let mut last = pad.clone();
         if kind.is_some() {
             for element in tail(found) {
-                let Some(next) = self.attach(&last, &element) else { break };
+                let next = if self.attach(&last, &element) { element.static_pad("src") } else { None };
+                let Some(next) = next else { return };
                 last = next;
             }
         }
@@ -87,7 +109,7 @@ impl Plug {
         else {
             return;
         };
-        if self.attach(&last, &sink).is_none() && sink.static_pad("sink").is_none_or(|pad| !pad.is_linked()) {
+        if !self.attach(&last, &sink) {
             return;
         }
         if let (Some(kind), Some(pad)) = (kind, sink.static_pad("sink"))
@@ -97,13 +119,12 @@ impl Plug {
         }
     }
 
-    /// Adds an element behind `pad`; gives its source pad.
-    fn attach(&self, pad: &gst::Pad, element: &gst::Element) -> Option<gst::Pad> {
-        self.pipeline.add(element).ok()?;
-        let sink = element.static_pad("sink")?;
-        pad.link(&sink).ok()?;
-        element.sync_state_with_parent().ok()?;
-        element.static_pad("src")
+    /// Adds an element behind `pad` and starts it; tells whether that worked.
+    fn attach(&self, pad: &gst::Pad, element: &gst::Element) -> bool {
+        let Some(pipeline) = self.pipeline.upgrade() else { return false };
+        let linked =
+            pipeline.add(element).is_ok() && element.static_pad("sink").is_some_and(|sink| pad.link(&sink).is_ok());
+        linked && element.sync_state_with_parent().is_ok()
     }
 }
 
@@ -130,7 +151,7 @@ fn tail(found: &gst::Caps) -> Vec<gst::Element> {
         "audio/mpeg" if !framed => "aacparse",
         "audio/x-ac3" | "audio/ac3" | "audio/x-eac3" if !framed => "ac3parse",
         "audio/x-dts" if !framed => "dcaparse",
-        "audio/x-flac" if !framed => "flacparse",
+        "audio/x-flac" if !framed && !headed => "flacparse",
         "audio/x-vorbis" if !headed => "vorbisparse",
         "audio/x-opus" if !headed && !structure.has_field("channels") => "opusparse",
         "video/x-theora" if !headed => "theoraparse",
