@@ -1,3 +1,4 @@
+# Each target is one script, so that it can be read, and run, without make.
 .PHONY: help demo test test-long check bench web
 .DEFAULT_GOAL := help
 
@@ -7,16 +8,14 @@ help: ## show this
 demo: ## set up, build, serve on 127.0.0.1:8080 and package a clip (VIDEO= PORT= DATA=)
 	@scripts/demo.sh
 
-test: ## set up and pass all tests
+test: ## set up and pass all tests (DASH_XSD= checks MPDs against the schema)
 	@scripts/test.sh
 
 test-long: ## the long rows: 20 kills of a 3-minute film, more cases of every property
 	@scripts/test-long.sh
 
-check: ## formatting, lints and house rules
-	@cargo fmt --all --check
-	@cargo clippy --profile ci --locked --workspace --lib --bins -- -D warnings
-	@cargo run --profile ci --locked --quiet -p tidy
+check: ## formatting, lints, documentation and house rules
+	@scripts/check.sh
 
 bench: ## print each figure beside its bound; exit 1 on a miss
 	@scripts/bench.sh

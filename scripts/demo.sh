@@ -1,77 +1,120 @@
 #!/usr/bin/env bash
-# The main job on the embedded defaults: builds, serves, uploads a clip, prints where it plays.
+# The main job on the embedded defaults: builds, serves, uploads a clip, prints where it plays, serves until Ctrl-C.
 #   VIDEO=path   the clip; without it a generated one of 60 s
 #   PORT=8080    DATA=./data
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-port=${PORT:-8080}
-data=$(realpath -m "${DATA:-./data}")
-server=http://127.0.0.1:$port
-ready_wait_s=30
+readonly port=${PORT:-8080} data=$(realpath -m "${DATA:-./data}") server=http://127.0.0.1:${PORT:-8080}
+readonly bin=$PWD/target/release ready_wait_s=30 stop_wait_s=4
+clip=${VIDEO:-$data/clip.mp4}
 
-scripts/setup.sh run
-scripts/web.sh
-cargo build --release --locked --quiet -p vidstream -p vidstream-testkit
-bin=$(realpath target/release)
-mkdir -p "$data"
+fail() { echo "$2" >&2; exit "$1"; }
 
-serve=
+# === children: each leads a process group of its own (set -m), so that all it started ends with it
+set -m
+serve= step=
+
+# Ends the groups given, at most `stop_wait_s` later.
+end_groups() {
+  local group tries=$((stop_wait_s * 10))
+  for group in "$@"; do kill -TERM -- "-$group" 2>/dev/null || true; done
+  for group in "$@"; do
+    while [ "$tries" -gt 0 ] && kill -0 -- "-$group" 2>/dev/null; do
+      sleep 0.1
+      tries=$((tries - 1))
+    done
+    kill -KILL -- "-$group" 2>/dev/null || true
+  done
+}
+
 finish() {
+  local status=$?
   trap - EXIT INT TERM
-  if [ -n "$serve" ] && kill -TERM "$serve" 2>/dev/null; then
-    wait "$serve" || true
-  fi
+  remember
+  # shellcheck disable=SC2086 # none, one or two ids
+  end_groups $step $serve
+  exit "$status"
 }
 trap finish EXIT
-trap 'finish; exit 0' INT TERM
+trap 'exit 0' INT TERM
+
+# Runs one step so that a signal is heard at once, not when the step is over.
+run() {
+  local status=0
+  "$@" &
+  step=$!
+  wait "$step" || status=$?
+  step=
+  return "$status"
+}
+
+# === the id of an uploaded clip is kept, so that a second run does not upload it again
+mark= said=$data/demo.add
+# `add` says the id as soon as the last byte is there.
+remember() {
+  [ -n "$mark" ] && [ -e "$said" ] || return 0
+  local id
+  id=$(grep -oE -m 1 'vid_[0-9a-z]{26}' "$said" | head -n 1) || true
+  [ -z "$id" ] || echo "$id" >"$mark"
+  rm -f "$said"
+}
+
+upload() {
+  "$bin/vidstream" add "$clip" --server "$server" | tee "$said"
+}
+
+# === the demo
+if [ -n "${VIDEO:-}" ] && [ ! -f "$clip" ]; then fail 66 "there is no file $clip"; fi
+if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+  fail 69 "port $port is in use: stop what listens there, or choose another with PORT="
+fi
+
+run scripts/setup.sh run
+run scripts/web.sh
+[ -e "$bin/vidstream" ] || echo "building (the first time takes some minutes)"
+run cargo build --release --locked --quiet -p vidstream -p vidstream-testkit
+mkdir -p "$data"
 
 rm -f "$data/admin.addr"
 "$bin/vidstream" serve --listen "127.0.0.1:$port" --data "$data" 2>"$data/serve.log" &
 serve=$!
-
 for ((tries = ready_wait_s * 10; ; tries--)); do
   if ! kill -0 "$serve" 2>/dev/null; then
     status=0
     wait "$serve" || status=$?
     serve=
-    tail -n 3 "$data/serve.log" >&2
+    tail -n 1 "$data/serve.log" >&2
     exit "$status"
   fi
   admin=$(cat "$data/admin.addr" 2>/dev/null || true)
-  [ -n "$admin" ] && curl -fsS "http://$admin/readyz" >/dev/null 2>&1 && break
-  [ "$tries" -gt 0 ] || { echo "vidstream is not ready after $ready_wait_s s; see $data/serve.log" >&2; exit 69; }
+  [ -n "$admin" ] && curl -fsS --max-time 2 "http://$admin/readyz" >/dev/null 2>&1 && break
+  [ "$tries" -gt 0 ] || fail 69 "vidstream is not ready after $ready_wait_s s; see $data/serve.log"
   sleep 0.1
 done
 
-clip=${VIDEO:-$data/clip.mp4}
-if [ -z "${VIDEO:-}" ] && [ ! -e "$clip" ]; then
+if [ ! -e "$clip" ]; then
   echo "generating a clip of 60 s"
-  "$bin/testkit" generate --seconds 60 --size 1280x720 --fps 30 "$data/clip.new.mp4"
+  run "$bin/testkit" generate --seconds 60 --size 1280x720 --fps 30 "$data/clip.new.mp4"
   mv "$data/clip.new.mp4" "$clip"
 fi
 
-# The same clip is not uploaded twice: its id is kept beside it.
-[ -e "$clip" ] || { echo "there is no file $clip" >&2; exit 66; }
-mark=$data/demo-$(printf '%s %s' "$(realpath "$clip")" "$(stat -c '%s %Y' "$clip")" | sha256sum | cut -c1-16).id
+digest=$(printf '%s %s' "$(realpath "$clip")" "$(stat -c '%s %Y' "$clip")" | sha256sum)
+mark=$data/demo-${digest:0:16}.id
 id=$(cat "$mark" 2>/dev/null || true)
-if [ -z "$id" ] || ! curl -fsS "$server/v1/videos/$id" >/dev/null 2>&1; then
-  "$bin/vidstream" add "$clip" --server "$server" &
-  add=$!
-  status=0
-  wait "$add" || status=$?
-  [ "$status" = 0 ] || exit "$status"
-  id=$(curl -fsS "$server/v1/videos?limit=1" | sed -n 's/.*"id":"\(vid_[0-9a-z]*\)".*/\1/p')
-  echo "$id" >"$mark"
-else
+if [ -n "$id" ] && curl -fsS --max-time 5 "$server/v1/videos/$id" >/dev/null 2>&1; then
   echo "this clip is here already, as $id"
+else
+  rm -f "$mark" "$said"
+  run upload
+  remember
+  id=$(cat "$mark")
 fi
 
 cat <<END
 HLS   $server/v/$id/master.m3u8
 DASH  $server/v/$id/manifest.mpd
 page  $server/#/$id
-serving until Ctrl-C; log in $data/serve.log
+serving until Ctrl-C; the log is $data/serve.log
 END
-wait "$serve" || true
-serve=
+wait "$serve"

@@ -1,53 +1,68 @@
 #!/usr/bin/env bash
-# Installs what the tests need and passes them all; prints seconds per stage.
+# Installs what the tests need and passes them all; prints the seconds of each stage.
+#   test.sh          all stages in order; stops at the first that fails
+#   test.sh STAGE    one stage: install npm web compile check rust page players
+# DASH_XSD=file checks MPDs against the DASH schema.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-budget_min=45
-export CARGO_TERM_COLOR=never CARGO_PROFILE=ci
-stages=()
-started=$SECONDS
+readonly budget_s=$((45 * 60)) kill_after_s=20
+readonly all=(install npm web compile check rust page players)
+export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit VIDSTREAM_BIN_DIR=$PWD/target/ci
 
-report() {
-  echo
-  printf '%-22s %6s\n' stage seconds
-  for line in "${stages[@]}"; do printf '%-22s %6s\n' "${line% *}" "${line##* }"; done
-  printf '%-22s %6s\n' total $((SECONDS - started))
-}
-trap report EXIT
-
-stage() {
-  local name=$1 begin=$SECONDS
-  shift
-  echo "== $name"
-  "$@"
-  stages+=("$name $((SECONDS - begin))")
+run_stage() {
+  case $1 in
+    install) scripts/setup.sh test ;;
+    npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
+    web) scripts/web.sh ;;
+    compile) cargo build --profile ci --locked --workspace --all-targets ;;
+    check) scripts/check.sh ;;
+    rust) cargo test --profile ci --locked --workspace --no-fail-fast ;;
+    # The page's own tests, and the browser's reader of the frame counter.
+    page) node --test testkit/js && cd web && npm test --silent ;;
+    players) cd players && npm test --silent ;;
+    *) echo "test.sh: no stage '$1'; there are: ${all[*]}" >&2; exit 64 ;;
+  esac
 }
 
-players() { (cd players && npm ci --no-audit --no-fund --loglevel=error); }
-page() { (cd web && node --test); }
-players_test() { (cd players && VIDSTREAM_BIN_DIR=$PWD/../target/ci node --test --test-concurrency=1 test/); }
-lint() {
-  cargo fmt --all --check
-  # Tests may unwrap and index: a failed expectation is what they are for.
-  cargo clippy --profile ci --locked --workspace --lib --bins -- -D warnings
-  cargo clippy --profile ci --locked --workspace --tests -- -D warnings -A clippy::unwrap_used -A clippy::expect_used -A clippy::indexing_slicing -A clippy::print_stdout
-  cargo run --profile ci --locked --quiet -p tidy
+if [ $# -gt 0 ]; then
+  run_stage "$1"
+  exit
+fi
+
+rows=()
+child=
+# However it ends: what runs is ended, and what was measured is printed.
+finish() {
+  local status=$?
+  trap - EXIT INT TERM
+  [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
+  [ -z "$child" ] || wait "$child" 2>/dev/null || true
+  printf '\n%-10s %8s\n' stage seconds
+  printf '%s\n' "${rows[@]}"
+  printf '%-10s %8s\n' total "$SECONDS"
+  if [ "$status" -ne 0 ]; then echo "FAILED"; fi
+  exit "$status"
 }
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 if [ -z "${DASH_XSD:-}" ]; then
   echo "DASH_XSD is not set: MPDs are checked by their structure, not against the schema"
 fi
-stage install scripts/setup.sh test
-stage "install (npm)" players
-stage "web build" scripts/web.sh
-stage compile cargo build --profile ci --locked --workspace --all-targets
-stage lint lint
-stage "rust tests" cargo test --profile ci --locked --workspace --no-fail-fast
-stage "page" page
-stage "media and players" players_test
-
-if [ $((SECONDS - started)) -gt $((budget_min * 60)) ]; then
-  echo "the tests took longer than $budget_min minutes" >&2
-  exit 1
-fi
+for stage in "${all[@]}"; do
+  begin=$SECONDS left_s=$((budget_s - SECONDS)) status=0
+  echo "== $stage"
+  # `timeout` leads a process group of its own, so a stage that hangs is ended with all it started.
+  timeout --kill-after="$kill_after_s" "$((left_s > 0 ? left_s : 1))" "$0" "$stage" &
+  child=$!
+  wait "$child" || status=$?
+  child=
+  rows+=("$(printf '%-10s %8s' "$stage" $((SECONDS - begin)))$([ "$status" = 0 ] || echo '  failed')")
+  if [ "$status" = 124 ] || [ "$SECONDS" -ge "$budget_s" ]; then
+    echo "the tests took longer than $((budget_s / 60)) minutes" >&2
+    exit 1
+  fi
+  [ "$status" = 0 ] || exit "$status"
+done

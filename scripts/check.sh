@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# What a reviewer should not have to look for: formatting, lints, documentation, house rules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+clippy() { cargo clippy --profile ci --locked --quiet --workspace "$@"; }
+
+scripts/web.sh
+cargo fmt --all --check
+clippy --lib --bins -- -D warnings
+# Helpers of tests may unwrap, index and print as tests do; clippy.toml reaches only the tests themselves.
+clippy --all-targets -- -D warnings \
+  -A clippy::unwrap_used -A clippy::expect_used -A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr
+RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --locked --quiet --workspace --no-deps --document-private-items
+cargo run --profile ci --locked --quiet -p tidy
