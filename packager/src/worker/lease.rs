@@ -30,9 +30,10 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = Instant::now();
     let mut hints_open = true;
+    let mut seen = None;
     loop {
         let doubtful = tokio::select! {
-            _ = looks.tick() => renewed.elapsed() >= RENEW_EVERY || is_doubtful(catalog, claim).await,
+            _ = looks.tick() => renewed.elapsed() >= RENEW_EVERY || is_doubtful(catalog, claim, &mut seen).await,
             hint = hints.recv(), if hints_open => match hint {
                 Ok(hint) => hint.kind == HintKind::Cancelled && hint.video.is_none_or(|id| id == claim.video),
                 Err(RecvError::Lagged(_)) => true,
@@ -62,9 +63,16 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
 }
 
 /// Whether the video suggests that the claim was cancelled. What cannot be read decides nothing.
-async fn is_doubtful(catalog: &Catalog, claim: &Claim) -> bool {
+async fn is_doubtful(catalog: &Catalog, claim: &Claim, seen: &mut Option<(u32, u64)>) -> bool {
     if claim.work == Work::Delete {
         return false;
+    }
+    // The cheap look first: hundreds of claims may be held on uploads that wait.
+    match catalog.version(claim.video).await {
+        Ok(None) => return true,
+        Ok(version) if version == *seen => return false,
+        Ok(version) => *seen = version,
+        Err(_) => return false,
     }
     match catalog.video(claim.video).await {
         Ok(Some(video)) => {
