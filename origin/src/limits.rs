@@ -24,6 +24,8 @@ pub(crate) const WRITE_PROGRESS_BYTES_MIN: u64 = 64 << 10;
 pub(crate) const DRAIN_BYTES_MAX: u64 = 16 << 20;
 /// A body that nobody wants is read for this long at most.
 pub(crate) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A client that sends nothing of it for this long has seen its answer or never will.
+pub(crate) const DRAIN_IDLE_MAX: Duration = Duration::from_secs(1);
 /// Bodies that nobody wants are read for this many clients at once.
 pub(crate) const DRAINS_MAX: usize = 64;
 

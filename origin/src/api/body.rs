@@ -8,7 +8,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    limits::{DRAIN_BYTES_MAX, DRAIN_WAIT_MAX, JSON_BYTES_MAX},
+    limits::{DRAIN_BYTES_MAX, DRAIN_IDLE_MAX, DRAIN_WAIT_MAX, JSON_BYTES_MAX},
     respond::{Kind, Problem},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn drain(mut body: Incoming, places: &Arc<Semaphore>) {
     tokio::spawn(async move {
         let reading = async {
             let mut left = DRAIN_BYTES_MAX;
-            while let Some(Ok(frame)) = body.frame().await {
+            while let Ok(Some(Ok(frame))) = timeout(DRAIN_IDLE_MAX, body.frame()).await {
                 left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
                 if left == 0 {
                     break;

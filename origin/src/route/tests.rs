@@ -1,3 +1,5 @@
+//! Every path has one spelling, and no other text names anything.
+
 use proptest::prelude::*;
 
 use super::*;

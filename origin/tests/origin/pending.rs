@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use vidstream_catalog::{Claim, Wanted, Work};
 use vidstream_media::{Track, VideoId};
 
@@ -11,6 +11,8 @@ use crate::{
     fixture::{Site, finish, hasty, planned, playable, segment_bytes, worker},
 };
 
+/// A lost hint costs this much.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const URGENT: Wanted = Wanted { probe: false, urgent: true, background: false };
 
 async fn begin(site: &Site, path: &str) -> TcpStream {
@@ -23,6 +25,7 @@ async fn begin(site: &Site, path: &str) -> TcpStream {
 /// Waits until the queue knows that somebody waits for a segment, and claims its chunk.
 async fn claim_raised(site: &Site, segment: u64) -> Claim {
     let began = Instant::now();
+    let mut hints = site.catalog.hints();
     loop {
         if let Some(claim) = site.catalog.claim(&worker(), URGENT).await.unwrap() {
             let run = match claim.work {
@@ -35,6 +38,9 @@ async fn claim_raised(site: &Site, segment: u64) -> Claim {
             site.catalog.release(&claim).await.unwrap();
         }
         assert!(began.elapsed() < Duration::from_secs(5), "segment {segment} was not raised");
+        // Giving back hints as well; a raise that is drained with it is found at the next look.
+        while hints.try_recv().is_ok() {}
+        let _ = timeout(LOOK_AGAIN, hints.recv()).await;
     }
 }
 

@@ -1,3 +1,5 @@
+//! One read for all, no read lost with its asker, and no bytes of another length.
+
 use vidstream_media::VideoId;
 
 use super::*;
