@@ -1,6 +1,7 @@
 // The page: a list with live states, uploads, and one player.
 import * as api from "/assets/api.js";
-import { clock, close, open } from "/assets/player.js";
+import { clock } from "/assets/clock.js";
+import { close, open } from "/assets/player.js";
 
 const $ = (id) => document.getElementById(id);
 const videos = new Map();

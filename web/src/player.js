@@ -1,4 +1,5 @@
 // The player: hls.js with patience for segments that are still being encoded, and previews while scrubbing.
+import { clock } from "/assets/clock.js";
 import Hls from "/assets/hls.mjs";
 
 // A pending segment is held up to 8 s and then refused with 503 while its chunk is brought forward:
@@ -12,13 +13,6 @@ export const PATIENT = {
       errorRetry: { maxNumRetry: 40, retryDelayMs: 1000, maxRetryDelayMs: 1000 },
     },
   },
-};
-
-export const clock = (seconds) => {
-  const whole = Math.max(0, Math.floor(seconds));
-  const pad = (n) => String(n).padStart(2, "0");
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 };
 
 let hls = null;
