@@ -6,14 +6,16 @@
 
 mod audio;
 pub(crate) mod autoplug;
+pub(crate) mod canvas;
 mod coder;
 mod collect;
 pub(crate) mod decode;
-pub(crate) mod element;
+mod element;
 mod events;
 pub(crate) mod fault;
 mod fragments;
 mod input;
+pub(crate) mod jpeg;
 mod nal;
 mod picker;
 mod pictures;
@@ -21,6 +23,7 @@ pub(crate) mod pipe;
 mod repeats;
 mod rung;
 pub(crate) mod scale;
+pub(crate) mod stills;
 mod video;
 
 use std::{ops::Range, sync::Arc};

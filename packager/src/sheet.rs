@@ -11,9 +11,5 @@ use crate::{
 /// What the worker reports as the reason of a failed attempt.
 pub fn run(io: &ChildIo, job: &SheetJob) -> Result<ImageReport, Failure> {
     io.log(crate::protocol::Level::Debug, format!("{job:?}"))?;
-    Err(Failure::permanent(
-        "unsupported",
-        "this job is not supported here",
-        "sheet",
-    ))
+    Err(Failure::permanent("unsupported", "this job is not supported here", "sheet"))
 }

@@ -11,15 +11,18 @@ use vidstream_media::{
 };
 
 use crate::fixture::{
-    Adapter, advance, assert_sound, claim_any, claim_segment, made, now, open, plan, planned, segments, video, work,
-    work_all,
+    Adapter, advance, assert_sound, claim_any, claim_segment, crash, made, now, open, plan, planned, segments, video,
+    work, work_all,
 };
 
 pub async fn a_run_published_in_parts_shrinks_the_job(place: &impl Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[])).await;
     let claim = claim_any(&catalog).await.unwrap();
-    assert_eq!(segments(&claim), Segments { first: 1, last: 26 });
+    catalog.fail(&claim, crash()).await.unwrap();
+    advance(place, 100);
+    let claim = claim_any(&catalog).await.unwrap();
+    assert_eq!((segments(&claim), claim.attempt), (Segments { first: 1, last: 26 }, 2));
     for last in [3, 10, 25] {
         advance(place, RENEW_MS * 2);
         let first = [(3, 1), (10, 4), (25, 11)].iter().find(|(end, _)| *end == last).unwrap().1;
@@ -31,8 +34,14 @@ pub async fn a_run_published_in_parts_shrinks_the_job(place: &impl Adapter) {
         assert_eq!(catalog.last_seq().await.unwrap(), seq, "saying it again is harmless");
         assert_sound(&catalog).await;
     }
-    // Each part renewed the lease. A part that does not follow is refused.
-    let gap = made(&claim, Segments { first: 5, last: 26 });
+    // Each part renewed the lease, and one that got somewhere has its attempts anew.
+    catalog.fail(&claim, crash()).await.unwrap();
+    advance(place, 100);
+    let claim = claim_segment(&catalog, 26).await;
+    assert_eq!(claim.attempt, 2);
+    // A part that does not follow is refused.
+    let gap = made(&claim, Segments { first: 26, last: 26 });
+    let gap = Published { chunk: Chunk { segments: Segments { first: 25, last: 26 }, ..gap.chunk }, ..gap };
     assert!(matches!(catalog.publish(&claim, gap).await, Err(Error::Invalid(_))));
     assert_eq!(video(&catalog, id).await.artifacts["audio"].chunks_done, 3);
     // Its worker is lost: the rest is for the next one, and nothing is made twice.
