@@ -12,11 +12,6 @@ use super::{
 };
 use crate::protocol::{Failure, Warning};
 
-/// Luma of black in limited range (ITU-R BT.709 §3.5).
-const BLACK_LUMA: u8 = 16;
-/// Chroma without colour.
-const GREY_CHROMA: u8 = 128;
-
 /// What frames show.
 pub(super) enum Pictures {
     /// The source's pictures.
@@ -42,21 +37,6 @@ pub(super) struct Source {
 // === impl Pictures ===
 
 impl Pictures {
-    /// Black pictures of this size.
-    ///
-    /// # Errors
-    /// `element_unavailable` when GStreamer refuses the size.
-    pub(super) fn black(width: u32, height: u32) -> Result<Self, Failure> {
-        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).build();
-        let info = info.map_err(|error| fault::element("black picture", error))?;
-        let mut bytes = vec![GREY_CHROMA; info.size()];
-        let luma_bytes = info.offset().get(1).copied().unwrap_or(0);
-        if let Some(luma) = bytes.get_mut(..luma_bytes) {
-            luma.fill(BLACK_LUMA);
-        }
-        Ok(Self::Still(Picture { buffer: gst::Buffer::from_mut_slice(bytes), info }))
-    }
-
     /// The picture of frame `n` of the grid; frames are asked for in order.
     ///
     /// # Errors

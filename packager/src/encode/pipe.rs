@@ -110,6 +110,12 @@ impl Pipe {
         self.source.end_of_stream().ok();
     }
 
+    /// Stops the pipeline; pushes and pulls of other threads end.
+    pub(crate) fn stop(&self) {
+        // Going to Null cannot be refused.
+        self.pipeline.set_state(gst::State::Null).ok();
+    }
+
     /// Waits for the next sample.
     ///
     /// # Errors
@@ -133,8 +139,7 @@ impl Pipe {
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        // Going to Null cannot be refused; if it is, the process ends soon anyway.
-        self.pipeline.set_state(gst::State::Null).ok();
+        self.stop();
     }
 }
 

@@ -6,6 +6,7 @@ use vidstream_media::{Track, plan::VideoTrack};
 
 use super::{
     Context,
+    canvas,
     decode::Picture,
     events::Event,
     fragments::Fragments,
@@ -27,7 +28,7 @@ pub(super) fn run(context: &Context, span: Option<VideoSpan>) -> Result<(), Fail
     let plan = &context.job.plan;
     let mut pictures = match (span, plan.rungs.first()) {
         (Some(span), _) => Pictures::Source(Box::new(Source::start(context, span)?)),
-        (None, Some(top)) => Pictures::black(top.width, top.height)?,
+        (None, Some(top)) => Pictures::Still(canvas::black(top.width, top.height)?),
         (None, None) => return Ok(()),
     };
     let tracks: Vec<&VideoTrack> = plan.rungs.iter().chain(&plan.trick).collect();

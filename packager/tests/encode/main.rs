@@ -5,4 +5,5 @@ mod outcome;
 mod planned;
 mod scan;
 mod sound;
+mod stills;
 mod video;
