@@ -138,7 +138,10 @@ const harness = {
       globalThis.iframes = player.createIFramePlayer();
       if (!globalThis.iframes) throw new Error("hls.js found no I-frame variants");
       globalThis.iframes.on(Hls.Events.ERROR, (_, data) => errors.push(`I-frame player: ${data.details} ${data.error?.message ?? ""}`));
+      // A request before the media source is open is forgotten.
+      const attached = new Promise((resolve) => globalThis.iframes.once(Hls.Events.MEDIA_ATTACHED, resolve));
       globalThis.iframes.attachMedia(trick);
+      await attached;
     }
     const seeked = once(trick, "seeked", waitMs);
     globalThis.iframes.loadMediaAt(time);
