@@ -7,7 +7,7 @@ use vidstream_media::{
     plan::{AudioTrack, Encoder, VideoTrack},
     rational::mul_div_round,
     source::{
-        pace,
+        language, pace,
         packets::SegmentSpan,
         spans::{Shown, Sound, spans},
     },
@@ -129,7 +129,7 @@ fn display(video: &VideoStream) -> Result<(u32, u32), Failure> {
     let width =
         if plausible { mul_div_round(picture.width.into(), across.into(), down.into()) } else { picture.width.into() };
     let width = u32::try_from(width).unwrap_or(SIDE_MAX).clamp(2, SIDE_MAX);
-    Ok(if video.rotation % 180 == 0 { (width, picture.height) } else { (picture.height, width) })
+    Ok(if video.rotation.is_multiple_of(180) { (width, picture.height) } else { (picture.height, width) })
 }
 
 fn video_tracks(width: u32, height: u32, timeline: &Timeline, job: &ProbeJob) -> (Vec<VideoTrack>, Option<VideoTrack>) {
@@ -154,7 +154,7 @@ fn audio_track(stream: &Stream, encoder: &EncoderChoice) -> AudioTrack {
         grid: AudioGrid { sample_rate, frame_samples: AAC_FRAME_SAMPLES },
         channels,
         bitrate_bps: if channels == 1 { MONO_BPS } else { STEREO_BPS },
-        language: stream.language.clone().unwrap_or_else(|| "und".to_owned()),
+        language: language::bcp47(stream.language.as_deref()),
         encoder: pin(encoder),
     }
 }

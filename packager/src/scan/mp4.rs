@@ -47,6 +47,7 @@ struct Walk<'a> {
 }
 
 /// What the walk knows besides the tracks.
+#[derive(Clone, Copy)]
 struct Seen {
     quicktime: bool,
     first: Option<First>,

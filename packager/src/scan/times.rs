@@ -55,23 +55,32 @@ pub(super) fn sounds(raw: &[Raw]) -> Vec<Packet> {
     packets
 }
 
-/// Gives every packet a presentation time.
+/// Gives every packet a presentation time: the told one, else one guessed from the decode times.
 fn with_times(raw: &[Raw]) -> Vec<Packet> {
-    let timed = raw.iter().filter(|packet| packet.pts_ns.is_some()).count();
-    // Some demuxers give a time to sync packets only, and decode times to all.
-    let mostly_untimed = timed.saturating_mul(2) < raw.len();
-    let guessed = if mostly_untimed { displayed(raw) } else { Vec::new() };
-    let mut next = 0_i64;
+    let complete = raw.iter().all(|packet| packet.pts_ns.is_some());
+    let guessed = if complete { Vec::new() } else { displayed(raw) };
+    // What is told of sync pictures alone is no more than their decode time.
+    let trusted = complete || raw.iter().any(|packet| packet.pts_ns.is_some() && !packet.sync);
+    let delay = if trusted { reorder_delay(raw, &guessed) } else { 0 };
     raw.iter()
         .enumerate()
         .map(|(at, packet)| {
-            let told = guessed.get(at).copied().or(packet.pts_ns).or(packet.dts_ns);
-            let pts_ns = told.unwrap_or(next);
+            let guess = guessed.get(at).map(|time| time.saturating_add(delay));
+            let told = packet.pts_ns.filter(|_| trusted);
+            let pts_ns = told.or(guess).unwrap_or(0);
             let duration_ns = packet.duration_ns.unwrap_or(0);
-            next = pts_ns.saturating_add_unsigned(if duration_ns > 0 { duration_ns } else { FRAME_NS });
             Packet { offset: packet.offset, bytes: packet.bytes, sync: packet.sync, pts_ns, duration_ns }
         })
         .collect()
+}
+
+/// How much later pictures are shown than the decode times that were given out to them.
+fn reorder_delay(raw: &[Raw], guessed: &[i64]) -> i64 {
+    let pairs = raw.iter().zip(guessed);
+    let mut delays: Vec<i64> =
+        pairs.filter_map(|(packet, guess)| Some(packet.pts_ns?.saturating_sub(*guess))).collect();
+    let middle = delays.len() / 2;
+    if delays.is_empty() { 0 } else { *delays.select_nth_unstable(middle).1 }
 }
 
 /// Presentation times of packets that have only decode times: those times given out in display order,
@@ -155,6 +164,19 @@ mod tests {
         };
         let both = [gop(0), gop(160)].concat();
         assert_eq!(times_ms(&pictures(&both)), [0, 120, 40, 80, 160, 280, 200, 240]);
+    }
+
+    #[test]
+    fn times_told_to_some_correct_the_guesses_of_the_others() {
+        let row = |pts_ms, dts_ms, display| raw(pts_ms, Some(dts_ms), dts_ms == 0, Some(display));
+        let packets = pictures(&[
+            row(Some(40), 0, 0),
+            row(Some(160), 40, 3),
+            row(Some(80), 80, 1),
+            row(None, 120, 2),
+            row(None, 160, 4),
+        ]);
+        assert_eq!(times_ms(&packets), [40, 160, 80, 120, 200]);
     }
 
     #[test]

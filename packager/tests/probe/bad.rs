@@ -50,7 +50,7 @@ fn what_is_no_film_is_told() {
         .collect();
     assert_eq!(code(&file("noise", &noise)), "not_media");
     assert_eq!(code(&file("text", &b"just words, not a film\n".repeat(1000))), "not_media");
-    assert_eq!(code(&file("zeros", &[0; 100_000])), "not_media");
+    assert_eq!(code(&file("zeros", &vec![0; 100_000])), "not_media");
     assert_eq!(code(&file("page.html", b"<!DOCTYPE html><html><body>404</body></html>")), "not_media");
     assert_eq!(
         code(&file("a.zip", b"PK\x03\x04\x14\0\0\0\0\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")),
@@ -97,10 +97,10 @@ fn pictures_that_cannot_be_decoded_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = film(dir.path(), "codec.mp4", "25", "-c:v libx264 -an");
     let bytes = fs::read(&path).unwrap();
-    let renamed = replace(&bytes, b"avc1", b"zzz1", 4);
+    let renamed = replace(&bytes, *b"avc1", *b"zzz1", 4);
     fs::write(&path, renamed).unwrap();
     assert_eq!(code(&path), "unsupported_codec");
-    let locked = replace(&bytes, b"avc1", b"encv", 4);
+    let locked = replace(&bytes, *b"avc1", *b"encv", 4);
     fs::write(&path, locked).unwrap();
     assert_eq!(code(&path), "unsupported_codec");
     // The media overwritten: the index is fine, no picture is.
@@ -113,12 +113,12 @@ fn pictures_that_cannot_be_decoded_are_told() {
 }
 
 /// Replaces every occurrence; at most `most` of them exist.
-fn replace(bytes: &[u8], from: &[u8; 4], to: &[u8; 4], most: usize) -> Vec<u8> {
+fn replace(bytes: &[u8], from: [u8; 4], to: [u8; 4], most: usize) -> Vec<u8> {
     let mut changed = bytes.to_vec();
-    let places: Vec<usize> = bytes.windows(4).enumerate().filter(|(_, four)| four == from).map(|(at, _)| at).collect();
+    let places: Vec<usize> = bytes.windows(4).enumerate().filter(|(_, four)| *four == from).map(|(at, _)| at).collect();
     assert!((1..=most).contains(&places.len()));
     for at in places {
-        changed[at..at + 4].copy_from_slice(to);
+        changed[at..at + 4].copy_from_slice(&to);
     }
     changed
 }

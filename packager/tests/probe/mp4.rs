@@ -154,11 +154,12 @@ fn interlaced_pictures_are_told() {
 #[test]
 fn sound_alone_has_a_grid_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let path = film(dir.path(), "sound.m4a", "25", "-vn -c:a aac -ar 44100");
+    let path = film(dir.path(), "sound.m4a", "25", "-vn -c:a aac -ar 44100 -metadata:s:a:0 language=deu");
     let probed = probe(&path).unwrap();
     let plan = &probed.report.plan;
     assert!(plan.rungs.is_empty() && plan.trick.is_none() && plan.storyboard.is_none());
     assert_eq!((plan.timeline.fps, plan.timeline.frames), (Rational::new(25, 1), 200));
-    assert_eq!(plan.audio.as_ref().unwrap().grid.sample_rate, 44_100);
+    let audio = plan.audio.as_ref().unwrap();
+    assert_eq!((audio.grid.sample_rate, audio.language.as_str()), (44_100, "de"));
     assert_eq!((probed.report.facts.width, probed.report.facts.fps), (None, None));
 }

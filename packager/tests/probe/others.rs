@@ -16,12 +16,12 @@ fn shown_as_ffprobe(probed: &Probed, path: &Path, name: &str, slack_ns: u64) {
     let fps = probed.report.plan.timeline.fps;
     let even = |n: i64| n * 1_000_000_000 * i64::from(fps.den) / i64::from(fps.num);
     let timed: Option<Vec<i64>> = theirs.iter().map(|seen| seen.pts_ns).collect();
-    let mut times = timed.unwrap_or_else(|| (0_i64..).take(theirs.len()).map(even).collect());
-    times.sort_unstable();
+    let mut expected = timed.unwrap_or_else(|| (0_i64..).take(theirs.len()).map(even).collect());
+    expected.sort_unstable();
     let ours = probed.picture_times();
-    assert_eq!(ours.len(), times.len(), "{name}");
-    for (our, their) in ours.iter().zip(&times) {
-        assert!(our.abs_diff(their - times[0]) <= slack_ns, "{name}: {our} {}", their - times[0]);
+    assert_eq!(ours.len(), expected.len(), "{name}");
+    for (our, their) in ours.iter().zip(&expected) {
+        assert!(our.abs_diff(their - expected[0]) <= slack_ns, "{name}: {our} {}", their - expected[0]);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use vidstream_media::{
     ladder,
+    rational::mul_div_round,
     source::{
         Packet,
         packets::{PacketFile, SourceTrack, decode_records},
@@ -58,7 +59,7 @@ pub(crate) fn read(report: ProbeReport, local: &vidstream_packager::child::local
     };
     let (video, audio) = (records(&index.video), records(&index.audio));
     let object = fs::read(if index.remuxed { local.path(Output::Remux) } else { source.to_owned() }).unwrap();
-    let probed = Probed { report, video, audio, index, object };
+    let probed = Probed { report, index, video, audio, object };
     probed.check();
     probed
 }
@@ -79,8 +80,10 @@ impl Probed {
                 assert!(!span.video.is_empty());
             }
         }
-        let frames = (self.index.t1_ns - self.index.t0_ns) as f64 / 1e9 * timeline.fps.as_f64();
-        assert!((frames - timeline.frames as f64).abs() <= 0.5, "{frames} {}", timeline.frames);
+        let length_ns = self.index.t1_ns.abs_diff(self.index.t0_ns);
+        let fps = timeline.fps;
+        let frames = mul_div_round(length_ns, fps.num.into(), u64::from(fps.den) * 1_000_000_000);
+        assert_eq!(frames, timeline.frames);
         assert_eq!(self.report.plan.chunks.last().unwrap().last, timeline.segments());
     }
 

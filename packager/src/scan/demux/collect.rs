@@ -17,14 +17,23 @@ use crate::{
 pub(super) const STREAMS_MAX: usize = 64;
 /// Bytes of the copy that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
-/// Containers that tell when to decode a picture and not when to show it.
-const UNTIMED: [&str; 1] = ["avi"];
 
 /// What a stream carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Video,
     Audio,
+}
+
+/// How much a container tells of presentation times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timing {
+    /// Of every picture.
+    Full,
+    /// Of some pictures.
+    Partial,
+    /// Only when to decode.
+    None,
 }
 
 /// Shared by the probes of all streams.
@@ -55,7 +64,7 @@ pub(super) struct StreamState {
     settled: bool,
     pub(super) caps_changes: u32,
     chosen: bool,
-    untimed: bool,
+    timing: Timing,
     order: Order,
     pub(super) packets: Vec<Raw>,
     pub(super) language: Option<String>,
@@ -65,6 +74,18 @@ pub(super) struct StreamState {
 pub(super) struct Collected {
     pub(super) container: String,
     pub(super) streams: Vec<StreamState>,
+}
+
+// === impl Timing ===
+
+impl Timing {
+    fn of(container: &str) -> Self {
+        match container {
+            "avi" => Self::None,
+            "mpegps" | "mpegts" => Self::Partial,
+            _ => Self::Full,
+        }
+    }
 }
 
 // === impl Collector ===
@@ -118,8 +139,8 @@ impl Collector {
     pub(super) fn listen(&self, pad: &gst::Pad, kind: Kind, found: &gst::Caps) {
         let number = {
             let mut state = lock(&self.0);
-            let untimed = state.container.as_deref().is_some_and(|name| UNTIMED.contains(&name));
-            state.streams.push(StreamState::new(kind, found.clone(), untimed));
+            let timing = Timing::of(state.container.as_deref().unwrap_or_default());
+            state.streams.push(StreamState::new(kind, found.clone(), timing));
             state.streams.len() - 1
         };
         let collector = self.clone();
@@ -239,12 +260,11 @@ impl Copy {
 // === impl StreamState ===
 
 impl StreamState {
-    /// `untimed`: the container tells decode times only.
-    fn new(kind: Kind, found: gst::Caps, untimed: bool) -> Self {
+    fn new(kind: Kind, found: gst::Caps, timing: Timing) -> Self {
         Self {
             kind,
-            untimed,
-            order: if untimed { Order::new(&found) } else { Order::Unknown },
+            order: if timing == Timing::Full { Order::Unknown } else { Order::new(&found) },
+            timing,
             caps: found,
             settled: false,
             caps_changes: 0,
@@ -272,7 +292,11 @@ impl StreamState {
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) || self.kind == Kind::Audio;
         let mut pts_ns = buffer.pts().and_then(nanoseconds);
         let mut dts_ns = buffer.dts().and_then(nanoseconds);
-        if self.untimed && self.kind == Kind::Audio && !self.packets.is_empty() && buffer.duration().is_some() {
+        if self.timing == Timing::None
+            && self.kind == Kind::Audio
+            && !self.packets.is_empty()
+            && buffer.duration().is_some()
+        {
             // Sound without times of its own has no holes; what the demuxer counts is off by its look-ahead.
             (pts_ns, dts_ns) = (None, None);
         }

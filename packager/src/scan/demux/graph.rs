@@ -132,7 +132,7 @@ impl Plug {
 fn demuxer(found: &gst::Caps) -> Option<gst::ElementFactory> {
     let factories =
         gst::ElementFactory::factories_with_type(gst::ElementFactoryType::DEMUXER, gst::Rank::MARGINAL).into_iter();
-    factories.filter(|factory| factory.can_sink_all_caps(found)).max_by_key(|factory| factory.rank())
+    factories.filter(|factory| factory.can_sink_all_caps(found)).max_by_key(gst::ElementFactory::rank)
 }
 
 /// The parsers that make whole, timed packets of a stream: only where demuxers do not.

@@ -1,7 +1,10 @@
-//! Display order read from the bitstream, for containers that only know in which order to decode (AVI).
+//! Display order read from the bitstream, for containers that only know in which order to decode (AVI),
+//! or tell when to show only some pictures (MPEG program streams).
 
 /// Bytes of a packet that are looked into: the headers of its first slice lie there.
 const LOOK_BYTES: usize = 4096;
+/// Bytes of a slice that hold its header up to the order count.
+const SLICE_BYTES: usize = 64;
 /// `log2_max_pic_order_cnt_lsb` is at most this (ITU-T H.264 §7.4.2.1.1).
 const POC_BITS_MAX: u32 = 16;
 /// One epoch of picture order counts, from IDR to IDR.
@@ -11,9 +14,11 @@ const EPOCH: i64 = 1 << 32;
 pub(super) enum Order {
     /// The codec has no reordering, or its container knows.
     Unknown,
-    /// MPEG-4 part 2.
-    Mpeg4 {
-        /// I-, P- and S-pictures so far.
+    /// MPEG-1, 2 and 4 part 2, where B-pictures are shown between the two anchors before them.
+    Mpeg {
+        /// Whether it is part 2 of MPEG-4.
+        visual: bool,
+        /// Pictures of other types so far.
         anchors: i64,
     },
     /// H.264 byte stream.
@@ -51,7 +56,7 @@ impl Order {
     pub(super) fn new(caps: &gst::CapsRef) -> Self {
         let Some(structure) = caps.structure(0) else { return Self::Unknown };
         match structure.name().as_str() {
-            "video/mpeg" if structure.get::<i32>("mpegversion") == Ok(4) => Self::Mpeg4 { anchors: 0 },
+            "video/mpeg" => Self::Mpeg { visual: structure.get::<i32>("mpegversion") == Ok(4), anchors: 0 },
             "video/x-h264" => Self::H264(Box::default()),
             _ => Self::Unknown,
         }
@@ -62,13 +67,9 @@ impl Order {
         let head = data.get(..LOOK_BYTES).unwrap_or(data);
         match self {
             Self::Unknown => None,
-            Self::Mpeg4 { anchors } => {
-                // `vop_coding_type` 2 is B: shown between the two anchors before it (ISO 14496-2 §6.2.5).
-                let between = units(head)
-                    .find(|unit| unit.first() == Some(&0xb6))
-                    .and_then(|unit| unit.get(1))
-                    .map(|byte| byte >> 6);
-                if between == Some(2) {
+            Self::Mpeg { visual, anchors } => {
+                let between = units(head).find_map(|unit| if *visual { is_b_vop(unit) } else { is_b_picture(unit) });
+                if between == Some(true) {
                     return Some(*anchors * 2 - 2);
                 }
                 *anchors += 1;
@@ -77,6 +78,19 @@ impl Order {
             Self::H264(state) => state.next(head),
         }
     }
+}
+
+/// `vop_coding_type` 2 is B (ISO 14496-2 §6.2.5); `None`: not a VOP.
+fn is_b_vop(unit: &[u8]) -> Option<bool> {
+    let (&kind, rest) = unit.split_first()?;
+    (kind == 0xb6).then(|| rest.first().is_some_and(|byte| byte >> 6 == 2))
+}
+
+/// `picture_coding_type` 3 is B (ISO 13818-2 §6.2.3): three bits after ten of temporal reference;
+/// `None`: not a picture header.
+fn is_b_picture(unit: &[u8]) -> Option<bool> {
+    let (&kind, rest) = unit.split_first()?;
+    (kind == 0).then(|| rest.get(1).is_some_and(|byte| (byte >> 3) & 7 == 3))
 }
 
 // === impl H264 ===
@@ -155,7 +169,7 @@ impl Parameters {
 
     /// `pic_order_cnt_lsb` of a slice header (§7.3.3).
     fn poc_lsb(self, unit: &[u8], idr: bool) -> Option<u32> {
-        let mut bits = Bits::new(unit);
+        let mut bits = Bits::new(unit.get(..SLICE_BYTES).unwrap_or(unit));
         bits.take(8)?;
         for _ in 0..3 {
             bits.ue()?;
@@ -249,7 +263,7 @@ mod tests {
     #[test]
     fn b_pictures_come_between_their_anchors() {
         let picture = |kind: u8| [0, 0, 1, 0xb6, kind << 6];
-        let mut order = Order::Mpeg4 { anchors: 0 };
+        let mut order = Order::Mpeg { visual: true, anchors: 0 };
         // I P B B P B in decode order.
         let keys: Vec<i64> = [0, 1, 2, 2, 1, 2].into_iter().map(|kind| order.next(&picture(kind)).unwrap()).collect();
         let mut places: Vec<usize> = (0..keys.len()).collect();
