@@ -22,6 +22,7 @@ mod pictures;
 pub(crate) mod pipe;
 mod repeats;
 mod rung;
+mod range;
 pub(crate) mod scale;
 pub(crate) mod stills;
 mod video;

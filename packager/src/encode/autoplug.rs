@@ -23,10 +23,11 @@ pub(crate) fn decoder_chain(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failu
         gst::ElementFactoryType::MEDIA_VIDEO
     };
     let decoders = by_rank(gst::ElementFactoryType::DECODER | kind);
-    if let Some(decoder) = decoders.iter().find(|factory| factory.can_sink_all_caps(caps)) {
+    let direct = decoders.iter().find(|factory| factory.can_sink_all_caps(caps));
+    if let Some(decoder) = direct.filter(|_| !has_parameters_in_band(caps)) {
         return Ok(vec![build(decoder)?]);
     }
-    // The decoder wants what only a parser tells: alignment, profile or whole frames.
+    // The decoder wants what only a parser tells: alignment, profile, whole frames or a change of size.
     let parsers = by_rank(gst::ElementFactoryType::PARSER);
     for parser in parsers.iter().filter(|factory| factory.can_sink_all_caps(caps)) {
         let sources = source_caps(parser);
@@ -39,6 +40,11 @@ pub(crate) fn decoder_chain(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failu
     let decoder = decoders.iter().find(|factory| factory.can_sink_any_caps(caps));
     let decoder = decoder.ok_or_else(|| fault::element("decoder", format!("no installed decoder takes {caps}")))?;
     Ok(vec![build(decoder)?])
+}
+
+/// Whether the size may change without new caps.
+fn has_parameters_in_band(caps: &gst::Caps) -> bool {
+    caps.structure(0).and_then(|caps| caps.get::<&str>("stream-format").ok()) == Some("byte-stream")
 }
 
 fn by_rank(kind: gst::ElementFactoryType) -> Vec<gst::ElementFactory> {

@@ -8,6 +8,7 @@ use super::{
     input::{Reader, Stream},
     picker::Timed,
     pipe::{Feed, Pipe, Pulled},
+    range,
 };
 use crate::protocol::Failure;
 
@@ -105,7 +106,7 @@ impl Decoder {
             let Some((time, picture)) = picture_of(&sample) else { continue };
             let pts_ns = self.shift.pts_ns(time);
             if pts_ns >= self.earliest_ns {
-                return Ok(Some(Timed { pts_ns, picture }));
+                return Ok(Some(Timed { pts_ns, picture: range::limited(picture)? }));
             }
         }
     }
@@ -172,7 +173,8 @@ pub(crate) fn picture_chain(caps: &gst::Caps, treatment: Treatment) -> Result<Ve
     Ok(chain)
 }
 
-/// Asks for BT.709 only where the source is something else, so that pictures that already are pass untouched.
+/// Asks for BT.709 only where the matrix is another one, so that other pictures pass untouched. A full
+/// range alone would not be converted either way, see [`range`].
 fn convert_only_what_differs(pad: &gst::Pad, filter: &gst::Element) {
     let filter = filter.downgrade();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, probe| {
@@ -188,10 +190,7 @@ fn convert_only_what_differs(pad: &gst::Pad, filter: &gst::Element) {
 
 fn wanted_caps(source: Option<&gst_video::VideoInfo>) -> gst::Caps {
     let wanted = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::I420);
-    let fits = source.is_none_or(|info| {
-        let color = info.colorimetry();
-        color.matrix() == gst_video::VideoColorMatrix::Bt709 && color.range() == gst_video::VideoColorRange::Range16_235
-    });
+    let fits = source.is_none_or(|info| info.colorimetry().matrix() == gst_video::VideoColorMatrix::Bt709);
     if fits { wanted.build() } else { wanted.field("colorimetry", "bt709").build() }
 }
 

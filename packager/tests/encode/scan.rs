@@ -40,9 +40,11 @@ pub(crate) fn scan(path: &Path) -> Scanned {
     let parse = gst::ElementFactory::make("parsebin").build().unwrap();
     pipeline.add_many([&source, &parse]).unwrap();
     source.link(&parse).unwrap();
+    // Parameter sets may change on the way in a transport stream, so they stay in band there.
+    let in_band = path.extension().unwrap() == "ts";
     let found = Found::default();
     let (streams, bin) = (Arc::clone(&found), pipeline.downgrade());
-    parse.connect_pad_added(move |_, pad| take(pad, &bin.upgrade().unwrap(), &streams));
+    parse.connect_pad_added(move |_, pad| take(pad, &bin.upgrade().unwrap(), &streams, in_band));
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();
     let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
@@ -54,7 +56,7 @@ pub(crate) fn scan(path: &Path) -> Scanned {
 }
 
 /// Copies what comes out of a demuxer's pad.
-fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found) {
+fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found, in_band: bool) {
     let number = {
         let mut found = found.lock().unwrap();
         found.0.push(Stream::default());
@@ -86,9 +88,18 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found) {
         Ok(gst::FlowSuccess::Ok)
     });
     let sink = gst_app::AppSink::builder().sync(false).async_(false).callbacks(callbacks.build()).build();
-    pipeline.add(&sink).unwrap();
-    sink.sync_state_with_parent().unwrap();
-    pad.link(&sink.static_pad("sink").unwrap()).unwrap();
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let is_h264 = caps.structure(0).unwrap().name() == "video/x-h264";
+    if is_h264 && in_band {
+        sink.set_caps(Some(&gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build()));
+    }
+    let parse = gst::ElementFactory::make(if is_h264 { "h264parse" } else { "identity" }).build().unwrap();
+    pipeline.add_many([&parse, sink.upcast_ref()]).unwrap();
+    parse.link(&sink).unwrap();
+    for element in [sink.upcast_ref(), &parse] {
+        element.sync_state_with_parent().unwrap();
+    }
+    pad.link(&parse.static_pad("sink").unwrap()).unwrap();
 }
 
 impl Scanned {
