@@ -54,8 +54,7 @@ impl Config {
     /// Types and checks the layers.
     pub fn new(layers: &Layers) -> Result<Self, Error> {
         let data = layers.get("data").unwrap_or("data");
-        let data =
-            std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
+        let data = std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
         let events = layers.get("events.url").unwrap_or("local:");
         if events != "local:" {
             return Err(fault("events.url", events, "this build knows local:"));
@@ -64,10 +63,7 @@ impl Config {
         Ok(Self {
             listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
             admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
-            catalog_url: url(
-                "catalog.url",
-                format!("sqlite://{}", data.join("catalog.sqlite").display()),
-            ),
+            catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
             store_url: url("store.url", format!("file://{}", data.display())),
             data,
             token_file: layers.get("auth.token_file").map(PathBuf::from),
@@ -91,24 +87,16 @@ impl Config {
 
 /// Chunks encoded side by side when nobody says: one a core, at least two.
 pub fn default_slots() -> usize {
-    std::thread::available_parallelism()
-        .map_or(SLOTS_MIN, usize::from)
-        .max(SLOTS_MIN)
+    std::thread::available_parallelism().map_or(SLOTS_MIN, usize::from).max(SLOTS_MIN)
 }
 
 fn fault(key: &'static str, value: &str, reason: impl Into<String>) -> Error {
-    Error::Value {
-        key,
-        value: value.to_owned(),
-        reason: reason.into(),
-    }
+    Error::Value { key, value: value.to_owned(), reason: reason.into() }
 }
 
 fn parsed<T: FromStr>(layers: &Layers, key: &'static str, wanted: &str) -> Result<T, Error> {
     let value = layers.get(key).unwrap_or_default();
-    value
-        .parse()
-        .map_err(|_| fault(key, value, format!("this must be {wanted}")))
+    value.parse().map_err(|_| fault(key, value, format!("this must be {wanted}")))
 }
 
 fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
@@ -120,13 +108,7 @@ fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
 fn seconds(layers: &Layers, key: &'static str) -> Result<f64, Error> {
     let value: f64 = parsed(layers, key, "seconds, from 0.5 to 20")?;
     let fits = (0.5..=20.0).contains(&value);
-    fits.then_some(value).ok_or_else(|| {
-        fault(
-            key,
-            &value.to_string(),
-            "this must be seconds, from 0.5 to 20",
-        )
-    })
+    fits.then_some(value).ok_or_else(|| fault(key, &value.to_string(), "this must be seconds, from 0.5 to 20"))
 }
 
 fn slots(layers: &Layers) -> Result<usize, Error> {
@@ -135,40 +117,23 @@ fn slots(layers: &Layers) -> Result<usize, Error> {
     }
     let slots: usize = parsed(layers, "worker.slots", "a number from 1 to 256")?;
     let fits = (1..=256).contains(&slots);
-    fits.then_some(slots).ok_or_else(|| {
-        fault(
-            "worker.slots",
-            &slots.to_string(),
-            "this must be a number from 1 to 256",
-        )
-    })
+    fits.then_some(slots)
+        .ok_or_else(|| fault("worker.slots", &slots.to_string(), "this must be a number from 1 to 256"))
 }
 
 fn heights(layers: &Layers) -> Result<Vec<u16>, Error> {
     const KEY: &str = "ladder.heights";
     let text = layers.get(KEY).unwrap_or_default();
-    let wanted = || {
-        fault(
-            KEY,
-            text,
-            format!("this must be 1 to {RUNGS_MAX} heights from 16 to 4320, such as 720,360"),
-        )
-    };
+    let wanted = || fault(KEY, text, format!("this must be 1 to {RUNGS_MAX} heights from 16 to 4320, such as 720,360"));
     let parsed: Result<Vec<u16>, _> = list(layers, KEY).map(str::parse).collect();
     let mut heights = parsed.map_err(|_| wanted())?;
     heights.sort_unstable_by(|a, b| b.cmp(a));
     heights.dedup();
-    let fits = !heights.is_empty()
-        && heights.len() <= RUNGS_MAX
-        && heights.iter().all(|height| (16..=4320).contains(height));
+    let fits =
+        !heights.is_empty() && heights.len() <= RUNGS_MAX && heights.iter().all(|height| (16..=4320).contains(height));
     if fits { Ok(heights) } else { Err(wanted()) }
 }
 
 fn list<'a>(layers: &'a Layers, key: &'static str) -> impl Iterator<Item = &'a str> {
-    layers
-        .get(key)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+    layers.get(key).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
 }

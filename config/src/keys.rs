@@ -12,79 +12,31 @@ pub struct Key {
 }
 
 const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
-    Key {
-        name,
-        default,
-        help,
-    }
+    Key { name, default, help }
 }
 
 /// All settings.
 pub const KEYS: &[Key] = &[
-    key(
-        "listen",
-        "127.0.0.1:8080",
-        "address of the origin: delivery, API and page",
-    ),
+    key("listen", "127.0.0.1:8080", "address of the origin: delivery, API and page"),
     key(
         "admin_listen",
         "127.0.0.1:0",
         "address of /healthz, /readyz and /metrics; port 0 takes a free one, written to DATA/admin.addr",
     ),
-    key(
-        "data",
-        "data",
-        "folder for everything that the embedded defaults store",
-    ),
-    key(
-        "catalog.url",
-        "",
-        "catalog: sqlite:///FILE; by default DATA/catalog.sqlite",
-    ),
-    key(
-        "store.url",
-        "",
-        "object store: file:///DIR; by default DATA",
-    ),
-    key(
-        "events.url",
-        "local:",
-        "event hints between processes: local:",
-    ),
-    key(
-        "auth.token_file",
-        "",
-        "file with the token that writes must carry; without it writes are loopback only",
-    ),
-    key(
-        "origin.read_only",
-        "false",
-        "serve delivery and reads only; may then listen on any address",
-    ),
+    key("data", "data", "folder for everything that the embedded defaults store"),
+    key("catalog.url", "", "catalog: sqlite:///FILE; by default DATA/catalog.sqlite"),
+    key("store.url", "", "object store: file:///DIR; by default DATA"),
+    key("events.url", "local:", "event hints between processes: local:"),
+    key("auth.token_file", "", "file with the token that writes must carry; without it writes are loopback only"),
+    key("origin.read_only", "false", "serve delivery and reads only; may then listen on any address"),
     key("origin.cache_bytes", "256 MiB", "memory for hot segments"),
     key("upload.bytes_max", "100 GiB", "largest upload"),
-    key(
-        "worker.id",
-        "",
-        "stable name of this worker; by default made once and kept in DATA/worker.id",
-    ),
-    key(
-        "worker.slots",
-        "",
-        "chunks encoded side by side; by default one a core, at least 2",
-    ),
-    key(
-        "ladder.heights",
-        "1080,720,480,360,240",
-        "rungs, by their nominal heights",
-    ),
+    key("worker.id", "", "stable name of this worker; by default made once and kept in DATA/worker.id"),
+    key("worker.slots", "", "chunks encoded side by side; by default one a core, at least 2"),
+    key("ladder.heights", "1080,720,480,360,240", "rungs, by their nominal heights"),
     key("ladder.segment_s", "4", "wanted seconds of a segment"),
     key("ladder.gop_s", "2", "wanted seconds between IDR pictures"),
-    key(
-        "plugins.folders",
-        "",
-        "folders of transcoder plugins, comma-separated",
-    ),
+    key("plugins.folders", "", "folders of transcoder plugins, comma-separated"),
 ];
 
 /// The environment variable of a key.
@@ -95,19 +47,8 @@ pub(crate) fn variable(name: &str) -> String {
 /// The known key that shares the most letters, for messages.
 pub(crate) fn nearest(name: &str) -> &'static str {
     let score = |key: &&Key| {
-        let prefix = key
-            .name
-            .bytes()
-            .zip(name.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
-        let suffix = key
-            .name
-            .bytes()
-            .rev()
-            .zip(name.bytes().rev())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let prefix = key.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let suffix = key.name.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
         prefix + suffix
     };
     KEYS.iter().max_by_key(score).map_or("", |key| key.name)

@@ -22,17 +22,11 @@ pub struct Layers {
 impl Layers {
     /// Adds the settings of a TOML file.
     pub fn file(&mut self, path: &Path) -> Result<(), Error> {
-        let text = fs::read_to_string(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let table: toml::Table = match toml::from_str(&text) {
             Ok(table) => table,
             Err(error) => {
-                return Err(Error::Syntax {
-                    path: path.to_owned(),
-                    reason: error.message().to_owned(),
-                });
+                return Err(Error::Syntax { path: path.to_owned(), reason: error.message().to_owned() });
             }
         };
         for (key, value) in flatten(&table) {
@@ -42,10 +36,7 @@ impl Layers {
     }
 
     /// Adds every `VIDSTREAM_*` variable of an environment.
-    pub fn environment(
-        &mut self,
-        variables: impl Iterator<Item = (String, String)>,
-    ) -> Result<(), Error> {
+    pub fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), Error> {
         let ours = variables.filter(|(name, _)| name.starts_with(PREFIX) && name != FILE_VARIABLE);
         for (name, value) in ours {
             match KEYS.iter().find(|key| keys::variable(key.name) == name) {
@@ -54,9 +45,7 @@ impl Layers {
                     return Err(unknown(
                         "the environment",
                         &name,
-                        &name
-                            .to_ascii_lowercase()
-                            .replace(&PREFIX.to_ascii_lowercase(), ""),
+                        &name.to_ascii_lowercase().replace(&PREFIX.to_ascii_lowercase(), ""),
                     ));
                 }
             };
@@ -75,26 +64,14 @@ impl Layers {
 
     /// The value of a key, from the latest layer that has one, else its default; `None` if that is empty.
     pub(crate) fn get(&self, name: &'static str) -> Option<&str> {
-        let default = || {
-            KEYS.iter()
-                .find(|key| key.name == name)
-                .map_or("", |key| key.default)
-        };
-        let value = self
-            .values
-            .get(name)
-            .map_or_else(default, String::as_str)
-            .trim();
+        let default = || KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default);
+        let value = self.values.get(name).map_or_else(default, String::as_str).trim();
         (!value.is_empty()).then_some(value)
     }
 }
 
 fn unknown(origin: &str, key: &str, looked_for: &str) -> Error {
-    Error::Unknown {
-        origin: origin.to_owned(),
-        key: key.to_owned(),
-        nearest: keys::nearest(looked_for),
-    }
+    Error::Unknown { origin: origin.to_owned(), key: key.to_owned(), nearest: keys::nearest(looked_for) }
 }
 
 /// Nested tables as dotted keys, arrays as comma-separated text.
@@ -103,11 +80,7 @@ fn flatten(table: &toml::Table) -> Vec<(String, String)> {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner) => {
-                flat.extend(
-                    flatten(inner)
-                        .into_iter()
-                        .map(|(rest, value)| (format!("{key}.{rest}"), value)),
-                );
+                flat.extend(flatten(inner).into_iter().map(|(rest, value)| (format!("{key}.{rest}"), value)));
             }
             toml::Value::Array(items) => {
                 let items: Vec<String> = items.iter().map(plain).collect();
@@ -120,7 +93,5 @@ fn flatten(table: &toml::Table) -> Vec<(String, String)> {
 }
 
 fn plain(value: &toml::Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -5,30 +5,22 @@ use std::{fs, path::Path};
 use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes};
 
 fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect::<Vec<_>>()
-        .into_iter()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
 }
 
 #[test]
 fn flags_beat_environment_beats_file_beats_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("v.toml");
-    fs::write(&path, "listen = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:1\"\ndata = \"/one\"\n[ladder]\nheights = [360, 720]\n").unwrap();
+    fs::write(
+        &path,
+        "listen = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:1\"\ndata = \"/one\"\n[ladder]\nheights = [360, 720]\n",
+    )
+    .unwrap();
     let mut layers = Layers::default();
     layers.file(&path).unwrap();
-    layers
-        .environment(env(&[
-            ("VIDSTREAM_LISTEN", "127.0.0.1:2"),
-            ("VIDSTREAM_DATA", "/two"),
-            ("HOME", "/"),
-        ]))
-        .unwrap();
-    layers
-        .set("listen", "127.0.0.1:3".into(), "--listen")
-        .unwrap();
+    layers.environment(env(&[("VIDSTREAM_LISTEN", "127.0.0.1:2"), ("VIDSTREAM_DATA", "/two"), ("HOME", "/")])).unwrap();
+    layers.set("listen", "127.0.0.1:3".into(), "--listen").unwrap();
     let config = Config::new(&layers).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.admin_listen.port(), 1);
@@ -41,20 +33,9 @@ fn flags_beat_environment_beats_file_beats_defaults() {
 #[test]
 fn unknown_keys_are_errors_that_name_the_nearest() {
     let mut layers = Layers::default();
-    let error = layers
-        .environment(env(&[("VIDSTREAM_CATALOG_URI", "x")]))
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("did you mean catalog.url?"),
-        "{error}"
-    );
-    assert!(matches!(
-        layers.set("lissten", String::new(), "f"),
-        Err(Error::Unknown {
-            nearest: "listen",
-            ..
-        })
-    ));
+    let error = layers.environment(env(&[("VIDSTREAM_CATALOG_URI", "x")])).unwrap_err();
+    assert!(error.to_string().contains("did you mean catalog.url?"), "{error}");
+    assert!(matches!(layers.set("lissten", String::new(), "f"), Err(Error::Unknown { nearest: "listen", .. })));
 }
 
 #[test]
@@ -71,10 +52,7 @@ fn values_that_do_not_fit_are_refused() {
     ] {
         let mut layers = Layers::default();
         layers.set(key, value.into(), "test").unwrap();
-        assert!(
-            matches!(Config::new(&layers), Err(Error::Value { .. })),
-            "{key}={value}"
-        );
+        assert!(matches!(Config::new(&layers), Err(Error::Value { .. })), "{key}={value}");
     }
 }
 
@@ -93,8 +71,5 @@ fn defaults_are_valid_and_sizes_have_units() {
     assert!(KEYS.iter().all(|key| !key.help.is_empty()));
     assert_eq!(parse_bytes("64 KiB"), Some(65_536));
     assert_eq!(parse_bytes("12"), Some(12));
-    assert_eq!(
-        (parse_bytes("x"), parse_bytes("9999999999999 TiB")),
-        (None, None)
-    );
+    assert_eq!((parse_bytes("x"), parse_bytes("9999999999999 TiB")), (None, None));
 }

@@ -37,10 +37,7 @@ impl Knobs {
             ("target_kbps", (self.target_bps / 1000).max(1).to_string()),
             ("buffer_ms", self.buffer_ms.to_string()),
             ("gop_frames", self.gop_frames.to_string()),
-            (
-                "key_frames_max",
-                self.gop_frames.saturating_mul(2).to_string(),
-            ),
+            ("key_frames_max", self.gop_frames.saturating_mul(2).to_string()),
             ("bframes", self.bframes.to_string()),
             ("quality", self.quality.to_string()),
             ("threads", "{threads}".to_owned()),

@@ -58,10 +58,7 @@ pub struct Plugin {
 /// The promises of an encoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a list of independent promises, each kept or not"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent promises, each kept or not")]
 pub struct Promises {
     /// An IDR picture exactly where one is forced, and nowhere else.
     pub idr_on_grid: bool,
@@ -111,10 +108,7 @@ impl Plugin {
         let plugin: Self = match toml::from_str(text) {
             Ok(plugin) => plugin,
             Err(error) => {
-                return Err(Error::Manifest {
-                    path,
-                    reason: error.message().to_owned(),
-                });
+                return Err(Error::Manifest { path, reason: error.message().to_owned() });
             }
         };
         match plugin.fault() {
@@ -128,36 +122,19 @@ impl Plugin {
         let values = knobs.values();
         let intra = self.intra.iter().filter(|_| knobs.intra);
         let merged: BTreeMap<_, _> = self.settings.iter().chain(intra).collect();
-        merged
-            .into_iter()
-            .map(|(name, template)| (name.clone(), fill(template, &values)))
-            .collect()
+        merged.into_iter().map(|(name, template)| (name.clone(), fill(template, &values))).collect()
     }
 
     fn fault(&self) -> Option<String> {
-        let plain = |text: &str| {
-            !text.is_empty()
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
+        let plain =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !plain(&self.name) {
-            return Some(format!(
-                "name {:?} must be letters, digits and dashes",
-                self.name
-            ));
+            return Some(format!("name {:?} must be letters, digits and dashes", self.name));
         }
         if !plain(&self.element) {
-            return Some(format!(
-                "element {:?} must be the name of a GStreamer element",
-                self.element
-            ));
+            return Some(format!("element {:?} must be the name of a GStreamer element", self.element));
         }
-        if self
-            .library
-            .as_ref()
-            .is_some_and(|library| library.contains('/'))
-        {
+        if self.library.as_ref().is_some_and(|library| library.contains('/')) {
             return Some("library must lie in the plugin's own folder".to_owned());
         }
         if self.kind != Kind::Filter && self.codec.is_empty() {
@@ -165,24 +142,16 @@ impl Plugin {
         }
         let known = Knobs::default().values();
         let templates = self.settings.iter().chain(&self.intra);
-        let unknown = templates
-            .flat_map(|(_, template)| knob_names(template))
-            .find(|name| !known.contains_key(name));
+        let unknown = templates.flat_map(|(_, template)| knob_names(template)).find(|name| !known.contains_key(name));
         unknown.map(|name| {
-            format!(
-                "{{{name}}} is not a knob; there are {}",
-                known.keys().copied().collect::<Vec<_>>().join(", ")
-            )
+            format!("{{{name}}} is not a knob; there are {}", known.keys().copied().collect::<Vec<_>>().join(", "))
         })
     }
 }
 
 /// The names in braces.
 fn knob_names(template: &str) -> impl Iterator<Item = &str> {
-    template
-        .split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
 fn fill(template: &str, values: &BTreeMap<&'static str, String>) -> String {

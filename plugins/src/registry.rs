@@ -31,29 +31,17 @@ impl Registry {
     pub fn load(folders: &[PathBuf]) -> Result<Self, Error> {
         let mut registry = Self::default();
         for (name, text) in BUNDLED {
-            registry.add(
-                Plugin::parse(text, Path::new(name).join(MANIFEST))?,
-                Path::new(name),
-            )?;
+            registry.add(Plugin::parse(text, Path::new(name).join(MANIFEST))?, Path::new(name))?;
         }
         for folder in folders {
             let mut found = Vec::new();
-            for entry in fs::read_dir(folder).map_err(|source| Error::Read {
-                path: folder.clone(),
-                source,
-            })? {
-                let entry = entry.map_err(|source| Error::Read {
-                    path: folder.clone(),
-                    source,
-                })?;
+            for entry in fs::read_dir(folder).map_err(|source| Error::Read { path: folder.clone(), source })? {
+                let entry = entry.map_err(|source| Error::Read { path: folder.clone(), source })?;
                 found.push(entry.path().join(MANIFEST));
             }
             found.sort();
             for path in found.into_iter().filter(|path| path.is_file()) {
-                let text = fs::read_to_string(&path).map_err(|source| Error::Read {
-                    path: path.clone(),
-                    source,
-                })?;
+                let text = fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
                 let mut plugin = Plugin::parse(&text, path.clone())?;
                 plugin.folder = path.parent().map(Path::to_owned);
                 registry.add(plugin, &path)?;
@@ -73,15 +61,8 @@ impl Registry {
     }
 
     /// The plugins that make a codec and whose element exists, best first.
-    pub fn candidates(
-        &self,
-        kind: Kind,
-        codec: &str,
-        exists: impl Fn(&str) -> bool,
-    ) -> Vec<&Plugin> {
-        let fits = |plugin: &&Plugin| {
-            plugin.kind == kind && plugin.codec == codec && exists(&plugin.element)
-        };
+    pub fn candidates(&self, kind: Kind, codec: &str, exists: impl Fn(&str) -> bool) -> Vec<&Plugin> {
+        let fits = |plugin: &&Plugin| plugin.kind == kind && plugin.codec == codec && exists(&plugin.element);
         let mut found: Vec<&Plugin> = self.iter().filter(fits).collect();
         found.sort_by_key(|plugin| std::cmp::Reverse(plugin.rank));
         found
@@ -90,19 +71,14 @@ impl Registry {
     /// The folders that hold GStreamer plugin libraries, for the registry path.
     pub fn library_folders(&self) -> Vec<PathBuf> {
         let with_library = self.iter().filter(|plugin| plugin.library.is_some());
-        with_library
-            .filter_map(|plugin| plugin.folder.clone())
-            .collect()
+        with_library.filter_map(|plugin| plugin.folder.clone()).collect()
     }
 
     fn add(&mut self, plugin: Plugin, path: &Path) -> Result<(), Error> {
         let name = plugin.name.clone();
         match self.plugins.insert(name.clone(), plugin) {
             None => Ok(()),
-            Some(_) => Err(Error::Duplicate {
-                name,
-                path: path.to_owned(),
-            }),
+            Some(_) => Err(Error::Duplicate { name, path: path.to_owned() }),
         }
     }
 }

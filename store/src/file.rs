@@ -42,19 +42,12 @@ pub struct Growing {
 impl Store {
     /// Opens the store at a `file://` URL and makes its folder.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let directory = url
-            .strip_prefix("file://")
-            .filter(|path| path.starts_with('/'));
-        let directory = directory.ok_or_else(|| Error::Url {
-            url: url.to_owned(),
-        })?;
+        let directory = url.strip_prefix("file://").filter(|path| path.starts_with('/'));
+        let directory = directory.ok_or_else(|| Error::Url { url: url.to_owned() })?;
         let root = Path::new(directory).join(OBJECTS);
         let made = root.clone();
         blocking(directory.to_owned(), move || fs::create_dir_all(made)).await?;
-        Ok(Self {
-            root: Arc::new(root),
-            staged: Arc::default(),
-        })
+        Ok(Self { root: Arc::new(root), staged: Arc::default() })
     }
 
     /// Stores a whole object; it is durable and visible when this returns.
@@ -84,25 +77,15 @@ impl Store {
     pub async fn get(&self, key: &Key) -> Result<Bytes, Error> {
         let path = key.path();
         let place = self.root.join(&path);
-        blocking(path, move || fs::read(place))
-            .await
-            .map(Bytes::from)
+        blocking(path, move || fs::read(place)).await.map(Bytes::from)
     }
 
     /// Exactly the bytes of `range`, or [`Error::Range`].
     pub async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
         let path = key.path();
         let place = self.root.join(&path);
-        let short = Error::Range {
-            path: path.clone(),
-            start: range.start,
-            end: range.end,
-        };
-        let Some(length) = range
-            .end
-            .checked_sub(range.start)
-            .and_then(|length| usize::try_from(length).ok())
-        else {
+        let short = Error::Range { path: path.clone(), start: range.start, end: range.end };
+        let Some(length) = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok()) else {
             return Err(short);
         };
         let read = blocking(path, move || {
@@ -133,10 +116,7 @@ impl Store {
             // The staged file first: if it was renamed in between, its place has it.
             fs::File::open(place.with_extension(PART)).or_else(|_| fs::File::open(&place))
         });
-        Ok(Growing {
-            file: Arc::new(opened.await?),
-            path,
-        })
+        Ok(Growing { file: Arc::new(opened.await?), path })
     }
 
     /// Deletes one object; one that is not there is no error.
@@ -171,10 +151,7 @@ impl Store {
                     if entry.file_type()?.is_dir() {
                         folders.push(entry.path());
                     } else if let Ok(inside) = entry.path().strip_prefix(root.as_path()) {
-                        found.push((
-                            inside.to_string_lossy().into_owned(),
-                            entry.metadata()?.len(),
-                        ));
+                        found.push((inside.to_string_lossy().into_owned(), entry.metadata()?.len()));
                     }
                 }
             }
@@ -189,15 +166,10 @@ impl Store {
             .strip_prefix(&format!("{id}/"))
             .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
         if !inside {
-            return Err(Error::NotFound {
-                path: listed.to_owned(),
-            });
+            return Err(Error::NotFound { path: listed.to_owned() });
         }
         let place = self.root.join(listed);
-        blocking(listed.to_owned(), move || {
-            ignore_missing(fs::remove_file(place))
-        })
-        .await
+        blocking(listed.to_owned(), move || ignore_missing(fs::remove_file(place))).await
     }
 }
 
@@ -207,10 +179,7 @@ impl Growing {
     /// How many bytes are there now.
     pub async fn len(&self) -> Result<u64, Error> {
         let file = Arc::clone(&self.file);
-        blocking(self.path.clone(), move || {
-            file.metadata().map(|meta| meta.len())
-        })
-        .await
+        blocking(self.path.clone(), move || file.metadata().map(|meta| meta.len())).await
     }
 
     /// Whether no byte is there yet.
@@ -245,10 +214,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| Error::from_io(path, error)),
-        Err(error) => Err(Error::Io {
-            path,
-            source: io::Error::other(error),
-        }),
+        Err(error) => Err(Error::Io { path, source: io::Error::other(error) }),
     }
 }
 

@@ -81,39 +81,19 @@ impl Key {
             Self::Source { id } => format!("{id}/source"),
             Self::Packets { id, generation } => format!("{id}/{generation}/packets"),
             Self::Remux { id, generation } => format!("{id}/{generation}/remux"),
-            Self::Media {
-                id,
-                generation,
-                track,
-                first,
-                token,
-            } => {
+            Self::Media { id, generation, track, first, token } => {
                 format!("{id}/{generation}/{track}/{first}-{token}.m4s")
             }
-            Self::Sheet {
-                id,
-                generation,
-                n,
-                token,
-            } => format!("{id}/{generation}/thumbnails/{n}-{token}.jpg"),
-            Self::Poster {
-                id,
-                generation,
-                token,
-            } => format!("{id}/{generation}/poster-{token}.jpg"),
+            Self::Sheet { id, generation, n, token } => format!("{id}/{generation}/thumbnails/{n}-{token}.jpg"),
+            Self::Poster { id, generation, token } => format!("{id}/{generation}/poster-{token}.jpg"),
         }
     }
 
     /// The media type of the object.
     pub fn content_type(&self) -> &'static str {
         match self {
-            Self::Source { .. } | Self::Packets { .. } | Self::Remux { .. } => {
-                "application/octet-stream"
-            }
-            Self::Media {
-                track: Track::Audio,
-                ..
-            } => "audio/mp4",
+            Self::Source { .. } | Self::Packets { .. } | Self::Remux { .. } => "application/octet-stream",
+            Self::Media { track: Track::Audio, .. } => "audio/mp4",
             Self::Media { .. } => "video/mp4",
             Self::Sheet { .. } | Self::Poster { .. } => "image/jpeg",
         }

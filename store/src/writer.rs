@@ -40,11 +40,7 @@ struct Staged {
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) async fn create(
-        path: String,
-        staging: PathBuf,
-        place: PathBuf,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn create(path: String, staging: PathBuf, place: PathBuf) -> Result<Self, Error> {
         let target = staging.clone();
         let file = blocking(path.clone(), move || {
             if let Some(folder) = target.parent() {
@@ -53,21 +49,9 @@ impl Writer {
             fs::File::create(target)
         });
         let file = Arc::new(file.await?);
-        let staged = Staged {
-            path: staging,
-            kept: false,
-        };
+        let staged = Staged { path: staging, kept: false };
         let gathered = BytesMut::new();
-        Ok(Self {
-            path,
-            staged,
-            place,
-            file,
-            gathered,
-            written_bytes: 0,
-            synced_bytes: 0,
-            syncing: None,
-        })
+        Ok(Self { path, staged, place, file, gathered, written_bytes: 0, synced_bytes: 0, syncing: None })
     }
 
     /// Bytes given so far.
@@ -107,17 +91,12 @@ impl Writer {
     pub async fn finish(mut self) -> Result<u64, Error> {
         self.flush().await?;
         self.join_sync().await?;
-        let (file, from, to) = (
-            Arc::clone(&self.file),
-            self.staged.path.clone(),
-            self.place.clone(),
-        );
+        let (file, from, to) = (Arc::clone(&self.file), self.staged.path.clone(), self.place.clone());
         blocking(self.path.clone(), move || {
             file.sync_all()?;
             fs::rename(&from, &to)?;
             // The rename is durable once its folder is.
-            to.parent()
-                .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+            to.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
         })
         .await?;
         self.staged.kept = true;
@@ -128,9 +107,7 @@ impl Writer {
         let Some(syncing) = self.syncing.take() else {
             return Ok(());
         };
-        let synced = syncing
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        let synced = syncing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         synced.map_err(|error| Error::from_io(self.path.clone(), error))
     }
 }

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use serde_json::Value;
 use vidstream_testkit::{Clip, Encoding};
 
-use crate::server::{Server, alive, until};
+use crate::server::{Server, after, alive, until};
 
 /// How many kills, and of how long a film: a short row in every run, the long one by environment.
 fn size() -> (u32, u32) {
@@ -27,7 +27,7 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
     let mut stored: Vec<(String, u64)> = Vec::new();
     for kill in 0..kills {
         let pause = Duration::from_millis(100 + random.next() % 2_000);
-        tokio::time::sleep(pause).await;
+        after(pause).await;
         if server.video(&id).await["state"] == "ready" {
             break;
         }

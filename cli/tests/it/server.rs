@@ -48,7 +48,7 @@ impl Server {
                 panic!("serve ended with {status}: {}", log_tail(data));
             }
             assert!(Instant::now() < deadline, "serve does not listen: {}", log_tail(data));
-            tokio::time::sleep(LOOK_EVERY).await;
+            after(LOOK_EVERY).await;
         };
         Self { child, url, data: data.to_owned(), http: reqwest::Client::new() }
     }
@@ -76,7 +76,7 @@ impl Server {
                 return video;
             }
             assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.data));
-            tokio::time::sleep(LOOK_EVERY).await;
+            after(LOOK_EVERY).await;
         }
     }
 
@@ -100,6 +100,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A tick after that long: for looking again, and for the random moment of a kill.
+pub(crate) async fn after(length: Duration) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + length, length);
+    ticks.tick().await;
 }
 
 pub(crate) fn children_of(parent: u32) -> Vec<u32> {
@@ -134,7 +140,7 @@ pub(crate) async fn until(what: &str, wait: Duration, test: impl Fn() -> bool) {
     let deadline = Instant::now() + wait;
     while !test() {
         assert!(Instant::now() < deadline, "not {what} within {wait:?}");
-        tokio::time::sleep(LOOK_EVERY).await;
+        after(LOOK_EVERY).await;
     }
 }
 
