@@ -163,7 +163,7 @@ fn warn(context: &Context, text: &str) {
         from_s: Some(timeline.seconds(timeline.ticks(frames.start))),
         to_s: Some(timeline.seconds(timeline.ticks(frames.end))),
     };
-    // The first run is the only one that is surely not published yet, since its track is not finished.
+    // The last run is surely not published yet, since its sound is not finished.
     let run = context.runs.len().saturating_sub(1);
     context.events.send(Event::Warning { run, warning });
 }

@@ -22,7 +22,8 @@ pub(crate) fn black(width: u32, height: u32) -> Result<Picture, Failure> {
         gst_video::VideoTransferFunction::Bt709,
         gst_video::VideoColorPrimaries::Bt709,
     );
-    let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).colorimetry(&colorimetry).build();
+    let info =
+        gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, width, height).colorimetry(&colorimetry).build();
     let info = info.map_err(|error| fault::element("black picture", error))?;
     let mut bytes = vec![GREY_CHROMA; info.size()];
     let luma_bytes = info.offset().get(1).copied().unwrap_or(0);
@@ -65,7 +66,8 @@ pub(crate) fn lay(canvas: &mut Picture, tile: &Picture, (x, y): (u32, u32)) -> R
 /// `decode_error` when the picture cannot be mapped.
 pub(crate) fn contrast(picture: &Picture) -> Result<f64, Failure> {
     let unmapped = || fault::decode("a picture cannot be mapped");
-    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).map_err(|_| unmapped())?;
+    let frame =
+        gst_video::VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).map_err(|_| unmapped())?;
     let stride = stride(frame.plane_stride(), 0)?;
     let width = usize_of(frame.width());
     let luma = frame.plane_data(0).map_err(fault::decode)?;

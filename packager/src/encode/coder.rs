@@ -116,8 +116,8 @@ fn callbacks(
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let taken = taking.lock().unwrap_or_else(PoisonError::into_inner).take(&sample);
-            taken.map(|()| gst::FlowSuccess::Ok).map_err(|failure| {
+            let outcome = taking.lock().unwrap_or_else(PoisonError::into_inner).take(&sample);
+            outcome.map(|()| gst::FlowSuccess::Ok).map_err(|failure| {
                 at_sample.failed(failure);
                 gst::FlowError::Error
             })

@@ -20,12 +20,14 @@ pub(crate) fn encode(picture: &Picture, quality: u32) -> Result<Vec<u8>, Failure
     let caps = picture.info.to_caps().map_err(|error| fault::element("jpegenc", error))?;
     let convert = element::make("videoconvert")?;
     let filter = element::make("capsfilter")?;
-    let wanted = gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::I420).field("colorimetry", JFIF_COLORIMETRY);
+    let wanted =
+        gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::I420).field("colorimetry", JFIF_COLORIMETRY);
     filter.set_property("caps", wanted.build());
     let encoder = element::make("jpegenc")?;
     element::set_if_there(&encoder, "quality", &quality.to_string());
     let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
-    let pipe = Pipe::start(&Feed { caps: &caps, buffers_max: 1, bytes_max: 0 }, &[convert, filter, encoder], sink, |_| {})?;
+    let pipe =
+        Pipe::start(&Feed { caps: &caps, buffers_max: 1, bytes_max: 0 }, &[convert, filter, encoder], sink, |_| {})?;
     let mut buffer = picture.buffer.copy();
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_pts(gst::ClockTime::ZERO);

@@ -51,7 +51,7 @@ impl<P> Picker<P> {
             match self.ahead.take_if(|ahead| ahead.pts_ns <= target_ns) {
                 // A picture that comes late, after one with a greater time, was never to be shown.
                 Some(due) if self.shown.as_ref().is_none_or(|shown| shown.pts_ns <= due.pts_ns) => {
-                    self.shown = Some(due)
+                    self.shown = Some(due);
                 }
                 Some(_) => {}
                 None => break,

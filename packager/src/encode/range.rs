@@ -26,8 +26,10 @@ pub(super) fn limited(picture: Picture) -> Result<Picture, Failure> {
         return Ok(picture);
     }
     let unmapped = || fault::decode("a picture cannot be mapped");
-    let from = gst_video::VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).map_err(|_| unmapped())?;
-    let info = gst_video::VideoInfo::builder(picture.info.format(), picture.info.width(), picture.info.height()).build();
+    let from =
+        gst_video::VideoFrameRef::from_buffer_ref_readable(&picture.buffer, &picture.info).map_err(|_| unmapped())?;
+    let info =
+        gst_video::VideoInfo::builder(picture.info.format(), picture.info.width(), picture.info.height()).build();
     let info = info.map_err(|error| fault::element("limited range", error))?;
     let mut buffer = gst::Buffer::with_size(info.size()).map_err(|error| fault::element("limited range", error))?;
     {

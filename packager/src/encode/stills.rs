@@ -42,8 +42,8 @@ pub(crate) fn decode_each(
             // Wakes the feeder, should it wait for room.
             pipe.stop();
         }
-        let fed = feeding.join().unwrap_or_else(|_| Err(fault::decode("the reader of stored pictures panicked")));
-        taken.and(fed)
+        let pushed = feeding.join().unwrap_or_else(|_| Err(fault::decode("the reader of stored pictures panicked")));
+        taken.and(pushed)
     })
 }
 

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use vidstream_media::{Track, plan::VideoTrack};
 
 use super::{
-    Context,
-    canvas,
+    Context, canvas,
     decode::Picture,
     events::Event,
     fragments::Fragments,

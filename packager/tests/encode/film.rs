@@ -28,7 +28,9 @@ impl Film<'_> {
         let path = dir.join(self.name);
         let size = format!("{}x{}", self.size.0, self.size.1);
         let mut ffmpeg = Command::new("ffmpeg")
-            .args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", self.fps, "-i", "-"])
+            .args([
+                "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", self.fps, "-i", "-",
+            ])
             .args(self.options)
             .arg(&path)
             .stdin(Stdio::piped())
@@ -50,7 +52,8 @@ impl Film<'_> {
     fn picture(&self, number: u32) -> Vec<u8> {
         let (width, height) = self.size;
         let shift = usize::try_from(number).unwrap() * 3;
-        let mut bytes: Vec<u8> = (0..width * height).map(|at| u8::try_from((at % width + at / width + shift) % 200 + 20).unwrap()).collect();
+        let mut bytes: Vec<u8> =
+            (0..width * height).map(|at| u8::try_from((at % width + at / width + shift) % 200 + 20).unwrap()).collect();
         counter::paint(&mut bytes, self.size, width, number);
         bytes.resize(width * height * 3 / 2, 128);
         bytes
@@ -72,7 +75,12 @@ pub(crate) fn counters(path: &Path, size: (u32, u32)) -> Vec<Option<u32>> {
 
 /// Mono samples at 48 kHz that ffmpeg decodes from `path`.
 pub(crate) fn samples(path: &Path) -> Vec<f32> {
-    let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(["-f", "f32le", "-ac", "1", "-ar", "48000", "-"]).output().unwrap();
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-f", "f32le", "-ac", "1", "-ar", "48000", "-"])
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     out.stdout.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }

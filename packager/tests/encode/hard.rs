@@ -36,7 +36,8 @@ fn rotation_is_baked_in() {
 #[test]
 fn interlaced_pictures_keep_their_frames() {
     let dir = Bench::folder();
-    let options = ["-c:v", "mpeg2video", "-q:v", "2", "-g", "15", "-bf", "2", "-flags", "+ildct+ilme", "-vf", "setfield=tff"];
+    let options =
+        ["-c:v", "mpeg2video", "-q:v", "2", "-g", "15", "-bf", "2", "-flags", "+ildct+ilme", "-vf", "setfield=tff"];
     let source = film(dir.path(), "a.ts", &options);
     let mut bench = Bench::with(Bench::folder(), &source, Wanted::default().plan(), 0, true);
     bench.run_all(&[(1, 1), (2, 4)]);
@@ -57,17 +58,83 @@ fn rgb(path: &Path) -> [f64; 3] {
 #[test]
 fn colours_are_the_same_whatever_the_matrix_and_depth() {
     for (name, options) in [
-        ("bt601.mp4", &["-vf", "scale=out_color_matrix=bt601:out_range=limited,format=yuv420p", "-colorspace", "smpte170m", "-color_range", "tv"][..]),
-        ("bt709.mp4", &["-vf", "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p", "-colorspace", "bt709", "-color_range", "tv"]),
-        ("full.mp4", &["-vf", "scale=out_color_matrix=bt709:out_range=full,format=yuv420p", "-colorspace", "bt709", "-color_range", "pc"]),
-        ("full601.mp4", &["-vf", "scale=out_color_matrix=bt601:out_range=full,format=yuvj420p", "-colorspace", "bt470bg", "-color_range", "pc"]),
-        ("ten.mp4", &["-vf", "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p10", "-colorspace", "bt709", "-color_range", "tv"]),
-        ("444.mp4", &["-vf", "scale=out_color_matrix=bt709:out_range=limited,format=yuv444p", "-colorspace", "bt709", "-color_range", "tv"]),
+        (
+            "bt601.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt601:out_range=limited,format=yuv420p",
+                "-colorspace",
+                "smpte170m",
+                "-color_range",
+                "tv",
+            ][..],
+        ),
+        (
+            "bt709.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p",
+                "-colorspace",
+                "bt709",
+                "-color_range",
+                "tv",
+            ],
+        ),
+        (
+            "full.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt709:out_range=full,format=yuv420p",
+                "-colorspace",
+                "bt709",
+                "-color_range",
+                "pc",
+            ],
+        ),
+        (
+            "full601.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt601:out_range=full,format=yuvj420p",
+                "-colorspace",
+                "bt470bg",
+                "-color_range",
+                "pc",
+            ],
+        ),
+        (
+            "ten.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p10",
+                "-colorspace",
+                "bt709",
+                "-color_range",
+                "tv",
+            ],
+        ),
+        (
+            "444.mp4",
+            &[
+                "-vf",
+                "scale=out_color_matrix=bt709:out_range=limited,format=yuv444p",
+                "-colorspace",
+                "bt709",
+                "-color_range",
+                "tv",
+            ],
+        ),
     ] {
         let dir = Bench::folder();
         let path = dir.path().join(name);
         let color = ["-v", "error", "-f", "lavfi", "-i", "color=0xc83264:s=320x180:r=30:d=4,format=rgb24"];
-        let made = Command::new("ffmpeg").args(color).args(options).args(["-c:v", "libx264", "-qp", "8"]).arg(&path).status().unwrap();
+        let made = Command::new("ffmpeg")
+            .args(color)
+            .args(options)
+            .args(["-c:v", "libx264", "-qp", "8"])
+            .arg(&path)
+            .status()
+            .unwrap();
         assert!(made.success());
         let plan = Wanted { frames: 120, ..Wanted::default() }.plan();
         let mut bench = Bench::new(dir, &path, plan);
@@ -81,7 +148,8 @@ fn colours_are_the_same_whatever_the_matrix_and_depth() {
 #[test]
 fn a_size_that_changes_on_the_way_is_scaled_to_the_rung() {
     let dir = Bench::folder();
-    let ts = |name: &str, size, frames, options: &[&str]| Film { size, fps: "30", frames, options, name }.make(dir.path());
+    let ts =
+        |name: &str, size, frames, options: &[&str]| Film { size, fps: "30", frames, options, name }.make(dir.path());
     let first = ts("1.ts", (320, 180), 90, &X264);
     let options = ["-c:v", "libx264", "-preset", "veryfast", "-g", "30", "-output_ts_offset", "3"];
     let second = ts("2.ts", (640, 360), 90, &options);
@@ -158,7 +226,11 @@ fn damaged_sound_is_silent_and_told() {
 fn sound_alone_has_a_grid_too() {
     let dir = Bench::folder();
     let path = dir.path().join("a.m4a");
-    let made = Command::new("ffmpeg").args(["-v", "error", "-f", "lavfi", "-i", "sine=d=9.5", "-c:a", "aac"]).arg(&path).status().unwrap();
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "sine=d=9.5", "-c:a", "aac"])
+        .arg(&path)
+        .status()
+        .unwrap();
     assert!(made.success());
     let plan = Wanted { frames: 285, rungs: &[], channels: 2, ..Wanted::default() }.plan();
     let mut bench = Bench::new(dir, &path, plan);

@@ -59,7 +59,8 @@ impl Bench {
 
     /// The only decoder configuration of a track.
     pub(crate) fn config(&self, track: Track) -> DecoderConfig {
-        let mut found = self.parts.iter().flat_map(|part| &part.configs).filter(|(of, _)| *of == track).map(|(_, config)| config);
+        let mut found =
+            self.parts.iter().flat_map(|part| &part.configs).filter(|(of, _)| *of == track).map(|(_, config)| config);
         let first = found.next().unwrap();
         assert!(found.all(|config| config == first), "configurations of {track} differ");
         first.clone()

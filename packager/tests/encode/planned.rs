@@ -34,11 +34,28 @@ impl Default for Wanted<'_> {
 impl Wanted<'_> {
     pub(crate) fn plan(&self) -> Plan {
         let timeline = Timeline::new(Rational::new(self.fps.0, self.fps.1), self.frames, Config::default());
-        let rungs: Vec<VideoTrack> = self.rungs.iter().map(|&(width, height)| self.video(Track::Rung(u16::try_from(height).unwrap()), width, height, &timeline)).collect();
-        let trick = rungs.first().map(|top| self.video(Track::Trick, (top.width / 4).next_multiple_of(2), (top.height / 4).next_multiple_of(2), &timeline));
+        let rungs: Vec<VideoTrack> = self
+            .rungs
+            .iter()
+            .map(|&(width, height)| self.video(Track::Rung(u16::try_from(height).unwrap()), width, height, &timeline))
+            .collect();
+        let trick = rungs.first().map(|top| {
+            self.video(
+                Track::Trick,
+                (top.width / 4).next_multiple_of(2),
+                (top.height / 4).next_multiple_of(2),
+                &timeline,
+            )
+        });
         let audio = (self.channels > 0).then(|| {
             let knobs = Knobs { target_bps: 128_000, cap_bps: 128_000, ..Knobs::default() };
-            AudioTrack { grid: AAC, channels: self.channels, bitrate_bps: 128_000, language: "und".into(), encoder: encoder("avenc-aac", "aac", &knobs) }
+            AudioTrack {
+                grid: AAC,
+                channels: self.channels,
+                bitrate_bps: 128_000,
+                language: "und".into(),
+                encoder: encoder("avenc-aac", "aac", &knobs),
+            }
         });
         let segments = timeline.segments();
         Plan {
@@ -54,20 +71,47 @@ impl Wanted<'_> {
 
     fn video(&self, track: Track, width: u32, height: u32, timeline: &Timeline) -> VideoTrack {
         let cap_bps = (width * height * 3).max(100_000);
-        let knobs = Knobs { cap_bps, target_bps: cap_bps / 2, gop_frames: timeline.gop_frames, intra: track == Track::Trick, ..Knobs::default() };
-        VideoTrack { track, width, height, cap_bps, target_bps: cap_bps / 2, buffer_ms: 500, encoder: encoder(self.plugin, "h264", &knobs) }
+        let knobs = Knobs {
+            cap_bps,
+            target_bps: cap_bps / 2,
+            gop_frames: timeline.gop_frames,
+            intra: track == Track::Trick,
+            ..Knobs::default()
+        };
+        VideoTrack {
+            track,
+            width,
+            height,
+            cap_bps,
+            target_bps: cap_bps / 2,
+            buffer_ms: 500,
+            encoder: encoder(self.plugin, "h264", &knobs),
+        }
     }
 }
 
 fn encoder(plugin: &str, codec: &str, knobs: &Knobs) -> Encoder {
     let registry = Registry::load(&[]).unwrap();
     let found = registry.get(plugin).unwrap();
-    Encoder { plugin: plugin.into(), version: found.version.clone(), codec: codec.into(), settings: found.settings(knobs) }
+    Encoder {
+        plugin: plugin.into(),
+        version: found.version.clone(),
+        codec: codec.into(),
+        settings: found.settings(knobs),
+    }
 }
 
 /// The job for some segments of a plan.
 pub(crate) fn job(plan: &Plan, first: u64, last: u64) -> EncodeJob {
     let registry = Registry::load(&[]).unwrap();
-    let elements: BTreeMap<String, String> = registry.iter().map(|plugin| (plugin.name.clone(), plugin.element.clone())).collect();
-    EncodeJob { plan: plan.clone(), segments: Segments { first, last }, filler: false, threads: 1, publish_every: None, elements }
+    let elements: BTreeMap<String, String> =
+        registry.iter().map(|plugin| (plugin.name.clone(), plugin.element.clone())).collect();
+    EncodeJob {
+        plan: plan.clone(),
+        segments: Segments { first, last },
+        filler: false,
+        threads: 1,
+        publish_every: None,
+        elements,
+    }
 }

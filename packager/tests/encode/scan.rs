@@ -47,7 +47,8 @@ pub(crate) fn scan(path: &Path) -> Scanned {
     parse.connect_pad_added(move |_, pad| take(pad, &bin.upgrade().unwrap(), &streams, in_band));
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();
-    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    let end =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
     pipeline.set_state(gst::State::Null).unwrap();
     let (streams, remux) = std::mem::take(&mut *found.lock().unwrap());
@@ -65,7 +66,8 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found, in_band: bool) 
     let found = Arc::clone(found);
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().unwrap();
-        let (buffer, segment) = (sample.buffer().unwrap(), sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap());
+        let (buffer, segment) =
+            (sample.buffer().unwrap(), sample.segment().unwrap().downcast_ref::<gst::ClockTime>().unwrap());
         let signed = |time: gst::Signed<gst::ClockTime>| match time {
             gst::Signed::Positive(time) => i64::try_from(time.nseconds()).unwrap(),
             gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).unwrap(),
@@ -91,7 +93,9 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found, in_band: bool) 
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let is_h264 = caps.structure(0).unwrap().name() == "video/x-h264";
     if is_h264 && in_band {
-        sink.set_caps(Some(&gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build()));
+        sink.set_caps(Some(
+            &gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build(),
+        ));
     }
     let parse = gst::ElementFactory::make(if is_h264 { "h264parse" } else { "identity" }).build().unwrap();
     pipeline.add_many([&parse, sink.upcast_ref()]).unwrap();
@@ -109,7 +113,13 @@ impl Scanned {
     }
 
     /// The packet file for a grid.
-    pub(crate) fn packet_file(&self, timeline: &Timeline, audio: Option<AudioGrid>, rotation: u16, interlaced: bool) -> Vec<u8> {
+    pub(crate) fn packet_file(
+        &self,
+        timeline: &Timeline,
+        audio: Option<AudioGrid>,
+        rotation: u16,
+        interlaced: bool,
+    ) -> Vec<u8> {
         let t0_ns = self.t0_ns();
         let video: &[Packet] = self.video.as_ref().map_or(&[], |stream| &stream.packets);
         let audio_packets: &[Packet] = self.audio.as_ref().map_or(&[], |stream| &stream.packets);

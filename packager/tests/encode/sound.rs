@@ -8,7 +8,6 @@ use crate::{
     film::{self, Film},
     outcome::Bench,
     planned::Wanted,
-    scan,
 };
 
 /// Clicks lie this many samples apart, the first at half of it: not on any segment's or frame's edge.
@@ -38,10 +37,15 @@ fn clicks(rate: u32) -> String {
 
 /// Where the loudest sample of each click is.
 fn peaks(samples: &[f32]) -> Vec<usize> {
-    samples.chunks(CLICK_EVERY).filter(|chunk| chunk.len() == CLICK_EVERY).enumerate().map(|(n, chunk)| {
-        let loudest = chunk.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0;
-        n * CLICK_EVERY + loudest
-    }).collect()
+    samples
+        .chunks(CLICK_EVERY)
+        .filter(|chunk| chunk.len() == CLICK_EVERY)
+        .enumerate()
+        .map(|(n, chunk)| {
+            let loudest = chunk.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0;
+            n * CLICK_EVERY + loudest
+        })
+        .collect()
 }
 
 /// How far each click is from where it belongs, in samples of 48 kHz.
@@ -84,7 +88,8 @@ fn sound_that_begins_late_and_ends_early_is_silent_there() {
     let source = film(dir.path(), "a.mkv", 48_000, "0.5*sin(2*PI*440*t)", &options);
     let made = bench(&source, 1, &[(1, 1), (2, 2), (3, 3), (4, 4)]);
     let samples = film::samples(&made.file(Track::Audio));
-    let loud: Vec<usize> = samples.iter().enumerate().filter(|(_, sample)| sample.abs() > 0.1).map(|(at, _)| at).collect();
+    let loud: Vec<usize> =
+        samples.iter().enumerate().filter(|(_, sample)| sample.abs() > 0.1).map(|(at, _)| at).collect();
     let (first, last) = (*loud.first().unwrap(), *loud.last().unwrap());
     assert!(first.abs_diff(60_000) < 96, "{first}");
     assert!(last.abs_diff(348_000) < 1100, "{last}");

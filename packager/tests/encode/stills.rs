@@ -45,7 +45,12 @@ fn pictures(bench: &Bench, track: Track) -> Vec<Picture> {
 /// The luma that ffmpeg decodes from an image, in limited range.
 fn luma(path: &Path, (width, height): (usize, usize)) -> Vec<u8> {
     let filter = "scale=in_range=full:out_range=limited,format=gray";
-    let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(["-vf", filter, "-f", "rawvideo", "-"]).output().unwrap();
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-vf", filter, "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(out.stdout.len(), width * height);
     out.stdout
@@ -67,7 +72,8 @@ fn a_sheet_shows_every_trick_picture_in_its_tile() {
     let pixels = luma(&path, (width, height));
     let tile = |n: usize| {
         let (left, top) = (n % 3 * 160, n / 3 * 90);
-        let rows: Vec<u8> = (top..top + 90).flat_map(|row| &pixels[row * width + left..row * width + left + 160]).copied().collect();
+        let rows: Vec<u8> =
+            (top..top + 90).flat_map(|row| &pixels[row * width + left..row * width + left + 160]).copied().collect();
         counter::read(&rows, (160, 90), 160)
     };
     let expected: Vec<Option<u32>> = (0..12).map(|n| (n < 10 && n != 4).then_some(n * 30)).collect();

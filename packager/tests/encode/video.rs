@@ -26,7 +26,11 @@ fn shown(source: &Scanned, plan: &Plan, runs: &[(u64, u64)]) -> Vec<u32> {
     bench.verify();
     assert_eq!(bench.warnings(), Vec::<&_>::new());
     let counters = bench.counters(RUNG);
-    counters.iter().enumerate().map(|(frame, counter)| counter.unwrap_or_else(|| panic!("frame {frame} has no counter"))).collect()
+    counters
+        .iter()
+        .enumerate()
+        .map(|(frame, counter)| counter.unwrap_or_else(|| panic!("frame {frame} has no counter")))
+        .collect()
 }
 
 /// Every chunking of the source shows these numbers.
@@ -37,7 +41,13 @@ fn shows(source: &Scanned, wanted: &Wanted<'_>, expected: &[u32]) {
     let one_by_one: Vec<(u64, u64)> = (1..=last).map(|n| (n, n)).collect();
     for runs in [&[(1, last)][..], &one_by_one, &[(1, 2), (3, last)]] {
         let found = shown(source, &plan, runs);
-        let wrong: Vec<(usize, u32, u32)> = found.iter().zip(expected).enumerate().filter(|(_, (a, b))| a != b).map(|(n, (&a, &b))| (n, a, b)).collect();
+        let wrong: Vec<(usize, u32, u32)> = found
+            .iter()
+            .zip(expected)
+            .enumerate()
+            .filter(|(_, (a, b))| a != b)
+            .map(|(n, (&a, &b))| (n, a, b))
+            .collect();
         assert_eq!((found.len(), wrong), (expected.len(), Vec::new()), "{runs:?}: (frame, shown, expected)");
     }
 }
@@ -56,7 +66,16 @@ fn closed_gops_with_b_frames() {
 #[test]
 fn open_gops() {
     let dir = Bench::folder();
-    let open = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-x264-params", "open-gop=1:keyint=40:min-keyint=40:scenecut=0"];
+    let open = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-bf",
+        "3",
+        "-x264-params",
+        "open-gop=1:keyint=40:min-keyint=40:scenecut=0",
+    ];
     for name in ["a.mp4", "a.mkv", "a.ts"] {
         shows(&film(dir.path(), name, &open), &Wanted::default(), &all());
     }
@@ -74,8 +93,16 @@ fn other_codecs() {
     let dir = Bench::folder();
     let hevc = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=45:open-gop=1"];
     shows(&film(dir.path(), "hevc.mp4", &hevc), &Wanted::default(), &all());
-    shows(&film(dir.path(), "vp9.webm", &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "70"]), &Wanted::default(), &all());
-    shows(&film(dir.path(), "mpeg2.ts", &["-c:v", "mpeg2video", "-g", "15", "-bf", "2", "-q:v", "3"]), &Wanted::default(), &all());
+    shows(
+        &film(dir.path(), "vp9.webm", &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "70"]),
+        &Wanted::default(),
+        &all(),
+    );
+    shows(
+        &film(dir.path(), "mpeg2.ts", &["-c:v", "mpeg2video", "-g", "15", "-bf", "2", "-q:v", "3"]),
+        &Wanted::default(),
+        &all(),
+    );
 }
 
 #[test]
@@ -83,12 +110,31 @@ fn uneven_times_show_the_latest_picture_at_mid_frame() {
     let dir = Bench::folder();
     // Pictures 0..=99 at 30 fps, then a hole of two seconds, then the rest at 20 fps.
     let setpts = "setpts='if(lt(N,100),N/30,(N-100)/20+100/30+2)/TB'";
-    let options = ["-vf", setpts, "-fps_mode", "passthrough", "-enc_time_base", "1:6000", "-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-bf", "2", "-frames:v", "200"];
+    let options = [
+        "-vf",
+        setpts,
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base",
+        "1:6000",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-g",
+        "50",
+        "-bf",
+        "2",
+        "-frames:v",
+        "200",
+    ];
     let source = film(dir.path(), "a.mkv", &options);
     let exact = |n: u32| if n < 100 { f64::from(n) / 30.0 } else { f64::from(n - 100) / 20.0 + 100.0 / 30.0 + 2.0 };
     // Matroska keeps whole milliseconds.
     let time = |n: u32| (exact(n) * 1000.0).round() / 1000.0;
-    let expected: Vec<u32> = (0..300).map(|frame| (0..200).rev().find(|&n| time(n) <= (f64::from(frame) + 0.5) / 30.0).unwrap_or(0)).collect();
+    let expected: Vec<u32> = (0..300)
+        .map(|frame| (0..200).rev().find(|&n| time(n) <= (f64::from(frame) + 0.5) / 30.0).unwrap_or(0))
+        .collect();
     shows(&source, &Wanted::default(), &expected);
 }
 

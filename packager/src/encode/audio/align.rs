@@ -110,7 +110,8 @@ impl Aligner {
         let unsure = if told.len() < SURE_BLOCKS_MIN { 0 } else { UNSURE_BLOCKS };
         let Some(&first) = told.get(unsure) else { return self.next };
         let near = told.iter().skip(unsure).take_while(|&&place| (place - first).abs() <= deviation_max);
-        let (lowest, highest) = near.fold((first, first), |(lowest, highest), &place| (lowest.min(place), highest.max(place)));
+        let (lowest, highest) =
+            near.fold((first, first), |(lowest, highest), &place| (lowest.min(place), highest.max(place)));
         (lowest + highest + PARTS).div_euclid(2 * PARTS)
     }
 
