@@ -72,8 +72,12 @@ async fn two_processes_share_the_work() {
     fixture::work(&catalog, &first).await.unwrap();
     let mut mine = 1;
     let mut other = start(&place, "work");
-    while started(&catalog, &videos, "other").await == 0 {
-        assert!(other.try_wait().unwrap().is_none_or(|status| status.success()));
+    loop {
+        let over = other.try_wait().unwrap().is_some();
+        if started(&catalog, &videos, "other").await > 0 {
+            break;
+        }
+        assert!(!over, "the other process ended and did nothing");
     }
     while other.try_wait().unwrap().is_none() {
         if let Some(claim) = fixture::claim_any(&catalog).await {

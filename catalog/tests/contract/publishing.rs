@@ -178,6 +178,9 @@ pub async fn unusable_chunks_are_queued_again_once(place: &impl Adapter) {
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let finalize = work_until_finalize(&catalog).await;
     let percent = video(&catalog, id).await.progress.percent;
+    // This one looks before and after, and not in between.
+    let other = open(place).await;
+    assert_eq!(other.snapshot(id).await.unwrap().unwrap().presentation.unwrap().chunks.len(), 4);
     let requeued = catalog.requeue_chunks(&finalize, vec![1, 4, 5]).await.unwrap();
     assert_eq!((requeued.accepted, requeued.refused), (vec![1, 4], vec![5]));
     assert!(matches!(catalog.finish_finalize(&finalize, Finalized::default()).await, Err(Error::Stale)));
@@ -192,8 +195,10 @@ pub async fn unusable_chunks_are_queued_again_once(place: &impl Adapter) {
     assert_eq!((refused.accepted, refused.refused), (vec![], vec![1, 4]));
     catalog.finish_finalize(&again, Finalized::default()).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Ready);
-    let stored = catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
-    assert!(stored.chunks[&1].token > finalize.token && stored.chunks[&2].token < finalize.token);
+    for reader in [&catalog, &other] {
+        let stored = reader.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
+        assert!(stored.chunks[&1].token > finalize.token && stored.chunks[&2].token < finalize.token);
+    }
 }
 
 async fn work_until_finalize(catalog: &vidstream_catalog::Catalog) -> vidstream_catalog::Claim {
