@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh test
 scripts/web.sh
 cargo build --profile ci --locked --quiet -p vidstream -p vidstream-testkit
-(cd players && npm ci --no-audit --no-fund --loglevel=error && VIDSTREAM_BIN_DIR=$PWD/../target/ci node bench/playable.mjs "$@")
+(cd players && npm ci --no-audit --no-fund --loglevel=error && node bench/playable.mjs "$@")

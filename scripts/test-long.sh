@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh test
 export PROPTEST_CASES=${PROPTEST_CASES:-5000}
 cargo test --profile ci --locked -p vidstream-media -p vidstream-catalog -p vidstream-origin
-VIDSTREAM_TEST_KILLS=20 VIDSTREAM_TEST_KILL_FILM_S=180 cargo test --profile ci --locked -p vidstream recovery -- --nocapture
+TEST_KILLS=20 TEST_KILL_FILM_S=180 cargo test --profile ci --locked -p vidstream recovery -- --nocapture

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 readonly budget_s=$((45 * 60)) kill_after_s=20
 readonly all=(install npm web compile check rust page players)
-export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit VIDSTREAM_BIN_DIR=$PWD/target/ci
+export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit
 
 run_stage() {
   case $1 in

@@ -1,6 +1,6 @@
 //! The command line, whose help texts teach.
 
-use std::path::PathBuf;
+use std::{fmt::Write as _, path::PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
 
@@ -111,7 +111,8 @@ fn settings_help() -> String {
     let mut help = String::from("Settings (file key; as a variable catalog.url is VIDSTREAM_CATALOG_URL):\n");
     for key in vidstream_config::KEYS {
         let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
-        help.push_str(&format!("  {:<20} {}{default}\n", key.name, key.help));
+        // Writing to a string cannot fail.
+        let _ = writeln!(help, "  {:<20} {}{default}", key.name, key.help);
     }
     help
 }

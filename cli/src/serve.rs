@@ -65,7 +65,7 @@ fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>
     let config = settings::load(common)?;
     logging::start(common.log_json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
-    let served = runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let server = Server::open(config).await?;
         let signals = tokio::spawn(until_signalled(server.stop.clone()));
         let stop = server.stop.clone();
@@ -74,7 +74,7 @@ fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>
             tokio::time::sleep(STOP_WAIT_MAX).await;
         };
         tokio::select! {
-            served = serve(&server) => served?,
+            ended = serve(&server) => ended?,
             () = overdue => tracing::warn!("not everything has ended in time"),
         }
         signals.abort();
@@ -82,7 +82,7 @@ fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>
     });
     // A blocked file operation must not keep an ended server alive.
     runtime.shutdown_background();
-    served.map(|()| Code::Done)
+    outcome.map(|()| Code::Done)
 }
 
 // === impl Server ===

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 export const run = promisify(execFile);
-const profile = process.env.VIDSTREAM_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
+const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
 const STOP_WAIT_MS = 10_000;
 
 // Resolves with the first value that `probe` gives, asking every 20 ms.

@@ -10,7 +10,7 @@ use crate::server::{Server, after, alive, until};
 /// How many kills, and of how long a film: a short row in every run, the long one by environment.
 fn size() -> (u32, u32) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    (number("VIDSTREAM_TEST_KILLS").unwrap_or(6), number("VIDSTREAM_TEST_KILL_FILM_S").unwrap_or(45))
+    (number("TEST_KILLS").unwrap_or(6), number("TEST_KILL_FILM_S").unwrap_or(45))
 }
 
 #[tokio::test]
