@@ -22,10 +22,13 @@ use crate::protocol::{Failure, Input, Warning};
 mod collect;
 mod feed;
 mod graph;
+mod headers;
 mod order;
+mod stream;
 
-use collect::{Collected, Collector, Kind, StreamState};
-use feed::Activity;
+use collect::{Collected, Collector};
+use feed::{Activity, Feed};
+use stream::{Kind, StreamState};
 
 /// A demuxer that neither takes nor gives anything for this long hangs.
 const STALL: Duration = Duration::from_secs(20);
@@ -44,19 +47,37 @@ enum Ended {
     NotMedia(String),
 }
 
-/// Scans a file of any other container.
+/// Scans a file of any other container, while it uploads.
 ///
 /// # Errors
 /// See [`super::run`].
 pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
+    pass(source, Feed::Stream)
+}
+
+/// Scans a complete file whose demuxer jumps: MP4 with a codec that only GStreamer's demuxer maps.
+///
+/// # Errors
+/// See [`super::run`].
+pub(super) fn scan_complete(source: &Source) -> Result<Scanned, Failure> {
+    let bytes = source.end()?;
+    pass(source, Feed::Jumping { bytes })
+}
+
+/// One pass over the file.
+fn pass(source: &Source, how: Feed) -> Result<Scanned, Failure> {
     let collector = Collector::new(source.io().clone());
     let activity = Arc::new(Activity::default());
     let pipeline = gst::Pipeline::new();
     let stop = Stop(pipeline.clone());
     let appsrc = graph::build(&pipeline, &collector)?;
-    pipeline.set_state(gst::State::Playing).map_err(fault::element)?;
     let (verdict, failed) = mpsc::sync_channel(1);
-    feed::spawn(source.clone(), appsrc, Arc::clone(&activity), verdict)?;
+    let feeder = feed::Feeder { source: source.clone(), to: appsrc, activity: Arc::clone(&activity), verdict };
+    feeder.prepare(how);
+    pipeline.set_state(gst::State::Playing).map_err(fault::element)?;
+    if matches!(how, Feed::Stream) {
+        feeder.spawn()?;
+    }
     let ended = wait(&pipeline, &activity, &collector)?;
     drop(stop);
     if let Ok(failure) = failed.try_recv() {

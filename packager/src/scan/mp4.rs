@@ -6,7 +6,7 @@ use vidstream_media::source::{
 };
 
 use super::{
-    Scanned, Stream, VideoStream,
+    Scanned, Stream, VideoStream, demux,
     fault::{self, SIDE_MAX},
     picture::{self, Candidate, First},
     source::Source,
@@ -33,6 +33,9 @@ pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
     let bytes = source.end()?;
     let Walk { movie, quicktime, first, .. } = walk;
     let movie = movie.ok_or_else(fault::missing_index)?;
+    if video_track(&movie.tracks).is_some_and(|track| track.codec.caps.is_none()) {
+        return demux::scan_complete(source);
+    }
     finish(source, movie, bytes, Seen { quicktime, first })
 }
 
@@ -132,7 +135,7 @@ impl Walk<'_> {
         }
         let Some(track) = self.movie.as_ref().and_then(|movie| video_track(&movie.tracks)) else { return Ok(()) };
         // An index at the end says nothing that could not wait, but then the file is complete anyway.
-        if track.packets.len() > packets_min {
+        if track.packets.len() > packets_min && track.codec.caps.is_some() {
             self.first = first_picture(self.source, track)?;
         }
         Ok(())

@@ -9,6 +9,7 @@
 )]
 
 mod bad;
+mod decode;
 mod film;
 mod mp4;
 mod others;

@@ -84,6 +84,23 @@ fn codecs_of_all_kinds_are_mapped() {
 }
 
 #[test]
+fn codecs_that_only_the_demuxer_knows_are_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, codecs) in [
+        ("svq.mov", "-c:v svq1 -g 25 -c:a aac"),
+        ("rle.mov", "-c:v qtrle -pix_fmt rgb24 -t 2 -c:a pcm_s16le"),
+        ("first.mov", "-c:v svq1 -g 25 -c:a aac -movflags +faststart"),
+    ] {
+        let path = film(dir.path(), name, "25", codecs);
+        let probed = probe(&path).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
+        assert!(probed.index.remuxed, "{name}");
+        assert_eq!(probed.video.len(), film::packets(&path, "v:0").len(), "{name}");
+        assert_eq!(probed.report.plan.timeline.frames, probed.video.len() as u64, "{name}");
+        assert!(!probed.audio.is_empty());
+    }
+}
+
+#[test]
 fn edits_shift_and_cut_the_presentation() {
     let dir = tempfile::tempdir().unwrap();
     let whole = film(dir.path(), "whole.mp4", "25", "-c:v libx264 -bf 2 -g 50 -c:a aac");

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
-use vidstream_media::source::{Packet, mp4::PACKETS_MAX};
+use vidstream_media::source::mp4::PACKETS_MAX;
 
-use super::{Stream, caps, lock, order::Order, times::Raw};
+use super::{
+    lock,
+    stream::{Kind, StreamState, Timing},
+    times::Raw,
+};
 use crate::{
     child::ChildIo,
-    encode::autoplug,
     protocol::{Failure, Output, OutputId},
     scan::fault,
 };
@@ -17,24 +20,6 @@ use crate::{
 pub(super) const STREAMS_MAX: usize = 64;
 /// Bytes of the copy that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
-
-/// What a stream carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Video,
-    Audio,
-}
-
-/// How much a container tells of presentation times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timing {
-    /// Of every picture.
-    Full,
-    /// Of some pictures.
-    Partial,
-    /// Only when to decode.
-    None,
-}
 
 /// Shared by the probes of all streams.
 #[derive(Clone)]
@@ -56,36 +41,10 @@ struct Copy {
     bytes: u64,
 }
 
-/// One stream.
-pub(super) struct StreamState {
-    pub(super) kind: Kind,
-    /// Caps of its packets; those of the demuxer until the first packet comes.
-    caps: gst::Caps,
-    settled: bool,
-    pub(super) caps_changes: u32,
-    chosen: bool,
-    timing: Timing,
-    order: Order,
-    pub(super) packets: Vec<Raw>,
-    pub(super) language: Option<String>,
-}
-
 /// The end of the collection.
 pub(super) struct Collected {
     pub(super) container: String,
     pub(super) streams: Vec<StreamState>,
-}
-
-// === impl Timing ===
-
-impl Timing {
-    fn of(container: &str) -> Self {
-        match container {
-            "avi" => Self::None,
-            "mpegps" | "mpegts" => Self::Partial,
-            _ => Self::Full,
-        }
-    }
 }
 
 // === impl Collector ===
@@ -198,15 +157,28 @@ impl Collector {
             return Err(fault::malformed("a stream has too many packets"));
         }
         let Ok(data) = buffer.map_readable() else { return Ok(()) };
-        let Ok(bytes) = u32::try_from(data.len()) else { return Ok(()) };
-        let header =
-            buffer.flags().contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() && buffer.dts().is_none();
-        if bytes == 0 || header {
+        let timeless = buffer.pts().is_none() && buffer.dts().is_none();
+        // Headers of sound are in the caps too, and not all are marked; sync pictures carry the mark as well.
+        let marked = buffer.flags().contains(gst::BufferFlags::HEADER);
+        let header = match stream.kind {
+            Kind::Video => marked && timeless,
+            Kind::Audio => marked || timeless && stream.packets.is_empty(),
+        };
+        if data.is_empty() || header {
             return Ok(());
         }
         let offset = copy.bytes;
-        copy.append(&data)?;
         let raw = stream.raw(buffer, &data);
+        match stream.headers.missing(&data, raw.sync) {
+            Some((place, sets)) => {
+                let (before, after) = data.split_at_checked(place).unwrap_or((&data, &[]));
+                for part in [before, &sets, after] {
+                    copy.append(part)?;
+                }
+            }
+            None => copy.append(&data)?,
+        }
+        let bytes = u32::try_from(copy.bytes - offset).map_err(fault::malformed)?;
         stream.packets.push(Raw { offset, bytes, ..raw });
         Ok(())
     }
@@ -257,86 +229,6 @@ impl Copy {
     }
 }
 
-// === impl StreamState ===
-
-impl StreamState {
-    fn new(kind: Kind, found: gst::Caps, timing: Timing) -> Self {
-        Self {
-            kind,
-            order: if timing == Timing::Full { Order::Unknown } else { Order::new(&found) },
-            timing,
-            caps: found,
-            settled: false,
-            caps_changes: 0,
-            chosen: false,
-            packets: Vec::new(),
-            language: None,
-        }
-    }
-
-    /// Takes the first caps; a stream is chosen if none of its kind is and a decoder takes it.
-    fn set_caps(&mut self, found: &gst::CapsRef, free: bool) {
-        if self.settled {
-            if self.chosen && self.caps.as_ref() != found {
-                self.caps_changes += 1;
-            }
-            return;
-        }
-        self.settled = true;
-        self.caps = found.to_owned();
-        self.chosen = free && autoplug::decoder_chain(&self.caps).is_ok();
-    }
-
-    /// A packet without its place in the copy.
-    fn raw(&mut self, buffer: &gst::BufferRef, data: &[u8]) -> Raw {
-        let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) || self.kind == Kind::Audio;
-        let mut pts_ns = buffer.pts().and_then(nanoseconds);
-        let mut dts_ns = buffer.dts().and_then(nanoseconds);
-        if self.timing == Timing::None
-            && self.kind == Kind::Audio
-            && !self.packets.is_empty()
-            && buffer.duration().is_some()
-        {
-            // Sound without times of its own has no holes; what the demuxer counts is off by its look-ahead.
-            (pts_ns, dts_ns) = (None, None);
-        }
-        Raw {
-            offset: 0,
-            bytes: 0,
-            sync,
-            pts_ns,
-            dts_ns,
-            duration_ns: buffer.duration().map(gst::ClockTime::nseconds),
-            display: self.order.next(data),
-        }
-    }
-
-    /// Short name of its codec.
-    pub(super) fn codec(&self) -> String {
-        caps::codec_name(&self.caps)
-    }
-
-    /// Channels and samples per second.
-    pub(super) fn sound(&self) -> (u32, u32) {
-        caps::sound(&self.caps)
-    }
-
-    /// The stream with its packets timed.
-    pub(super) fn into_stream(self, timed: fn(&[Raw]) -> Vec<Packet>) -> Stream {
-        let (channels, sample_rate) = self.sound();
-        Stream {
-            codec: self.codec(),
-            caps: self.caps.to_string(),
-            packets: timed(&self.packets),
-            start_ns: i64::MIN,
-            end_ns: None,
-            language: self.language,
-            channels,
-            sample_rate,
-        }
-    }
-}
-
 // === impl Collected ===
 
 impl Collected {
@@ -344,10 +236,4 @@ impl Collected {
     pub(super) fn packets(&self) -> usize {
         self.streams.iter().map(|stream| stream.packets.len()).sum()
     }
-}
-
-/// A buffer's own time. Segments are left aside: some demuxers start a second one when a stream turns
-/// out to begin earlier, and then the same picture would have two running times.
-fn nanoseconds(time: gst::ClockTime) -> Option<i64> {
-    i64::try_from(time.nseconds()).ok()
 }

@@ -2,10 +2,7 @@
 
 use gst::prelude::*;
 
-use super::{
-    Collector, caps,
-    collect::{Kind, STREAMS_MAX},
-};
+use super::{Collector, caps, collect::STREAMS_MAX, stream::Kind};
 use crate::{protocol::Failure, scan::fault};
 
 /// Bytes that wait between the reader and the demuxer.

@@ -1,0 +1,162 @@
+//! Parameter sets before every sync picture of a byte stream, so that decoding can start at any of them.
+//!
+//! Parsers put them before IDR pictures only; an open GOP begins with another I-picture.
+
+/// Parameter sets kept, and bytes of them; a stream that sends more is damaged.
+const SETS_MAX: usize = 64;
+const SETS_BYTES_MAX: usize = 64 << 10;
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// The last parameter sets of a stream.
+#[derive(Debug)]
+pub(super) struct Headers {
+    syntax: Syntax,
+    sets: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syntax {
+    /// No byte stream with parameter sets.
+    Other,
+    H264,
+    H265,
+}
+
+/// What a NAL unit is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Delimiter,
+    /// The set that the others refer to or belong to: it begins a new group.
+    SequenceSet,
+    OtherSet,
+    Picture,
+    Other,
+}
+
+// === impl Headers ===
+
+impl Headers {
+    /// For a stream with these caps.
+    pub(super) fn new(caps: &gst::CapsRef) -> Self {
+        let syntax = match caps.structure(0).map(|structure| structure.name().as_str()) {
+            Some("video/x-h264") => Syntax::H264,
+            Some("video/x-h265") => Syntax::H265,
+            _ => Syntax::Other,
+        };
+        Self { syntax, sets: Vec::new() }
+    }
+
+    /// What has to be put into this packet, and where, so that a decoder can start with it.
+    pub(super) fn missing(&mut self, data: &[u8], sync: bool) -> Option<(usize, Vec<u8>)> {
+        if self.syntax == Syntax::Other {
+            return None;
+        }
+        let (mut place, mut group) = (0, Vec::new());
+        let mut complete = false;
+        for (start, unit) in units(data) {
+            match self.syntax.kind(unit) {
+                Unit::Delimiter => place = start + unit.len(),
+                Unit::SequenceSet => complete = true,
+                Unit::Picture => break,
+                Unit::OtherSet | Unit::Other => {}
+            }
+            if matches!(self.syntax.kind(unit), Unit::SequenceSet | Unit::OtherSet) {
+                group.push(unit);
+            }
+        }
+        self.remember(&group, complete);
+        if complete || !sync || self.sets.is_empty() {
+            return None;
+        }
+        let bytes = self.sets.iter().flat_map(|set| START_CODE.iter().chain(set)).copied().collect();
+        Some((place, bytes))
+    }
+
+    fn remember(&mut self, group: &[&[u8]], complete: bool) {
+        if complete {
+            self.sets.clear();
+        }
+        for set in group {
+            let bytes: usize = self.sets.iter().map(Vec::len).sum();
+            let known = self.sets.iter().any(|held| held == set);
+            if !known && self.sets.len() < SETS_MAX && bytes + set.len() <= SETS_BYTES_MAX {
+                self.sets.push(set.to_vec());
+            }
+        }
+    }
+}
+
+// === impl Syntax ===
+
+impl Syntax {
+    /// NAL unit types of ITU-T H.264 table 7-1 and H.265 table 7-1.
+    fn kind(self, unit: &[u8]) -> Unit {
+        let Some(&first) = unit.first() else { return Unit::Other };
+        match (self, first & 0x1f, (first >> 1) & 0x3f) {
+            (Self::H264, 9, _) | (Self::H265, _, 35) => Unit::Delimiter,
+            (Self::H264, 7, _) | (Self::H265, _, 33) => Unit::SequenceSet,
+            (Self::H264, 8 | 13, _) | (Self::H265, _, 32 | 34) => Unit::OtherSet,
+            (Self::H264, 1..=5, _) | (Self::H265, _, 0..=31) => Unit::Picture,
+            _ => Unit::Other,
+        }
+    }
+}
+
+/// NAL units with the place of each, without the zeros that belong to the next start code.
+fn units(data: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut from = start_code(data, 0);
+    std::iter::from_fn(move || {
+        let start = from?;
+        from = start_code(data, start);
+        let end = from.map_or(data.len(), |next| next - 3);
+        let unit = data.get(start..end)?;
+        let zeros = if from.is_some() { unit.iter().rev().take_while(|byte| **byte == 0).count() } else { 0 };
+        Some((start, unit.get(..unit.len() - zeros)?))
+    })
+}
+
+/// The place behind the next start code `00 00 01`.
+fn start_code(data: &[u8], from: usize) -> Option<usize> {
+    let rest = data.get(from..)?;
+    rest.windows(3).position(|three| three == [0, 0, 1]).map(|at| from + at + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(units: &[&[u8]]) -> Vec<u8> {
+        units.iter().flat_map(|unit| START_CODE.iter().chain(*unit)).copied().collect()
+    }
+
+    #[test]
+    fn sync_pictures_without_sets_get_the_last_ones() {
+        let mut headers = Headers { syntax: Syntax::H264, sets: Vec::new() };
+        let (sets, delimiter): ([&[u8]; 2], &[u8]) = ([&[0x67, 1, 2], &[0x68, 3]], &[0x09, 0xf0]);
+        let idr = stream(&[delimiter, sets[0], sets[1], &[0x65, 9, 9]]);
+        assert_eq!(headers.missing(&idr, true), None);
+        assert_eq!(headers.missing(&stream(&[delimiter, &[0x41, 9]]), false), None);
+        let intra = stream(&[delimiter, &[0x06, 5], &[0x41, 9, 9]]);
+        let (place, bytes) = headers.missing(&intra, true).unwrap();
+        assert_eq!((place, bytes), (6, stream(&sets)));
+        // A new sequence set replaces the old group.
+        assert_eq!(headers.missing(&stream(&[&[0x67, 7], &[0x65, 1]]), true), None);
+        assert_eq!(headers.missing(&intra, true).unwrap().1, stream(&[&[0x67, 7]]));
+    }
+
+    #[test]
+    fn sets_of_h265_are_known_too() {
+        let mut headers = Headers { syntax: Syntax::H265, sets: Vec::new() };
+        let sets: [&[u8]; 3] = [&[0x40, 1, 7], &[0x42, 1, 7], &[0x44, 1, 7]];
+        assert_eq!(headers.missing(&stream(&[sets[0], sets[1], sets[2], &[0x26, 1, 9]]), true), None);
+        assert_eq!(headers.missing(&stream(&[&[0x2a, 1, 9]]), true), Some((0, stream(&sets))));
+    }
+
+    #[test]
+    fn damaged_packets_are_left_alone() {
+        let mut headers = Headers { syntax: Syntax::H264, sets: Vec::new() };
+        for data in [&[][..], &[0, 0, 1], &[0, 0, 0, 0, 1, 0, 0, 1], &[1, 2, 3]] {
+            assert_eq!(headers.missing(data, true), None);
+        }
+    }
+}
