@@ -90,7 +90,14 @@ mod tests {
             assert_eq!(id.to_string().len(), 30);
             assert_eq!(id.to_string().parse::<VideoId>().unwrap(), id);
         }
-        for bad in ["", "vid_", "vid_0", "vid_zzzzzzzzzzzzzzzzzzzzzzzzzz", "vid_0000000000000000000000000I", "../0000000000000000000000000000"] {
+        for bad in [
+            "",
+            "vid_",
+            "vid_0",
+            "vid_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "vid_0000000000000000000000000I",
+            "../0000000000000000000000000000",
+        ] {
             assert!(bad.parse::<VideoId>().is_err(), "{bad}");
         }
     }

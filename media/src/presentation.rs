@@ -105,7 +105,8 @@ impl Presentation {
     /// Whether the first segment of every track is stored, so that a player can start.
     pub fn playable(&self) -> bool {
         let tracks = self.plan.tracks();
-        !tracks.is_empty() && tracks.iter().all(|&track| self.stored(track, 1).is_some() && self.configs.contains_key(&track))
+        !tracks.is_empty()
+            && tracks.iter().all(|&track| self.stored(track, 1).is_some() && self.configs.contains_key(&track))
     }
 
     /// Whether every planned segment is stored.

@@ -150,7 +150,11 @@ impl Timeline {
     pub fn segment_of_frame(&self, frame: u64) -> u64 {
         let gop = u64::from(self.gop_frames);
         let ramp = RAMP_SEGMENTS * gop;
-        let n = if frame < ramp { frame / gop } else { RAMP_SEGMENTS + (frame - ramp) / (gop * u64::from(self.segment_gops)) };
+        let n = if frame < ramp {
+            frame / gop
+        } else {
+            RAMP_SEGMENTS + (frame - ramp) / (gop * u64::from(self.segment_gops))
+        };
         (n + 1).min(self.segments())
     }
 
