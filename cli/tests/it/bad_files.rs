@@ -9,7 +9,7 @@ use crate::server::Server;
 
 /// A file that cannot be played is judged within this.
 const VERDICT_WAIT_MAX: Duration = Duration::from_secs(10);
-const MADE_WAIT_MAX: Duration = Duration::from_secs(60);
+const MADE_WAIT_MAX: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn odd_files_play_or_fail_with_a_code_and_the_server_goes_on() {

@@ -1,11 +1,13 @@
 //! `kill -9` of children and of the server at random moments: it goes on where it was.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
-use serde_json::Value;
 use vidstream_testkit::{Clip, Encoding};
 
 use crate::server::{Server, after, alive, until};
+
+/// A stored segment is answered well within this.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How many kills, and of how long a film: a short row in every run, the long one by environment.
 fn size() -> (u32, u32) {
@@ -24,7 +26,7 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
     let id = server.upload(&clip).await;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut percent = 0.0;
-    let mut stored: Vec<(String, u64)> = Vec::new();
+    let mut finished = BTreeMap::new();
     for kill in 0..kills {
         let pause = Duration::from_millis(100 + random.next() % 2_000);
         after(pause).await;
@@ -44,18 +46,18 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
         let now = video["progress"]["percent"].as_f64().unwrap();
         assert!(now >= percent, "percent fell from {percent} to {now}");
         percent = now;
-        // What was finished stays: its objects are not written again.
-        let now_stored = indexed(&server, &id, &video).await;
-        for object in &stored {
-            assert!(now_stored.contains(object), "a finished chunk was encoded again");
-        }
-        stored = now_stored;
+        finished.extend(tags(&server, &id).await);
     }
     let ready = server
         .until(&id, "ready", Duration::from_secs(60 + u64::from(seconds) * 2), |video| video["state"] == "ready")
         .await;
     assert_eq!(ready["warnings"], serde_json::json!([]), "{ready:#}");
     assert_eq!(ready["progress"]["percent"], 100.0);
+    assert!(!finished.is_empty(), "no kill found a finished chunk");
+    let last = tags(&server, &id).await;
+    for (first, tag) in &finished {
+        assert_eq!(last.get(first), Some(tag), "the finished chunk of segment {first} was encoded again");
+    }
     for height in ["720p", "240p"] {
         let playlist = format!("{}/v/{id}/1/{height}/index.m3u8", server.url);
         let shown = vidstream_testkit::counters(&["-i", &playlist]).unwrap();
@@ -64,21 +66,25 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
     }
 }
 
-/// The ETags of the segments that are there: they name the object, so they change if one is made again.
-async fn indexed(server: &Server, id: &str, video: &Value) -> Vec<(String, u64)> {
-    let mut found = Vec::new();
-    if video["playable"] != true {
-        return found;
-    }
-    // HEAD of a pending segment would ask for it; the store's listing does not.
-    let folder = server.data.join("objects").join(id).join("1/720p");
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+/// The entity tags of the first segments of the finished chunks: they name the stored object, so they
+/// change when a chunk is encoded again.
+async fn tags(server: &Server, id: &str) -> BTreeMap<u64, String> {
+    let mut tags = BTreeMap::new();
+    for entry in std::fs::read_dir(server.data.join("objects").join(id).join("1/720p")).into_iter().flatten().flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if Path::new(&name).extension().is_some_and(|extension| extension == "m4s") {
-            found.push((name, entry.metadata().map_or(0, |meta| meta.len())));
+        let Some(first) = name.strip_suffix(".m4s").and_then(|stem| stem.split('-').next()?.parse().ok()) else {
+            continue;
+        };
+        // An object of an attempt that was killed before it was published is answered when its chunk is made.
+        let head = server.http.head(format!("{}/v/{id}/1/720p/{first}.m4s", server.url)).timeout(HEAD_WAIT_MAX).send();
+        if let Ok(answer) = head.await
+            && answer.status() == 200
+        {
+            tags.insert(first, answer.headers()["etag"].to_str().unwrap().to_owned());
         }
     }
-    found
+    tags
 }
 
 /// A seeded generator: the moments are random, and the same in every run.

@@ -28,7 +28,7 @@ async fn curl_uploads_a_file_and_a_pipe_verbatim() {
         let video: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(video["title"], "T", "{script}: {body}");
         let id = video["id"].as_str().unwrap();
-        server.until(id, "ready", Duration::from_secs(60), |video| video["state"] == "ready").await;
+        server.until(id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
     }
 }
 
@@ -46,7 +46,7 @@ async fn nothing_is_left_of_an_empty_or_broken_upload() {
         b"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n",
     )
     .unwrap();
-    std::io::Write::write_all(&mut socket, &[7; 300_000]).unwrap();
+    std::io::Write::write_all(&mut socket, &vec![7; 300_000]).unwrap();
     let objects = folder.path().join("data/objects");
     crate::server::until("an object", Duration::from_secs(10), || entries(&objects) == 1).await;
     drop(socket);
