@@ -69,7 +69,7 @@ pub fn run(io: &ChildIo, job: &EncodeJob) -> Result<(), Failure> {
         let (context, span) = (context.clone(), source.audio);
         context.events.clone().spawn("audio", move || audio::run(&context, span))?;
     }
-    let outcome = Collector::new(&context).collect(&inbox);
+    let outcome = Collector::new(&context).collect(&inbox, pipe::STALL);
     if outcome.is_err() {
         pipes.stop();
     }

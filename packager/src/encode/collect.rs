@@ -1,10 +1,13 @@
 //! Brings the tracks of each run together and publishes it, and watches that something moves.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
 
 use vidstream_media::{Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk};
 
-use super::{Context, events::Event, fault, pipe::STALL};
+use super::{Context, events::Event, fault};
 use crate::{
     child::ChildIo,
     protocol::{Failure, Part, Progress, Warning},
@@ -42,11 +45,11 @@ impl Collector {
     /// Publishes runs as they become complete, until the last one is.
     ///
     /// # Errors
-    /// The first failure of any thread, or `stalled` when all of them are silent.
-    pub(super) fn collect(mut self, inbox: &Receiver<Event>) -> Result<(), Failure> {
+    /// The first failure of any thread, or `stalled` when all of them are silent for `patience`.
+    pub(super) fn collect(mut self, inbox: &Receiver<Event>, patience: Duration) -> Result<(), Failure> {
         let mut published = 0;
         while published < self.runs.len() {
-            let event = inbox.recv_timeout(STALL).map_err(|error| match error {
+            let event = inbox.recv_timeout(patience).map_err(|error| match error {
                 RecvTimeoutError::Timeout => fault::stalled("no frame was finished"),
                 RecvTimeoutError::Disconnected => fault::stalled("every part of the job has ended"),
             })?;
@@ -95,5 +98,37 @@ impl Collector {
 impl Run {
     fn new(segments: Segments) -> Self {
         Self { segments, tracks: Vec::new(), configs: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::events;
+
+    fn collector(dir: &std::path::Path) -> Collector {
+        let (io, _) = ChildIo::local(dir, dir).unwrap();
+        let run = Run::new(Segments { first: 1, last: 1 });
+        Collector { io, tracks: 1, total: 60, runs: vec![run] }
+    }
+
+    #[test]
+    fn silence_is_a_failure_that_another_attempt_may_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let (events, inbox) = events::channel();
+        events.send(Event::Done(8));
+        let failure = collector(dir.path()).collect(&inbox, Duration::from_millis(5)).unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.retryable), ("stalled", true));
+        drop(events);
+        assert_eq!(collector(dir.path()).collect(&inbox, Duration::MAX).unwrap_err().code, "stalled");
+    }
+
+    #[test]
+    fn the_first_failure_of_any_part_ends_the_job() {
+        let dir = tempfile::tempdir().unwrap();
+        let (events, inbox) = events::channel();
+        events.spawn("part", || Err(fault::decode("first"))).unwrap();
+        let failure = collector(dir.path()).collect(&inbox, Duration::MAX).unwrap_err();
+        assert_eq!(failure.code, "decode_error");
     }
 }

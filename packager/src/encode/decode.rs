@@ -29,6 +29,8 @@ pub(crate) struct Picture {
 /// How the pictures of a source are made upright.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Treatment {
+    /// Whether to show what a decoder makes of pictures whose references it does not have.
+    pub(crate) show_corrupt: bool,
     /// Clockwise degrees to turn by: 0, 90, 180 or 270.
     pub(crate) rotation: u16,
     /// Whether pictures may be interlaced.
@@ -150,6 +152,9 @@ pub(super) fn spawn_feeder(
 /// Decoder, deinterlacer, rotation and conversion, as far as `caps` and `treatment` need them.
 pub(crate) fn picture_chain(caps: &gst::Caps, treatment: Treatment) -> Result<Vec<gst::Element>, Failure> {
     let mut chain = autoplug::decoder_chain(caps)?;
+    for decoder in &chain {
+        element::set_if_there(decoder, "output-corrupt", if treatment.show_corrupt { "true" } else { "false" });
+    }
     if treatment.interlaced {
         let deinterlace = element::make("deinterlace")?;
         // One picture a frame, at the frame's own time.

@@ -78,7 +78,7 @@ pub(super) fn read_span(io: &ChildIo, segments: Segments) -> Result<SourceSpan, 
     }
     let file = PacketFile::read_header(&head).map_err(fault::index)?;
     let span = file.span(segments).ok_or_else(|| fault::index("it does not know these segments"))?;
-    let treatment = Treatment { rotation: file.rotation, interlaced: file.interlaced };
+    let treatment = Treatment { rotation: file.rotation, interlaced: file.interlaced, show_corrupt: false };
     let video = file.video.as_ref().map(|track| {
         let records = span.video_earlier.min(span.video.start)..span.video.end;
         let lead = usize::try_from(span.video.start - records.start).unwrap_or(0);

@@ -28,10 +28,8 @@ pub(super) struct Source {
     picker: Picker<Picture>,
     repeats: Repeats,
     fps: Rational,
-    /// Time of the picture shown last.
-    shown_ns: Option<i64>,
-    /// Whether decoding may still start over from an earlier sync packet.
-    may_restart: bool,
+    /// Whether no frame was shown yet, so that decoding may still start over.
+    is_first: bool,
 }
 
 // === impl Pictures ===
@@ -64,36 +62,31 @@ impl Source {
         let fps = context.job.plan.timeline.fps;
         let repeats = Repeats::new(&span.stream.packets, fps, span.treatment.interlaced);
         let decoder = decoder(context, &span, span.lead)?;
-        let may_restart = span.lead > 0;
-        Ok(Self {
-            context: context.clone(),
-            span,
-            decoder,
-            picker: Picker::new(),
-            repeats,
-            fps,
-            shown_ns: None,
-            may_restart,
-        })
+        Ok(Self { context: context.clone(), span, decoder, picker: Picker::new(), repeats, fps, is_first: true })
     }
 
     fn show(&mut self, n: u64) -> Result<Picture, Failure> {
         let target = target_ns(self.span.t0_ns, self.fps, n);
         let mut picked = self.pick(target)?;
-        let misses_first =
-            picked.as_ref().is_none_or(|picked| picked.pts_ns > target) && self.repeats.promised_ns(target).is_some();
-        if misses_first && std::mem::take(&mut self.may_restart) {
-            self.decoder = decoder(&self.context, &self.span, 0)?;
-            self.picker = Picker::new();
-            picked = self.pick(target)?;
+        if std::mem::take(&mut self.is_first) && self.repeats.promised_ns(target).is_some() {
+            if picked.as_ref().is_none_or(|picked| picked.pts_ns > target) && self.span.lead > 0 {
+                picked = self.start_over(target)?;
+            }
+            if picked.is_none() {
+                self.span.treatment.show_corrupt = true;
+                picked = self.start_over(target)?;
+            }
         }
-        self.may_restart = false;
         self.repeats.note(n, target, picked.as_ref().map(|picked| picked.pts_ns));
-        let Some(picked) = picked else {
-            return Err(fault::decode(self.decoder.broken().unwrap_or("no picture came out of the decoder")));
-        };
-        self.shown_ns = Some(picked.pts_ns);
-        Ok(picked.picture)
+        let nothing = || fault::decode(self.decoder.broken().unwrap_or("no picture came out of the decoder"));
+        picked.map(|picked| picked.picture).ok_or_else(nothing)
+    }
+
+    /// Decodes again, from the earlier sync packet.
+    fn start_over(&mut self, target_ns: i64) -> Result<Option<Timed<Picture>>, Failure> {
+        self.decoder = decoder(&self.context, &self.span, 0)?;
+        self.picker = Picker::new();
+        self.pick(target_ns)
     }
 
     fn pick(&mut self, target_ns: i64) -> Result<Option<Timed<Picture>>, Failure> {

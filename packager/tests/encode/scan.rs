@@ -73,7 +73,7 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found, in_band: bool) 
             gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).unwrap(),
         };
         // Headers, which the caps carry too.
-        let Some(pts) = buffer.pts() else { return Ok(gst::FlowSuccess::Ok) };
+        let Some(pts) = buffer.pts().or(buffer.dts()) else { return Ok(gst::FlowSuccess::Ok) };
         let (streams, remux) = &mut *found.lock().unwrap();
         let stream = &mut streams[number];
         if stream.caps.is_empty() {
@@ -91,7 +91,7 @@ fn take(pad: &gst::Pad, pipeline: &gst::Pipeline, found: &Found, in_band: bool) 
     });
     let sink = gst_app::AppSink::builder().sync(false).async_(false).callbacks(callbacks.build()).build();
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let is_h264 = caps.structure(0).unwrap().name() == "video/x-h264";
+    let is_h264 = caps.structure(0).is_some_and(|caps| caps.name() == "video/x-h264");
     if is_h264 && in_band {
         sink.set_caps(Some(
             &gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build(),

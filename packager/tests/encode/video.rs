@@ -92,17 +92,21 @@ fn one_sync_picture_only() {
 fn other_codecs() {
     let dir = Bench::folder();
     let hevc = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=45:open-gop=1"];
-    shows(&film(dir.path(), "hevc.mp4", &hevc), &Wanted::default(), &all());
-    shows(
-        &film(dir.path(), "vp9.webm", &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "70"]),
-        &Wanted::default(),
-        &all(),
-    );
-    shows(
-        &film(dir.path(), "mpeg2.ts", &["-c:v", "mpeg2video", "-g", "15", "-bf", "2", "-q:v", "3"]),
-        &Wanted::default(),
-        &all(),
-    );
+    let av1 = ["-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-g", "60"];
+    let vp9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "70"];
+    let vp8 = ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-auto-alt-ref", "1", "-b:v", "1M"];
+    for (name, options) in [
+        ("hevc.mp4", &hevc[..]),
+        ("av1.mp4", &av1),
+        ("vp9.webm", &vp9),
+        ("vp8.webm", &vp8),
+        ("mpeg2.ts", &["-c:v", "mpeg2video", "-g", "15", "-bf", "2", "-q:v", "3"]),
+        ("mpeg4.avi", &["-c:v", "mpeg4", "-q:v", "3"]),
+        ("prores.mov", &["-c:v", "prores_ks", "-profile:v", "0"]),
+        ("mjpeg.mov", &["-c:v", "mjpeg", "-q:v", "3"]),
+    ] {
+        shows(&film(dir.path(), name, options), &Wanted::default(), &all());
+    }
 }
 
 #[test]

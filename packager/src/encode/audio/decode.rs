@@ -54,6 +54,7 @@ impl Decoder {
         filter.set_property("caps", block_caps(channels, None));
         if let Some(pad) = convert.static_pad("sink") {
             keep_first_rate(&pad, &filter, channels);
+            mix_channels_without_places(&pad, &convert, channels);
         }
         chain.extend([convert, element::make("audioresample")?, filter]);
         let sink = gst_app::AppSink::builder()
@@ -115,6 +116,36 @@ fn keep_first_rate(pad: &gst::Pad, filter: &gst::Element, channels: u32) {
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// Tells the converter how to mix more than two channels of which nobody knows where their speakers
+/// are: it refuses to guess. Every second one goes to the left.
+fn mix_channels_without_places(pad: &gst::Pad, convert: &gst::Element, channels: u32) {
+    let convert = convert.downgrade();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, probe| {
+        if let Some(gst::EventView::Caps(caps)) = probe.event().map(|event| event.view())
+            && let Some(caps) = caps.caps().structure(0)
+            && let Ok(found) = caps.get::<i32>("channels")
+            && found > 2
+            && caps.get::<gst::Bitmask>("channel-mask").is_ok_and(|mask| mask.0 == 0)
+            && let Some(convert) = convert.upgrade()
+        {
+            convert.set_property("mix-matrix", mix_matrix(found, channels));
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// For each output channel the weights of all input channels.
+fn mix_matrix(inputs: i32, outputs: u32) -> gst::Array {
+    let outputs = i32::try_from(outputs).unwrap_or(2).max(1);
+    let rows = (0..outputs).map(|output| {
+        let feeds = |input: i32| input % outputs == output;
+        let count = (0..inputs).filter(|&input| feeds(input)).count();
+        let weight = 1.0 / f32::from(u16::try_from(count).unwrap_or(u16::MAX).max(1));
+        gst::Array::new((0..inputs).map(|input| if feeds(input) { weight } else { 0.0 }))
+    });
+    gst::Array::new(rows)
 }
 
 fn block_caps(channels: u32, rate: Option<i32>) -> gst::Caps {
