@@ -133,7 +133,7 @@ mod tests {
         #[test]
         fn partitions_and_splits_cover_every_segment_once(seconds in 1u64..4000, gop in 1u64..2000, wanted in 1u64..1000) {
             let timeline = film(seconds);
-            let syncs: Vec<u64> = (0..).map(|n| n * gop).take_while(|&frame| frame < timeline.frames).collect();
+            let syncs: Vec<u64> = (0..timeline.frames).step_by(usize::try_from(gop).unwrap()).collect();
             let mut next = 1;
             for chunk in partition(&timeline, &syncs) {
                 prop_assert_eq!(chunk.first, next);

@@ -46,7 +46,9 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
         let now = video["progress"]["percent"].as_f64().unwrap();
         assert!(now >= percent, "percent fell from {percent} to {now}");
         percent = now;
-        finished.extend(tags(&server, &id).await);
+        for (first, tag) in tags(&server, &id).await {
+            finished.entry(first).or_insert(tag);
+        }
     }
     let ready = server
         .until(&id, "ready", Duration::from_secs(60 + u64::from(seconds) * 2), |video| video["state"] == "ready")
