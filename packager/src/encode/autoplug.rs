@@ -20,7 +20,7 @@ pub(crate) fn decoder_chain(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failu
     let kind = if media.starts_with("audio/") {
         gst::ElementFactoryType::MEDIA_AUDIO
     } else {
-        gst::ElementFactoryType::MEDIA_VIDEO
+        gst::ElementFactoryType::MEDIA_VIDEO | gst::ElementFactoryType::MEDIA_IMAGE
     };
     let decoders = by_rank(gst::ElementFactoryType::DECODER | kind);
     let direct = decoders.iter().find(|factory| factory.can_sink_all_caps(caps));

@@ -53,7 +53,7 @@ pub(crate) fn scan(path: &Path) -> Scanned {
     pipeline.set_state(gst::State::Null).unwrap();
     let (streams, remux) = std::mem::take(&mut *found.lock().unwrap());
     let of = |kind: &str| streams.iter().find(|stream| stream.caps.starts_with(kind)).cloned();
-    Scanned { video: of("video/"), audio: of("audio/"), remux }
+    Scanned { video: of("video/").or_else(|| of("image/")), audio: of("audio/"), remux }
 }
 
 /// Copies what comes out of a demuxer's pad.
