@@ -77,7 +77,7 @@ pub async fn read_async<T: DeserializeOwned>(
     Ok(Some((decode(&header)?, payload)))
 }
 
-/// [`write`], without blocking a thread.
+/// [`fn@write`], without blocking a thread.
 pub async fn write_async<T: Serialize>(
     to: &mut (impl AsyncWrite + Unpin),
     header: &T,

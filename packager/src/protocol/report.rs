@@ -11,15 +11,15 @@ use super::cut;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
-    /// Of [`Job::Inspect`].
+    /// Of [`Job::Inspect`](super::Job::Inspect).
     Inspect(InspectReport),
-    /// Of [`Job::Probe`].
+    /// Of [`Job::Probe`](super::Job::Probe).
     Probe(Box<ProbeReport>),
-    /// Of [`Job::Encode`]; its runs were published one by one before.
+    /// Of [`Job::Encode`](super::Job::Encode); its runs were published one by one before.
     Encode,
-    /// Of [`Job::Sheet`].
+    /// Of [`Job::Sheet`](super::Job::Sheet).
     Sheet(ImageReport),
-    /// Of [`Job::Poster`].
+    /// Of [`Job::Poster`](super::Job::Poster).
     Poster(ImageReport),
 }
 
