@@ -7,7 +7,7 @@ use crate::{presentation::Presentation, track::Track};
 const VERSION: u8 = 6;
 
 /// `{track}/index.m3u8`, all segments of a rung or of the audio. `None` when there is no such track,
-/// and for the trick track, whose list is [`iframes`](super::iframes).
+/// and for the trick track, whose list is [`iframes`](fn@super::iframes).
 ///
 /// It is rendered from the plan alone, so its bytes are the same from the first chunk to the last.
 pub fn media(presentation: &Presentation, track: Track) -> Option<String> {
