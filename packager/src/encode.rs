@@ -10,6 +10,7 @@ pub(crate) mod canvas;
 mod coder;
 mod collect;
 pub(crate) mod decode;
+mod deinterlace;
 mod element;
 mod events;
 pub(crate) mod fault;

@@ -3,7 +3,7 @@
 use gst::prelude::*;
 
 use super::{
-    Context, autoplug, element,
+    Context, autoplug, deinterlace, element,
     events::Events,
     input::{Reader, Stream},
     picker::Timed,
@@ -16,6 +16,8 @@ use crate::protocol::Failure;
 const PACKETS_BYTES_MAX: u64 = 4 << 20;
 /// Decoded pictures that wait to be picked.
 const PICTURES_MAX: u32 = 3;
+/// Where the first packet lies on GStreamer's clock: there is room before it.
+pub(super) const LEAD: gst::ClockTime = gst::ClockTime::SECOND;
 /// Threads that convert pictures of other formats.
 const CONVERT_THREADS: &str = "2";
 
@@ -54,7 +56,8 @@ pub(super) struct Shift(i64);
 
 impl Shift {
     pub(super) fn for_stream(stream: &Stream) -> Self {
-        Self(stream.packets.iter().map(|packet| packet.pts_ns).min().unwrap_or(0))
+        let first_ns = stream.packets.iter().map(|packet| packet.pts_ns).min().unwrap_or(0);
+        Self(first_ns.saturating_sub(i64::try_from(LEAD.nseconds()).unwrap_or(0)))
     }
 
     pub(super) fn time(self, pts_ns: i64) -> gst::ClockTime {
@@ -156,11 +159,8 @@ pub(crate) fn picture_chain(caps: &gst::Caps, treatment: Treatment) -> Result<Ve
         element::set_if_there(decoder, "output-corrupt", if treatment.show_corrupt { "true" } else { "false" });
     }
     if treatment.interlaced {
-        let deinterlace = element::make("deinterlace")?;
-        // One picture a frame, at the frame's own time.
-        element::set_if_there(&deinterlace, "fields", "top");
-        element::set_if_there(&deinterlace, "method", "linear");
-        chain.push(deinterlace);
+        let deinterlacer = deinterlace::element(&chain)?;
+        chain.push(deinterlacer);
     }
     if let Some(direction) = direction(treatment.rotation) {
         let flip = element::make("videoflip")?;

@@ -84,3 +84,12 @@ pub(crate) fn samples(path: &Path) -> Vec<f32> {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     out.stdout.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
+
+/// Compares what frames show with what they should; says just where they differ.
+#[track_caller]
+pub(crate) fn assert_shows(shown: &[Option<u32>], expected: impl IntoIterator<Item = u32>) {
+    let expected: Vec<u32> = expected.into_iter().collect();
+    let pairs = shown.iter().zip(&expected).enumerate();
+    let wrong: Vec<_> = pairs.filter(|(_, (a, b))| **a != Some(**b)).map(|(n, (&a, &b))| (n, a, b)).collect();
+    assert_eq!((shown.len(), wrong), (expected.len(), Vec::new()), "(frame, shown, expected)");
+}
