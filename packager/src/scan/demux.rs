@@ -25,6 +25,7 @@ mod graph;
 mod headers;
 mod order;
 mod stream;
+mod units;
 
 use collect::{Collected, Collector};
 use feed::{Activity, Feed};

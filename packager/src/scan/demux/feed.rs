@@ -122,14 +122,19 @@ impl Feeder {
         let piece = gst::Buffer::from_mut_slice(piece?);
         let length = piece.size() as u64;
         self.source.progress(offset.saturating_add(length))?;
+        let mut parts = gst::BufferList::new_sized(piece.size().div_ceil(BUFFER_BYTES));
         for start in (0..piece.size()).step_by(BUFFER_BYTES) {
             let end = (start + BUFFER_BYTES).min(piece.size());
-            let Ok(part) = piece.copy_region(gst::BufferCopyFlags::MEMORY, start..end) else { return Ok(0) };
-            if self.to.push_buffer(part).is_err() {
-                return Ok(0);
+            if let (Ok(part), Some(list)) =
+                (piece.copy_region(gst::BufferCopyFlags::MEMORY, start..end), parts.get_mut())
+            {
+                list.add(part);
             }
-            self.activity.pushed.fetch_add(1, Ordering::AcqRel);
         }
+        if length == 0 || self.to.push_buffer_list(parts).is_err() {
+            return Ok(0);
+        }
+        self.activity.pushed.fetch_add(1, Ordering::AcqRel);
         Ok(length)
     }
 

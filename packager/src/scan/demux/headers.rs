@@ -2,6 +2,8 @@
 //!
 //! Parsers put them before IDR pictures only; an open GOP begins with another I-picture.
 
+use super::units::{starts, unit};
+
 /// Parameter sets kept, and bytes of them; a stream that sends more is damaged.
 const SETS_MAX: usize = 64;
 const SETS_BYTES_MAX: usize = 64 << 10;
@@ -53,16 +55,15 @@ impl Headers {
         }
         let (mut place, mut group) = (0, Vec::new());
         let mut complete = false;
-        for (start, unit) in units(data) {
-            match self.syntax.kind(unit) {
-                Unit::Delimiter => place = start + unit.len(),
-                Unit::SequenceSet => complete = true,
+        for start in starts(data) {
+            let kind = self.syntax.kind(data.get(start).copied().unwrap_or_default());
+            match kind {
+                Unit::Delimiter => place = start + unit(data, start).len(),
+                Unit::SequenceSet | Unit::OtherSet => group.push(unit(data, start)),
                 Unit::Picture => break,
-                Unit::OtherSet | Unit::Other => {}
+                Unit::Other => {}
             }
-            if matches!(self.syntax.kind(unit), Unit::SequenceSet | Unit::OtherSet) {
-                group.push(unit);
-            }
+            complete |= kind == Unit::SequenceSet;
         }
         self.remember(&group, complete);
         if complete || !sync || self.sets.is_empty() {
@@ -90,8 +91,7 @@ impl Headers {
 
 impl Syntax {
     /// NAL unit types of ITU-T H.264 table 7-1 and H.265 table 7-1.
-    fn kind(self, unit: &[u8]) -> Unit {
-        let Some(&first) = unit.first() else { return Unit::Other };
+    fn kind(self, first: u8) -> Unit {
         match (self, first & 0x1f, (first >> 1) & 0x3f) {
             (Self::H264, 9, _) | (Self::H265, _, 35) => Unit::Delimiter,
             (Self::H264, 7, _) | (Self::H265, _, 33) => Unit::SequenceSet,
@@ -100,25 +100,6 @@ impl Syntax {
             _ => Unit::Other,
         }
     }
-}
-
-/// NAL units with the place of each, without the zeros that belong to the next start code.
-fn units(data: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut from = start_code(data, 0);
-    std::iter::from_fn(move || {
-        let start = from?;
-        from = start_code(data, start);
-        let end = from.map_or(data.len(), |next| next - 3);
-        let unit = data.get(start..end)?;
-        let zeros = if from.is_some() { unit.iter().rev().take_while(|byte| **byte == 0).count() } else { 0 };
-        Some((start, unit.get(..unit.len() - zeros)?))
-    })
-}
-
-/// The place behind the next start code `00 00 01`.
-fn start_code(data: &[u8], from: usize) -> Option<usize> {
-    let rest = data.get(from..)?;
-    rest.windows(3).position(|three| three == [0, 0, 1]).map(|at| from + at + 3)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Display order read from the bitstream, for containers that only know in which order to decode (AVI),
 //! or tell when to show only some pictures (MPEG program streams).
 
+use super::units::{starts, unit};
+
 /// Bytes of a packet that are looked into: the headers of its first slice lie there.
 const LOOK_BYTES: usize = 4096;
 /// Bytes of a slice that hold its header up to the order count.
@@ -68,7 +70,9 @@ impl Order {
         match self {
             Self::Unknown => None,
             Self::Mpeg { visual, anchors } => {
-                let between = units(head).find_map(|unit| if *visual { is_b_vop(unit) } else { is_b_picture(unit) });
+                let between = starts(head)
+                    .filter_map(|start| head.get(start..))
+                    .find_map(|rest| if *visual { is_b_vop(rest) } else { is_b_picture(rest) });
                 if between == Some(true) {
                     return Some(*anchors * 2 - 2);
                 }
@@ -97,12 +101,11 @@ fn is_b_picture(unit: &[u8]) -> Option<bool> {
 
 impl H264 {
     fn next(&mut self, head: &[u8]) -> Option<i64> {
-        for unit in units(head) {
-            let kind = unit.first()? & 0x1f;
-            if kind == 7 {
-                self.parameters = Parameters::read(unit);
-            } else if kind == 1 || kind == 5 {
-                return self.picture(unit);
+        for start in starts(head) {
+            match head.get(start)? & 0x1f {
+                7 => self.parameters = Parameters::read(unit(head, start)),
+                1 | 5 => return self.picture(head.get(start..)?),
+                _ => {}
             }
         }
         None
@@ -246,14 +249,6 @@ impl Bits {
         }
         Some(())
     }
-}
-
-/// The units between start codes `00 00 01`.
-fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let starts: Vec<usize> =
-        data.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| at + 3).collect();
-    let ends: Vec<usize> = starts.iter().skip(1).map(|start| start - 3).chain([data.len()]).collect();
-    starts.into_iter().zip(ends).filter_map(|(start, end)| data.get(start..end))
 }
 
 #[cfg(test)]
