@@ -54,12 +54,14 @@ function scrub(element, media, video, signal) {
   const [tile, label] = [preview.querySelector(".tile"), preview.querySelector("span")];
   let board = null;
   let asked = false;
+  let hovered = null;
   const length = () => media.duration || video.duration_s || 0;
   const at = (event) => {
     const box = bar.getBoundingClientRect();
     return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
   const show = (share) => {
+    hovered = share;
     const time = share * length();
     preview.hidden = false;
     preview.style.left = `${share * 100}%`;
@@ -75,12 +77,15 @@ function scrub(element, media, video, signal) {
     asked = true;
     const base = new URL(video.urls.storyboard_json, location.href);
     const response = await fetch(base, { signal }).catch(() => null);
-    if (response?.ok) board = { ...await response.json(), base };
+    if (!response?.ok) return;
+    board = { ...await response.json(), base };
+    // The pointer may have come to rest before the tiles were known.
+    if (hovered !== null) show(hovered);
   };
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
   on(bar, "pointerenter", fetchBoard);
   on(bar, "pointermove", (event) => { fetchBoard(); show(at(event)); });
-  on(bar, "pointerleave", () => { preview.hidden = true; });
+  on(bar, "pointerleave", () => { hovered = null; preview.hidden = true; });
   on(bar, "pointerdown", (event) => { media.currentTime = at(event) * length(); });
   on(bar, "keydown", (event) => {
     const step = { ArrowLeft: -5, ArrowRight: 5, PageDown: -30, PageUp: 30 }[event.key];
