@@ -7,6 +7,7 @@ import { clip, serve, temporary } from "../lib/vidstream.mjs";
 
 const FPS = 30;
 const WITHHELD_MS = 20_000;
+const HOLD_MS = 8_000;
 const WAIT_MS = 60_000;
 // The settings that the documentation names and our page uses.
 const HLS_PATIENT = {
@@ -39,24 +40,33 @@ after(async () => {
   await server?.stop();
 });
 
-// Passes everything on, but answers one segment of every track 503 until so much time after its first request.
+// Passes everything on, but treats one segment of every track as the origin does one that cannot be made
+// for so long: each request is held for 8 s and then refused.
 async function withholding(number) {
   let asked = null;
   const proxy = createServer((incoming, outgoing) => {
     if (incoming.url.endsWith(`/${number}.m4s`) && !incoming.url.includes("/trick/")) {
       asked ??= Date.now();
-      if (Date.now() - asked < WITHHELD_MS) {
-        outgoing.writeHead(503, { "access-control-allow-origin": "*", "cache-control": "no-store", "retry-after": "1" }).end();
+      const left = asked + WITHHELD_MS - Date.now();
+      if (left > HOLD_MS) {
+        setTimeout(() => outgoing.writeHead(503, { "access-control-allow-origin": "*", "cache-control": "no-store", "retry-after": "1" }).end(), HOLD_MS);
+        return;
+      }
+      if (left > 0) {
+        setTimeout(() => pass(incoming, outgoing), left);
         return;
       }
     }
+    pass(incoming, outgoing);
+  });
+  const pass = (incoming, outgoing) => {
     const onward = request(`${server.url}${incoming.url}`, { method: incoming.method, headers: { ...incoming.headers, host: new URL(server.url).host } }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.headers);
       answer.pipe(outgoing);
     });
     onward.on("error", () => outgoing.destroy());
     incoming.pipe(onward);
-  });
+  };
   await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${proxy.address().port}`, close: () => { proxy.closeAllConnections(); proxy.close(); } };
 }

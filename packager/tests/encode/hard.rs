@@ -55,76 +55,21 @@ fn rgb(path: &Path) -> [f64; 3] {
     [y + 1.5748 * v, y - 0.1873 * u - 0.4681 * v, y + 1.8556 * u].map(|value| value * 255.0)
 }
 
+/// File, matrix, range and pixel format, with the names that the stream's header has for the first two.
+const COLOURS: [(&str, [&str; 3], [&str; 2]); 6] = [
+    ("bt601.mp4", ["bt601", "limited", "yuv420p"], ["smpte170m", "tv"]),
+    ("bt709.mp4", ["bt709", "limited", "yuv420p"], ["bt709", "tv"]),
+    ("full.mp4", ["bt709", "full", "yuv420p"], ["bt709", "pc"]),
+    ("full601.mp4", ["bt601", "full", "yuvj420p"], ["bt470bg", "pc"]),
+    ("ten.mp4", ["bt709", "limited", "yuv420p10"], ["bt709", "tv"]),
+    ("444.mp4", ["bt709", "limited", "yuv444p"], ["bt709", "tv"]),
+];
+
 #[test]
 fn colours_are_the_same_whatever_the_matrix_and_depth() {
-    for (name, options) in [
-        (
-            "bt601.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt601:out_range=limited,format=yuv420p",
-                "-colorspace",
-                "smpte170m",
-                "-color_range",
-                "tv",
-            ][..],
-        ),
-        (
-            "bt709.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p",
-                "-colorspace",
-                "bt709",
-                "-color_range",
-                "tv",
-            ],
-        ),
-        (
-            "full.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt709:out_range=full,format=yuv420p",
-                "-colorspace",
-                "bt709",
-                "-color_range",
-                "pc",
-            ],
-        ),
-        (
-            "full601.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt601:out_range=full,format=yuvj420p",
-                "-colorspace",
-                "bt470bg",
-                "-color_range",
-                "pc",
-            ],
-        ),
-        (
-            "ten.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p10",
-                "-colorspace",
-                "bt709",
-                "-color_range",
-                "tv",
-            ],
-        ),
-        (
-            "444.mp4",
-            &[
-                "-vf",
-                "scale=out_color_matrix=bt709:out_range=limited,format=yuv444p",
-                "-colorspace",
-                "bt709",
-                "-color_range",
-                "tv",
-            ],
-        ),
-    ] {
+    for (name, [matrix, range, format], [space, header_range]) in COLOURS {
+        let filter = format!("scale=out_color_matrix={matrix}:out_range={range},format={format}");
+        let options = ["-vf", &filter, "-colorspace", space, "-color_range", header_range];
         let dir = Bench::folder();
         let path = dir.path().join(name);
         let color = ["-v", "error", "-f", "lavfi", "-i", "color=0xc83264:s=320x180:r=30:d=4,format=rgb24"];
