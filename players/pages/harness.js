@@ -61,6 +61,8 @@ const harness = {
     player = new Hls(config);
     globalThis.hls = player;
     player.on(Hls.Events.ERROR, (_, data) => {
+      // What the player itself aborts, to switch at once, is no fault of the stream.
+      if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return;
       if (data.fatal || !config.vidstreamTolerant) errors.push(`hls.js: ${data.details} ${data.fatal ? "fatal" : ""} ${data.error?.message ?? ""}`);
     });
     player.loadSource(url);
