@@ -6,7 +6,7 @@ use crate::{files::File, finding::Finding};
 const LINES_AIM: usize = 300;
 const LINES_MAX: usize = 500;
 
-/// What may end the process or a request instead of giving an error.
+/// What may end the process or a request instead of giving an error. In pieces, since this file is searched too.
 const PANICS: [&str; 3] = [concat!("pa", "nic!("), concat!("unimplemented", "!("), concat!("to", "do!(")];
 /// What `media` must not touch: it is pure.
 const IMPURE: [&str; 10] = [
