@@ -43,9 +43,9 @@ pub struct Worker {
 pub struct Wanted {
     /// Probes.
     pub probe: bool,
-    /// Chunks that somebody waits for or will soon, and first chunks: classes 1 to 3 of the order.
+    /// Chunks that somebody waits for, and first chunks, which are short.
     pub urgent: bool,
-    /// All other chunks, sheets and finalizing.
+    /// All other chunks, those that a viewer will want soon first; sheets and finalizing.
     pub background: bool,
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Context {
     video: EncoderChoice,
     audio: EncoderChoice,
     cores: usize,
-    /// Encode jobs that have a child.
-    encoding: AtomicUsize,
+    /// Encode jobs that somebody waits for.
+    urgent: AtomicUsize,
     /// Children that scan.
     scans: Semaphore,
     /// Probes that wait for a child.
@@ -105,7 +105,7 @@ impl Context {
             video,
             audio,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            encoding: AtomicUsize::new(0),
+            urgent: AtomicUsize::new(0),
             scans: Semaphore::new(config.slots.probes.max(1)),
             scans_waiting: AtomicUsize::new(0),
             config,

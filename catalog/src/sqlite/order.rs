@@ -17,7 +17,7 @@ pub(super) fn next(db: &Db<'_>, wanted: Wanted, encoders: &str) -> Result<Option
     let classes: [(bool, &Find<'_>); 9] = [
         (wanted.urgent, &|| waited_for(db, encoders)),
         (wanted.probe, &|| plain(db, JobKind::Probe)),
-        (wanted.urgent, &|| ahead(db, encoders)),
+        (wanted.background, &|| ahead(db, encoders)),
         (wanted.urgent, &|| first(db, encoders)),
         (wanted.probe || wanted.urgent || wanted.background, &|| plain(db, JobKind::Delete)),
         (wanted.background, &|| plain(db, JobKind::Finalize)),
@@ -40,7 +40,8 @@ fn waited_for(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     one(db, sql, params![db.now_ms, encoders])
 }
 
-/// Class 2: what viewers will want next, the latest viewer first.
+/// Class 2: what viewers will want next, the latest viewer first. These chunks are long: in the slot
+/// that is kept for those who wait, they would be what a seek waits for.
 fn ahead(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     let sql = "SELECT * FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?3
          AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY ahead_at_ms DESC, first LIMIT 1";

@@ -152,6 +152,7 @@ pub async fn claim_any(catalog: &Catalog) -> Option<Claim> {
 }
 
 pub const URGENT: Wanted = Wanted { probe: false, urgent: true, background: false };
+pub const NO_PROBE: Wanted = Wanted { probe: false, urgent: true, background: true };
 pub const BACKGROUND: Wanted = Wanted { probe: false, urgent: false, background: true };
 
 /// The segments of a claimed chunk.

@@ -63,6 +63,7 @@ mod sqlite {
             first_chunks_come_before_the_background,
             the_background_is_shared_between_videos,
             an_urgent_slot_takes_no_background,
+            the_slot_kept_for_those_who_wait_takes_nothing_ahead,
             raising_again_keeps_the_earliest_deadline,
             a_deadline_that_passed_falls_behind_one_that_lasts,
             raising_what_cannot_be_made_is_refused,

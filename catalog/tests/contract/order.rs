@@ -4,14 +4,15 @@ use vidstream_catalog::{Catalog, Error, Wanted, Work, limits::AHEAD_MS};
 use vidstream_media::{VideoId, chunks::Segments};
 
 use crate::fixture::{
-    Adapter, BACKGROUND, URGENT, advance, assert_sound, claim, claim_any, new_id, now, open, plan, planned, queued,
+    Adapter, BACKGROUND, NO_PROBE, URGENT, advance, assert_sound, claim, claim_any, new_id, now, open, plan, planned, queued,
     segments, work,
 };
 
-/// The runs that urgent slots are given until there are none, each with its video.
-async fn urgent(catalog: &Catalog) -> Vec<(VideoId, u64, u64)> {
+/// The runs that so many slots are given, each with its video.
+async fn given(catalog: &Catalog, wanted: Wanted, slots: usize) -> Vec<(VideoId, u64, u64)> {
     let mut given = Vec::new();
-    while let Some(claim) = claim(catalog, URGENT).await {
+    while given.len() < slots {
+        let Some(claim) = claim(catalog, wanted).await else { break };
         let run = segments(&claim);
         given.push((claim.video, run.first, run.last));
     }
@@ -54,13 +55,13 @@ pub async fn a_waited_for_chunk_is_split_where_somebody_waits(place: &impl Adapt
     work(&catalog, &first).await.unwrap();
     // 11-26 is one chunk; its normal length is 16.
     catalog.raise(id, 1, 14, now(place) + 8_000).await.unwrap();
-    let given = claim(&catalog, URGENT).await.unwrap();
-    assert_eq!(segments(&given), Segments { first: 14, last: 14 });
+    let wanted = claim(&catalog, URGENT).await.unwrap();
+    assert_eq!(segments(&wanted), Segments { first: 14, last: 14 });
     assert_sound(&catalog).await;
     let video = catalog.video(id).await.unwrap().unwrap();
     // 1, 2-3, 4-7, 8-10, 11-13, 14, 15-16, 17-20, 21-26.
     assert_eq!((video.artifacts["audio"].chunks_done, video.artifacts["audio"].chunks), (1, 9));
-    assert_eq!(urgent(&catalog).await, [(id, 15, 16), (id, 17, 20)]);
+    assert_eq!(given(&catalog, BACKGROUND, 2).await, [(id, 15, 16), (id, 17, 20)]);
     let rest: Vec<Segments> = [claim_any(&catalog).await, claim_any(&catalog).await, claim_any(&catalog).await]
         .iter()
         .map(|claim| segments(claim.as_ref().unwrap()))
@@ -90,16 +91,25 @@ pub async fn the_next_two_chunks_follow_the_viewer(place: &impl Adapter) {
     let id = playing(&catalog).await;
     // A viewer of a stored segment: nothing waits, and the next two chunks come forward.
     catalog.raise(id, 1, 1, now(place) + 8_000).await.unwrap();
-    assert_eq!(urgent(&catalog).await, [(id, 2, 3), (id, 4, 7)]);
+    assert_eq!(given(&catalog, BACKGROUND, 2).await, [(id, 2, 3), (id, 4, 7)]);
     // Then they jump.
     catalog.raise(id, 1, 8, now(place) + 8_000).await.unwrap();
-    assert_eq!(urgent(&catalog).await, [(id, 8, 8), (id, 9, 10), (id, 11, 14)]);
-    // Long afterwards nobody is there.
+    assert_eq!(given(&catalog, NO_PROBE, 3).await, [(id, 8, 8), (id, 9, 10), (id, 11, 14)]);
+    // Long afterwards nobody is there, and the oldest video goes on.
     let other = playing(&catalog).await;
     catalog.raise(other, 1, 1, now(place) + 8_000).await.unwrap();
     advance(place, AHEAD_MS);
     catalog.release_worker("w").await.unwrap();
-    assert_eq!(urgent(&catalog).await, []);
+    assert_eq!(given(&catalog, BACKGROUND, 1).await, [(id, 2, 3)]);
+}
+
+pub async fn the_slot_kept_for_those_who_wait_takes_nothing_ahead(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = playing(&catalog).await;
+    catalog.raise(id, 1, 1, now(place) + 8_000).await.unwrap();
+    assert_eq!(given(&catalog, URGENT, 1).await, []);
+    catalog.raise(id, 1, 8, now(place) + 8_000).await.unwrap();
+    assert_eq!(given(&catalog, URGENT, 2).await, [(id, 8, 8)]);
 }
 
 pub async fn first_chunks_come_before_the_background(place: &impl Adapter) {
@@ -176,7 +186,7 @@ pub async fn a_deadline_that_passed_falls_behind_one_that_lasts(place: &impl Ada
     advance(place, 500);
     catalog.raise(b, 1, 4, now(place) + 8_000).await.unwrap();
     advance(place, 500);
-    let given = urgent(&catalog).await;
+    let given = given(&catalog, NO_PROBE, 6).await;
     assert_eq!(given[0], (b, 4, 4));
     // The viewer who was answered 503 asks again soon, so the chunk is still split there, after the later viewer's.
     let first_of_a = given.iter().find(|(video, ..)| *video == a).unwrap();

@@ -25,7 +25,7 @@ pub(super) struct Order<'a> {
 pub(super) async fn run(shop: &Shop<'_>, order: Order<'_>) -> Result<(), Stop> {
     // Somebody waits for it, or will as soon as the video can be played.
     let urgent = order.waited_for || order.segments.first == 1;
-    let _counted = Counted::new(&shop.context.encoding);
+    let _counted = urgent.then(|| Counted::new(&shop.context.urgent));
     let job = Job::Encode(EncodeJob {
         segments: order.segments,
         filler: order.filler,
@@ -51,10 +51,10 @@ pub(super) async fn run(shop: &Shop<'_>, order: Order<'_>) -> Result<(), Stop> {
     result
 }
 
-/// All cores for a chunk that somebody waits for, shared with those that run beside it; few for the
-/// others, since they run side by side.
+/// All cores for a chunk that somebody waits for, shared with others of its kind only: what runs beside
+/// it is nicer. Few for the rest, since they run side by side.
 fn threads(context: &Context, urgent: bool) -> u32 {
-    let sharing = if urgent { context.encoding.load(Ordering::Acquire) } else { context.config.slots.work };
+    let sharing = if urgent { context.urgent.load(Ordering::Acquire) } else { context.config.slots.work };
     let threads = (context.cores / sharing.max(1)).clamp(1, THREADS_MAX);
     u32::try_from(threads).unwrap_or(1)
 }
