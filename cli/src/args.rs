@@ -16,6 +16,8 @@ const EXAMPLES: &str = "\
 Start with:
   vidstream serve                        origin and packager on http://127.0.0.1:8080
   vidstream add holiday.mp4              upload it and watch it being made
+or, without a server:
+  vidstream package holiday.mp4 --out holiday
 
 Exit codes: 0 done, 1 the video failed, 64 usage or configuration, 66 no input,
 69 unavailable (port, server, GStreamer element), 70 a bug, 74 I/O or disk.";
@@ -36,6 +38,12 @@ pub(crate) enum Command {
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
     Add(Add),
+    /// Package a file into a folder of HLS and DASH that any web server can host
+    ///
+    /// The same planner, encoders and checks as behind `serve`, without a server. DIR appears whole at
+    /// the end, or not at all.
+    #[cfg(feature = "packager")]
+    Package(Package),
     /// List the transcoder plugins or show one
     Plugins(Plugins),
     /// Run one job from standard input (started by the packager, not by people)
@@ -46,7 +54,7 @@ pub(crate) enum Command {
 
 /// Settings that every server command takes. Flags win over `VIDSTREAM_*` variables, those over the
 /// file, that over the defaults.
-#[derive(Group, Debug, Clone)]
+#[derive(Group, Debug, Clone, Default)]
 #[command(after_help = settings_help())]
 pub(crate) struct Common {
     /// Configuration file (TOML)
@@ -86,6 +94,34 @@ pub(crate) struct Add {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 }
+
+#[cfg(feature = "packager")]
+#[derive(Group, Debug)]
+#[command(after_help = PACKAGE_EXAMPLES)]
+pub(crate) struct Package {
+    /// The file to package
+    pub(crate) input: PathBuf,
+    /// The folder to make
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace what is in DIR
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Any setting, such as --set ladder.heights=720,360 (may be repeated); `vidstream serve --help` lists them
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[cfg(feature = "packager")]
+const PACKAGE_EXAMPLES: &str = "\
+Example:
+  vidstream package holiday.mp4 --out holiday
+  python3 -m http.server --directory holiday 8000
+Players then open http://127.0.0.1:8000/master.m3u8 (HLS) or manifest.mpd (DASH). On another host than
+the player's page, let the web server send Access-Control-Allow-Origin.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Plugins {

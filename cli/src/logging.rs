@@ -4,9 +4,15 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging; `RUST_LOG` chooses what is shown, `info` by default.
-pub(crate) fn start(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// What a server shows by default.
+pub(crate) const SERVER: &str = "info";
+/// What a command shows by default that has its own progress to show.
+#[cfg(feature = "packager")]
+pub(crate) const COMMAND: &str = "error";
+
+/// Starts logging; `RUST_LOG` chooses what is shown, `default` without it.
+pub(crate) fn start(json: bool, default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

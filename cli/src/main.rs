@@ -5,6 +5,9 @@ mod add;
 mod args;
 mod exit;
 mod logging;
+#[cfg(feature = "packager")]
+mod package;
+mod parts;
 mod plugins;
 mod serve;
 mod settings;
@@ -33,6 +36,8 @@ fn run(args: Args) -> anyhow::Result<exit::Code> {
         #[cfg(feature = "packager")]
         Command::Packager(packager) => serve::packager(&packager),
         Command::Add(add) => add::run(&add),
+        #[cfg(feature = "packager")]
+        Command::Package(args) => package::run(&args),
         Command::Plugins(plugins) => plugins::run(&plugins),
         #[cfg(feature = "packager")]
         Command::Child => Ok(exit::of_child(vidstream_packager::child::main())),

@@ -3,7 +3,6 @@
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_config::Config;
@@ -13,7 +12,7 @@ use vidstream_store::Store;
 use crate::{
     args::Common,
     exit::{Code, Failure},
-    logging, settings,
+    logging, parts, settings,
 };
 
 /// Everything has ended this long after Ctrl-C or TERM, or is left behind.
@@ -63,11 +62,11 @@ struct Server {
 
 fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>) -> anyhow::Result<Code> {
     let config = settings::load(common)?;
-    logging::start(common.log_json);
+    logging::start(common.log_json, logging::SERVER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let outcome = runtime.block_on(async {
         let server = Server::open(config).await?;
-        let signals = tokio::spawn(until_signalled(server.stop.clone()));
+        let signals = tokio::spawn(parts::until_signalled(server.stop.clone()));
         let stop = server.stop.clone();
         let overdue = async {
             stop.cancelled().await;
@@ -93,15 +92,8 @@ impl Server {
             Failure::new(Code::Io, format!("cannot use the data folder {}: {error}", config.data.display()))
         };
         fs::create_dir_all(&config.data).map_err(disk)?;
-        let store = Store::open(&config.store_url).await.map_err(|error| match error {
-            vidstream_store::Error::Url { .. } => Failure::new(Code::Usage, error.to_string()),
-            other => Failure::new(Code::Io, sentence(&other)),
-        })?;
-        let catalog = Catalog::open(&config.catalog_url, vidstream_catalog::Options::default()).await;
-        let catalog = catalog.map_err(|error| match error {
-            vidstream_catalog::Error::Invalid(_) => Failure::new(Code::Usage, error.to_string()),
-            other => Failure::new(Code::Io, sentence(&other)),
-        })?;
+        let store = parts::store(&config).await?;
+        let catalog = parts::catalog(&config).await?;
         Ok(Self { config, catalog, store, stop: CancellationToken::new() })
     }
 
@@ -119,7 +111,7 @@ impl Server {
                 vidstream_origin::Error::AddrInUse { .. } | vidstream_origin::Error::Bind { .. } => Code::Unavailable,
                 _ => Code::Usage,
             };
-            Failure::new(code, sentence(&error))
+            Failure::new(code, parts::sentence(&error))
         })
     }
 
@@ -132,25 +124,7 @@ impl Server {
 
     #[cfg(feature = "packager")]
     async fn packager(&self) -> anyhow::Result<vidstream_packager::worker::Worker> {
-        use vidstream_media::{ladder, timeline};
-        use vidstream_packager::worker::{Config, Identity, Parts, Slots, Worker, process::ChildConfig};
-
-        let plugins = vidstream_plugins::Registry::load(&self.config.plugin_folders);
-        let plugins = plugins.map_err(|error| Failure::new(Code::Usage, sentence(&error)))?;
-        let identity = Identity::take(&self.config.data, self.config.worker_id.as_deref());
-        let identity =
-            identity.map_err(|error| Failure::new(Code::Io, format!("cannot keep the worker's name: {error}")))?;
-        let program = std::env::current_exe().context("where is this executable?")?;
-        let config = Config {
-            data: self.config.data.clone(),
-            slots: Slots { work: self.config.worker_slots, ..Slots::default() },
-            child: ChildConfig::new(program, vec!["__child".into()]),
-            ladder: ladder::Config { heights: self.config.ladder_heights.clone() },
-            timeline: timeline::Config { gop_s: self.config.gop_s, segment_s: self.config.segment_s },
-        };
-        let parts = Parts { catalog: self.catalog.clone(), store: self.store.clone(), plugins: plugins.into() };
-        let worker = Worker::start(config, parts, identity).await;
-        Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+        parts::worker(&self.config, self.catalog.clone(), self.store.clone()).await
     }
 
     #[cfg(not(feature = "packager"))]
@@ -171,33 +145,9 @@ impl NoPackager {
     }
 }
 
-async fn until_signalled(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be caught; only kill -9 ends this process");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("TERM: ending"),
-        _ = interrupt.recv() => tracing::info!("interrupt: ending"),
-    }
-    stop.cancel();
-}
-
 /// Replaced whole, so that a reader never sees half an address.
 fn write_address(path: &Path, address: SocketAddr) -> Result<(), Failure> {
     let staged = path.with_extension("new");
     let written = fs::write(&staged, format!("{address}\n")).and_then(|()| fs::rename(&staged, path));
     written.map_err(|error| Failure::new(Code::Io, format!("cannot write {}: {error}", path.display())))
-}
-
-/// An error and its causes in one sentence.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 
 export const run = promisify(execFile);
 const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
+export const program = join(profile, "vidstream");
 const STOP_WAIT_MS = 10_000;
 
 // Resolves with the first value that `probe` gives, asking every 20 ms.
@@ -36,7 +37,7 @@ export async function clip(folder, name, { seconds = 20, size = "1280x720", fps 
 
 export async function serve(data, extra = []) {
   await rm(join(data, "listen.addr"), { force: true });
-  const child = spawn(join(profile, "vidstream"), ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr.on("data", (text) => { log = (log + text).slice(-200_000); });
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));

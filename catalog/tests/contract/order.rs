@@ -4,8 +4,8 @@ use vidstream_catalog::{Catalog, Error, Wanted, Work, limits::AHEAD_MS};
 use vidstream_media::{VideoId, chunks::Segments};
 
 use crate::fixture::{
-    Adapter, BACKGROUND, NO_PROBE, URGENT, advance, assert_sound, claim, claim_any, new_id, now, open, plan, planned, queued,
-    segments, work,
+    Adapter, BACKGROUND, NO_PROBE, URGENT, advance, assert_sound, claim, claim_any, new_id, now, open, plan, planned,
+    queued, segments, work,
 };
 
 /// The runs that so many slots are given, each with its video.

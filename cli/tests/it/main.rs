@@ -3,6 +3,7 @@
 mod bad_files;
 mod deletion;
 mod exit_codes;
+mod package;
 mod recovery;
 mod server;
 mod upload;

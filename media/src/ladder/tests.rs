@@ -110,6 +110,10 @@ proptest! {
                     let nominal = u64::from(rung.label);
                     prop_assert!(u64::from(short) <= nominal + 1 && u64::from(long) * 9 <= nominal * 16 + 18);
                 }
+                if width.min(height) < 2 {
+                    // The smallest even side is larger than the source's own: there is no ratio to keep.
+                    continue;
+                }
                 // Each side is within rounding of the source scaled by the other side.
                 let (w, h) = (f64::from(rung.width), f64::from(rung.height));
                 let scale = if rung.width > rung.height { w / f64::from(width) } else { h / f64::from(height) };

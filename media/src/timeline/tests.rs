@@ -50,12 +50,37 @@ fn half_rate_and_slow_grids_are_whole_frames() {
     assert_eq!((slow.gop_frames, slow.trick_frames), (1, 1));
 }
 
+/// Every rate from 0.1 to 120 frames a second, slow ones as often as fast ones of the same denominator.
+fn rates() -> impl Strategy<Value = (u32, u32)> {
+    (1u32..=1001).prop_flat_map(|den| (den.div_ceil(10)..=120 * den, Just(den)))
+}
+
 proptest! {
     #[test]
-    fn every_grid_covers_the_film_without_an_empty_segment(
-        num in 1u32..=120_000, den in 1u32..=1001, frames in 1u64..200_000,
+    fn no_extinf_is_longer_than_the_target_and_no_tail_shorter_than_half_a_gop(
+        (num, den) in rates(), frames in 1u64..200_000, rate in prop::sample::select(vec![8000u32, 44_100, 48_000]),
     ) {
-        prop_assume!(f64::from(num) / f64::from(den) >= 0.1 && f64::from(num) / f64::from(den) <= 120.0);
+        let grid = film(num, den, frames);
+        let audio = AudioGrid { sample_rate: rate, frame_samples: 1024 };
+        let target_s = grid.target_duration_s(Some(audio));
+        let seconds = |units: u64, scale: u32| u128::from(units) * 1_000_000 / u128::from(scale);
+        let mut longest_us = 0;
+        for n in 1..=grid.segments() {
+            let span = grid.segment_frames(n);
+            let sound = grid.audio_frames(audio, n);
+            longest_us = longest_us.max(seconds(grid.ticks(span.end) - grid.ticks(span.start), grid.timescale));
+            longest_us = longest_us.max(seconds((sound.end - sound.start) * 1024, rate));
+        }
+        // RFC 8216 section 4.3.3.1: rounded to the nearest second. Printing moves a duration by a microsecond.
+        let rounded = |us: u128| (us + 500_000) / 1_000_000;
+        let (low, high) = (rounded(longest_us.saturating_sub(2)).max(1), rounded(longest_us + 2).max(1));
+        prop_assert!((low..=high).contains(&u128::from(target_s)), "{} not in {}..={}", target_s, low, high);
+        let tail = grid.segment_frames(grid.segments());
+        prop_assert!(grid.segments() == 1 || (tail.end - tail.start) * 2 >= u64::from(grid.gop_frames));
+    }
+
+    #[test]
+    fn every_grid_covers_the_film_without_an_empty_segment((num, den) in rates(), frames in 1u64..200_000) {
         let grid = film(num, den, frames);
         let (mut next, mut next_audio, mut next_trick) = (0, 0, 1);
         for n in 1..=grid.segments() {

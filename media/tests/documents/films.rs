@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use proptest::prelude::*;
 use vidstream_media::{
     Plan, Presentation, Rational, Timeline, Track, VideoId, bandwidth, chunks,
     codec::DecoderConfig,
@@ -17,6 +18,11 @@ const AVCC: &[u8] =
     &[0x01, 0x64, 0x00, 0x1f, 0xff, 0xe1, 0x00, 0x04, 0x67, 0x64, 0x00, 0x1f, 0x01, 0x00, 0x04, 0x68, 0xeb, 0xe3, 0xcb];
 /// AAC low complexity, 48 kHz, stereo.
 const ASC: &[u8] = &[0x11, 0x90];
+
+/// Every rate from 0.1 to 120 frames a second.
+pub(super) fn rates() -> impl Strategy<Value = (u32, u32)> {
+    (1u32..=1001).prop_flat_map(|den| (den.div_ceil(10)..=120 * den, Just(den)))
+}
 
 /// What a film is made of.
 #[derive(Clone, Copy, Debug)]

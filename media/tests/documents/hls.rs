@@ -227,11 +227,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn times_are_exact_for_any_film(
-        num in 1u32..=120_000, den in 1u32..=1001, frames in 1u64..20_000,
+        (num, den) in films::rates(), frames in 1u64..20_000,
         rate in prop::sample::select(vec![8000u32, 22_050, 44_100, 48_000, 96_000]),
     ) {
-        let fps = f64::from(num) / f64::from(den);
-        prop_assume!((0.2..=120.0).contains(&fps) && float(frames) / fps < 4000.0);
+        // At most 4000 s, so that the playlist stays small.
+        let frames = frames.min(4000 * u64::from(num) / u64::from(den)).max(1);
         let film = Film { fps: (num, den), frames, picture: Some((640, 480)), audio: Some((rate, "en")) };
         check_times(&films::ready(film))?;
     }

@@ -1,0 +1,79 @@
+//! Opening what the commands share: catalog, store and worker, each failure with its exit code.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use vidstream_catalog::Catalog;
+use vidstream_config::Config;
+use vidstream_store::Store;
+
+use crate::exit::{Code, Failure};
+
+/// The store that the configuration names.
+pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
+    Store::open(&config.store_url).await.map_err(|error| match error {
+        vidstream_store::Error::Url { .. } => Failure::new(Code::Usage, error.to_string()),
+        other => Failure::new(Code::Io, sentence(&other)),
+    })
+}
+
+/// The catalog that the configuration names.
+pub(crate) async fn catalog(config: &Config) -> Result<Catalog, Failure> {
+    let catalog = Catalog::open(&config.catalog_url, vidstream_catalog::Options::default()).await;
+    catalog.map_err(|error| match error {
+        vidstream_catalog::Error::Invalid(_) => Failure::new(Code::Usage, error.to_string()),
+        other => Failure::new(Code::Io, sentence(&other)),
+    })
+}
+
+/// A worker over catalog and store; its children run this executable.
+#[cfg(feature = "packager")]
+pub(crate) async fn worker(
+    config: &Config,
+    catalog: Catalog,
+    store: Store,
+) -> anyhow::Result<vidstream_packager::worker::Worker> {
+    use anyhow::Context;
+    use vidstream_media::{ladder, timeline};
+    use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker, process::ChildConfig};
+
+    let plugins = vidstream_plugins::Registry::load(&config.plugin_folders);
+    let plugins = plugins.map_err(|error| Failure::new(Code::Usage, sentence(&error)))?;
+    let identity = Identity::take(&config.data, config.worker_id.as_deref());
+    let identity =
+        identity.map_err(|error| Failure::new(Code::Io, format!("cannot keep the worker's name: {error}")))?;
+    let program = std::env::current_exe().context("where is this executable?")?;
+    let settings = worker::Config {
+        data: config.data.clone(),
+        slots: Slots { work: config.worker_slots, ..Slots::default() },
+        child: ChildConfig::new(program, vec!["__child".into()]),
+        ladder: ladder::Config { heights: config.ladder_heights.clone() },
+        timeline: timeline::Config { gop_s: config.gop_s, segment_s: config.segment_s },
+    };
+    let worker = Worker::start(settings, Parts { catalog, store, plugins: plugins.into() }, identity).await;
+    Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+}
+
+/// Cancels `stop` at the first Ctrl-C or TERM.
+pub(crate) async fn until_signalled(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught; only kill -9 ends this process");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("TERM: ending"),
+        _ = interrupt.recv() => tracing::info!("interrupt: ending"),
+    }
+    stop.cancel();
+}
+
+/// An error and its causes in one sentence.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
