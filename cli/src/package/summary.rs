@@ -33,7 +33,8 @@ pub(super) fn text(video: &Video, presentation: &Presentation, out: &Path, took:
 
 fn row(text: &mut String, presentation: &Presentation, track: Track) {
     let plan = &presentation.plan;
-    let codec = presentation.configs.get(&track).map_or_else(String::new, |config| config.codec_string());
+    let codec =
+        presentation.configs.get(&track).map_or_else(String::new, vidstream_media::codec::DecoderConfig::codec_string);
     let size = match (plan.video(track), plan.audio.as_ref()) {
         (Some(video), _) => format!("{}x{}", video.width, video.height),
         (None, Some(audio)) => format!("{} ch", audio.channels),
