@@ -64,7 +64,7 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
             let named = file.parent().unwrap().join(&uri);
             assert!(fs::metadata(&named).is_ok_and(|meta| meta.len() > 0), "{uri} of {}", file.display());
             seen += 1;
-            if uri.ends_with(".m3u8") {
+            if named.extension().is_some_and(|extension| extension == "m3u8") {
                 open.push(named);
             }
         }
