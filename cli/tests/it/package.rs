@@ -88,8 +88,8 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
         "thumbnails.vtt",
     ] {
         let url = format!("{}/v/{id}/1/{name}", server.url);
-        let served = server.http.get(url).send().await.unwrap().bytes().await.unwrap();
-        assert_eq!(served, fs::read(out.join("1").join(name)).unwrap(), "{name}");
+        let body = server.http.get(url).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(body, fs::read(out.join("1").join(name)).unwrap(), "{name}");
     }
 }
 
