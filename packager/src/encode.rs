@@ -57,7 +57,7 @@ struct Context {
 /// # Errors
 /// What the worker reports as the reason of a failed attempt.
 pub fn run(io: &ChildIo, job: &EncodeJob) -> Result<(), Failure> {
-    let source = if job.filler { SourceSpan::none() } else { input::read_span(io, job.segments)? };
+    let source = if job.filler.is_some() { SourceSpan::none() } else { input::read_span(io, job.segments)? };
     let (events, inbox) = events::channel();
     let pipes = Pipes::default();
     let runs: Arc<[Segments]> = runs(job.segments, job.publish_every).into();

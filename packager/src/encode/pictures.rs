@@ -16,7 +16,7 @@ use crate::protocol::{Failure, Warning};
 pub(super) enum Pictures {
     /// The source's pictures.
     Source(Box<Source>),
-    /// One picture for all frames.
+    /// One picture for all frames, where there is nothing else.
     Still(Picture),
 }
 

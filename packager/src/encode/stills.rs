@@ -1,6 +1,6 @@
 //! Stored I-frames decoded again, for tile sheets and posters.
 
-use vidstream_media::codec::DecoderConfig;
+use vidstream_media::{cmaf, codec::DecoderConfig};
 
 use super::{
     decode::{self, Picture, Treatment},
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     child::ChildIo,
-    protocol::{self, Failure},
+    protocol::{self, Failure, StoredGop},
 };
 
 /// Coded pictures that wait for the decoder.
@@ -45,6 +45,53 @@ pub(crate) fn decode_each(
         let pushed = feeding.join().unwrap_or_else(|_| Err(fault::decode("the reader of stored pictures panicked")));
         taken.and(pushed)
     })
+}
+
+/// The last picture of a stored GOP; `None` if nothing of it can be decoded.
+///
+/// # Errors
+/// What reading gave, `element_unavailable`, `stalled` or `decode_error`.
+pub(crate) fn last_picture(io: &ChildIo, gop: &StoredGop) -> Result<Option<Picture>, Failure> {
+    let bytes = io.read(gop.object, gop.offset, gop.bytes)?;
+    let buffers = coded_pictures(&bytes)?;
+    let caps = coded_caps(&gop.config)?;
+    let feed = Feed { caps: &caps, buffers_max: 0, bytes_max: u64::from(gop.bytes) };
+    let chain = decode::picture_chain(&caps, Treatment::default())?;
+    let pipe = Pipe::start(&feed, &chain, decode::picture_sink(DECODED_MAX), |_| {})?;
+    // They fit the queue, so that pushing does not wait for what is only pulled afterwards.
+    for buffer in buffers {
+        if !pipe.push(buffer) {
+            break;
+        }
+    }
+    pipe.end();
+    let mut last = None;
+    loop {
+        match pipe.pull()? {
+            Pulled::Sample(sample) => last = decode::picture_of(&sample).map(|(_, picture)| picture).or(last),
+            Pulled::End => return Ok(last),
+            Pulled::Broken(text) => return Err(fault::decode(text)),
+        }
+    }
+}
+
+/// The samples of stored fragments, in decode order and with their presentation times.
+fn coded_pictures(bytes: &[u8]) -> Result<Vec<gst::Buffer>, Failure> {
+    let mut buffers = Vec::new();
+    for fragment in cmaf::read_fragments(bytes).map_err(fault::decode)? {
+        let mut decode_time = fragment.base_decode_time;
+        for sample in fragment.samples {
+            let mut buffer = gst::Buffer::from_mut_slice(bytes.get(sample.data).unwrap_or_default().to_vec());
+            let ticks = decode_time.saturating_add_signed(i64::from(sample.composition_offset));
+            if let Some(buffer) = buffer.get_mut() {
+                // Only the order counts: a tick passes for a microsecond.
+                buffer.set_pts(decode::LEAD + gst::ClockTime::from_useconds(ticks));
+            }
+            buffers.push(buffer);
+            decode_time = decode_time.saturating_add(u64::from(sample.duration));
+        }
+    }
+    Ok(buffers)
 }
 
 fn push_all(io: &ChildIo, pipe: &Pipe, pictures: &[protocol::Picture]) -> Result<(), Failure> {

@@ -13,13 +13,14 @@ use super::{
     pictures::{Pictures, Source},
     rung::Rung,
     scale::Cascade,
+    stills,
 };
-use crate::protocol::Failure;
+use crate::protocol::{Failure, Level};
 
 /// Frames between two reports of progress.
 const REPORT_FRAMES: u64 = 8;
 
-/// Makes every rung and the trick track of the job; without a span they are black.
+/// Makes every rung and the trick track of the job; without a span they show one picture.
 ///
 /// # Errors
 /// Any failure of the job.
@@ -27,7 +28,7 @@ pub(super) fn run(context: &Context, span: Option<VideoSpan>) -> Result<(), Fail
     let plan = &context.job.plan;
     let mut pictures = match (span, plan.rungs.first()) {
         (Some(span), _) => Pictures::Source(Box::new(Source::start(context, span)?)),
-        (None, Some(top)) => Pictures::Still(canvas::black(top.width, top.height)?),
+        (None, Some(top)) => Pictures::Still(still(context, top)?),
         (None, None) => return Ok(()),
     };
     let tracks: Vec<&VideoTrack> = plan.rungs.iter().chain(&plan.trick).collect();
@@ -67,6 +68,21 @@ pub(super) fn run(context: &Context, span: Option<VideoSpan>) -> Result<(), Fail
     drop(pictures);
     encoders.iter().for_each(Rung::end);
     encoders.into_iter().try_for_each(Rung::wait)
+}
+
+/// The picture of a run without source: the last one before it, else black.
+fn still(context: &Context, top: &VideoTrack) -> Result<Picture, Failure> {
+    let before = context.job.filler.as_ref().and_then(|filler| filler.before.as_ref());
+    let shown = match before.map(|gop| stills::last_picture(&context.io, gop)) {
+        Some(Ok(picture)) => picture,
+        Some(Err(failure)) => {
+            // Filler is what is left when all else failed: it may not fail for the sake of looks.
+            context.io.log(Level::Warn, format!("the filler is black: {failure}"))?;
+            None
+        }
+        None => None,
+    };
+    shown.map_or_else(|| canvas::black(top.width, top.height), Ok)
 }
 
 /// Frames at which something happens.

@@ -7,6 +7,8 @@ use vidstream_media::{Plan, chunks::Segments};
 use super::{Context, Counted, NICE_BACKGROUND, NICE_URGENT, Shop, Stop, unexpected};
 use crate::protocol::{EncodeJob, Failure, Job, Report};
 
+mod filler;
+
 /// Jobs longer than this publish what they have as they go.
 const PUBLISH_AFTER_S: f64 = 40.0;
 /// Length of the runs that such a job publishes.
@@ -25,10 +27,11 @@ pub(super) struct Order<'a> {
 pub(super) async fn run(shop: &Shop<'_>, order: Order<'_>) -> Result<(), Stop> {
     // Somebody waits for it, or will as soon as the video can be played.
     let urgent = order.waited_for || order.segments.first == 1;
+    let filler = if order.filler { Some(filler::before(shop, order.segments.first).await?) } else { None };
     let _counted = urgent.then(|| Counted::new(&shop.context.urgent));
     let job = Job::Encode(EncodeJob {
         segments: order.segments,
-        filler: order.filler,
+        filler,
         threads: threads(shop.context, urgent),
         publish_every: publish_every(order.plan, order.segments),
         elements: elements(shop.context, order.plan)?,

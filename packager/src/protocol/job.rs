@@ -62,14 +62,34 @@ pub struct EncodeJob {
     pub plan: Plan,
     /// The segments to make.
     pub segments: Segments,
-    /// Do not decode: deliver the grid with the last good or a black picture, and silence.
-    pub filler: bool,
+    /// Do not decode the source, which cannot be made: deliver the grid with this.
+    pub filler: Option<Filler>,
     /// Threads of each video encoder, at least 1.
     pub threads: u32,
     /// Publish finished runs of about this many segments as they are done; `None`: all at once.
     pub publish_every: Option<u64>,
     /// The GStreamer element or bin of each plugin that the plan pins, by plugin name.
     pub elements: BTreeMap<String, String>,
+}
+
+/// What a run shows that cannot be made from its source; its sound is silence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filler {
+    /// The last GOP that is stored before the run, whose last picture is shown; without one it is black.
+    pub before: Option<StoredGop>,
+}
+
+/// One stored fragment of a rung.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredGop {
+    /// Decoder configuration of the rung.
+    pub config: DecoderConfig,
+    /// The object, an [`Input::Media`].
+    pub object: Input,
+    /// Where its `moof` starts.
+    pub offset: u64,
+    /// Bytes of `moof` and `mdat`.
+    pub bytes: u32,
 }
 
 /// A tile sheet to make.

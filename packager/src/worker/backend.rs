@@ -122,9 +122,10 @@ impl ClaimBackend {
             (Work::Probe | Work::Encode { .. }, Input::Source) => Ok(Key::Source { id }),
             (Work::Probe | Work::Encode { .. }, Input::Packets) => Ok(Key::Packets { id, generation }),
             (Work::Probe | Work::Encode { .. }, Input::Remux) => Ok(Key::Remux { id, generation }),
-            (Work::Sheet { .. } | Work::Finalize { .. }, Input::Media { track, first, token }) => {
-                Ok(Key::Media { id, generation, track, first, token })
-            }
+            (
+                Work::Sheet { .. } | Work::Finalize { .. } | Work::Encode { filler: true, .. },
+                Input::Media { track, first, token },
+            ) => Ok(Key::Media { id, generation, track, first, token }),
             _ => Err(invalid("this job may not read that object")),
         }
     }

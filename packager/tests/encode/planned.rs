@@ -109,7 +109,7 @@ pub(crate) fn job(plan: &Plan, first: u64, last: u64) -> EncodeJob {
     EncodeJob {
         plan: plan.clone(),
         segments: Segments { first, last },
-        filler: false,
+        filler: None,
         threads: 1,
         publish_every: None,
         elements,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use vidstream_media::{Plan, Track};
+use vidstream_packager::protocol::{Filler, Input, StoredGop};
 
 use crate::{
     film::Film,
@@ -191,20 +192,37 @@ fn encoders_with_other_settings_of_threads_give_the_same_configuration() {
 }
 
 #[test]
-fn filler_keeps_the_grid_and_the_configuration() {
+fn filler_shows_the_last_picture_and_keeps_the_grid_and_the_configuration() {
     let dir = Bench::folder();
     let source = film(dir.path(), "a.mp4", &["-c:v", "libx264", "-preset", "veryfast"]);
     let plan = Wanted { channels: 2, ..Wanted::default() }.plan();
     let mut bench = Bench::with(Bench::folder(), &source, plan.clone(), 0, false);
     bench.run_all(&[(1, 2)]);
     let mut filler = job(&plan, 3, 3);
-    filler.filler = true;
+    filler.filler = Some(Filler { before: Some(last_gop(&bench)) });
     bench.run(&filler).unwrap();
-    bench.run_all(&[(4, 4)]);
+    // What is stored may be damaged, and the first chunk has nothing before it.
+    let mut black = job(&plan, 4, 4);
+    let damaged = StoredGop { offset: 1, ..last_gop(&bench) };
+    black.filler = Some(Filler { before: Some(damaged) });
+    bench.run(&black).unwrap();
     bench.verify();
     let counters = bench.counters(RUNG);
-    assert_eq!(counters.len(), 300);
-    assert!(counters[120..240].iter().all(Option::is_none));
-    assert_eq!(counters[240..], (240..300).map(Some).collect::<Vec<_>>());
+    assert_eq!(counters[..120], (0..120).map(Some).collect::<Vec<_>>());
+    assert_eq!(counters[120..240], [Some(119); 120]);
+    assert_eq!(counters[240..], [None; 60]);
     bench.config(Track::Audio);
+}
+
+/// The GOP that was stored last.
+fn last_gop(bench: &Bench) -> StoredGop {
+    let part = bench.parts.last().unwrap();
+    let stored = part.tracks.iter().find(|stored| stored.track == RUNG).unwrap();
+    let bytes = stored.segments.last().unwrap().fragments.last().unwrap().bytes;
+    StoredGop {
+        config: bench.config(RUNG),
+        object: Input::Media { track: RUNG, first: part.segments.first, token: 1 },
+        offset: stored.bytes() - u64::from(bytes),
+        bytes,
+    }
 }

@@ -131,8 +131,17 @@ fn encode(io: &ChildIo, job: &EncodeJob, dir: &Path) -> Result<(), Failure> {
             std::thread::park();
         }
     }
+    let is_last = job.segments.last == job.plan.timeline.segments();
+    if is_last && dir.join("last-chunk-cannot-be-made").exists() {
+        let Some(filler) = &job.filler else {
+            return Err(Failure::retryable("decode_error", "the source cannot be decoded here", "made up"));
+        };
+        let before = filler.before.as_ref().unwrap();
+        let gop = io.read(before.object, before.offset, before.bytes)?;
+        assert_eq!(cmaf::read_fragments(&gop).unwrap().len(), 1);
+    }
     let gate = dir.join("last-chunk-waits");
-    if job.segments.last == job.plan.timeline.segments() && gate.exists() {
+    if is_last && gate.exists() {
         // A pipe: opening it waits for the test to open the other end.
         fs::read(gate).unwrap();
     }

@@ -256,6 +256,17 @@ async fn a_hung_child_is_killed_and_its_chunk_made_again() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_cannot_be_made_shows_what_is_stored_before_it() {
+    let site = Site::new().await;
+    site.order("last-chunk-cannot-be-made", 1);
+    let worker = site.worker().await;
+    let id = site.upload(400).await;
+    let video = site.until(id, |video| video.state == State::Ready).await;
+    assert_eq!(video.warnings.iter().map(|warning| warning.code.as_str()).collect::<Vec<_>>(), ["damaged_range"]);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_media_fails_with_its_reason() {
     let site = Site::new().await;
     site.order("probe-fails", 1);
