@@ -5,5 +5,7 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh test
 scripts/web.sh
 export PROPTEST_CASES=${PROPTEST_CASES:-5000}
-cargo test --profile ci --locked -p vidstream-media -p vidstream-catalog -p vidstream-origin
-TEST_KILLS=20 TEST_KILL_FILM_S=180 cargo test --profile ci --locked -p vidstream recovery -- --nocapture
+# The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
+run() { cargo test --profile ci --locked --workspace "$@"; }
+run --lib --test contract --test documents --test origin
+TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture
