@@ -25,6 +25,11 @@ pub(crate) async fn catalog(config: &Config) -> Result<Catalog, Failure> {
     })
 }
 
+/// What runs here, also after its file was replaced by another version: worker and child speak a protocol
+/// that only one executable has (proc(5)).
+#[cfg(feature = "packager")]
+const THIS_EXECUTABLE: &str = "/proc/self/exe";
+
 /// A worker over catalog and store; its children run this executable.
 #[cfg(feature = "packager")]
 pub(crate) async fn worker(
@@ -32,7 +37,6 @@ pub(crate) async fn worker(
     catalog: Catalog,
     store: Store,
 ) -> anyhow::Result<vidstream_packager::worker::Worker> {
-    use anyhow::Context;
     use vidstream_media::{ladder, timeline};
     use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker, process::ChildConfig};
 
@@ -41,11 +45,10 @@ pub(crate) async fn worker(
     let identity = Identity::take(&config.data, config.worker_id.as_deref());
     let identity =
         identity.map_err(|error| Failure::new(Code::Io, format!("cannot keep the worker's name: {error}")))?;
-    let program = std::env::current_exe().context("where is this executable?")?;
     let settings = worker::Config {
         data: config.data.clone(),
         slots: Slots { work: config.worker_slots, ..Slots::default() },
-        child: ChildConfig::new(program, vec!["__child".into()]),
+        child: ChildConfig::new(THIS_EXECUTABLE.into(), vec!["__child".into()]),
         ladder: ladder::Config { heights: config.ladder_heights.clone() },
         timeline: timeline::Config { gop_s: config.gop_s, segment_s: config.segment_s },
     };
