@@ -23,17 +23,17 @@ pub struct Writer {
     path: String,
     staged: Staged,
     place: PathBuf,
-    file: Arc<fs::File>,
     gathered: BytesMut,
     written_bytes: u64,
     synced_bytes: u64,
     syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// A staged file, removed when it is dropped before it was renamed into place.
+/// A staged file, emptied and removed when it is dropped before it was renamed into place.
 #[derive(Debug)]
 struct Staged {
     path: PathBuf,
+    file: Arc<fs::File>,
     kept: bool,
 }
 
@@ -48,10 +48,9 @@ impl Writer {
             }
             fs::File::create(target)
         });
-        let file = Arc::new(file.await?);
-        let staged = Staged { path: staging, kept: false };
+        let staged = Staged { path: staging, file: Arc::new(file.await?), kept: false };
         let gathered = BytesMut::new();
-        Ok(Self { path, staged, place, file, gathered, written_bytes: 0, synced_bytes: 0, syncing: None })
+        Ok(Self { path, staged, place, gathered, written_bytes: 0, synced_bytes: 0, syncing: None })
     }
 
     /// Bytes given so far.
@@ -74,14 +73,14 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        let (file, length) = (Arc::clone(&self.file), bytes.len() as u64);
+        let (file, length) = (Arc::clone(&self.staged.file), bytes.len() as u64);
         blocking(self.path.clone(), move || (&*file).write_all(&bytes)).await?;
         self.written_bytes += length;
         let idle = self.syncing.as_ref().is_none_or(JoinHandle::is_finished);
         if idle && self.written_bytes - self.synced_bytes >= SYNC_EVERY_BYTES {
             self.join_sync().await?;
             self.synced_bytes = self.written_bytes;
-            let file = Arc::clone(&self.file);
+            let file = Arc::clone(&self.staged.file);
             self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));
         }
         Ok(())
@@ -91,7 +90,7 @@ impl Writer {
     pub async fn finish(mut self) -> Result<u64, Error> {
         self.flush().await?;
         self.join_sync().await?;
-        let (file, from, to) = (Arc::clone(&self.file), self.staged.path.clone(), self.place.clone());
+        let (file, from, to) = (Arc::clone(&self.staged.file), self.staged.path.clone(), self.place.clone());
         blocking(self.path.clone(), move || {
             file.sync_all()?;
             fs::rename(&from, &to)?;
@@ -116,11 +115,17 @@ impl Writer {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = fs::remove_file(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.path.display(), %error, "a staged file could not be removed");
+        if self.kept {
+            return;
+        }
+        // Readers of the growing object may have it open for some time yet; its room is needed at once,
+        // also to write down that the object was given up.
+        let emptied = self.file.set_len(0);
+        let removed = fs::remove_file(&self.path);
+        for error in [emptied, removed].into_iter().filter_map(Result::err) {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(path = %self.path.display(), %error, "a staged file could not be removed");
+            }
         }
     }
 }

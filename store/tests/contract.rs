@@ -55,6 +55,18 @@ async fn a_source_is_read_while_it_grows_and_after() {
 }
 
 #[tokio::test]
+async fn the_room_of_a_dropped_writer_is_free_although_a_reader_has_it_open() {
+    let (_folder, store) = local().await;
+    let key = Key::Source { id: VideoId::from_bits(9) };
+    let mut writer = store.writer(&key).await.unwrap();
+    writer.write(Bytes::from(vec![1; 300_000])).await.unwrap();
+    let growing = store.growing(&key).await.unwrap();
+    assert_eq!(growing.len().await.unwrap(), 300_000);
+    drop(writer);
+    assert_eq!(growing.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn deleting_a_video_leaves_no_object_of_it() {
     let (_folder, store) = local().await;
     let other = Key::Source { id: VideoId::from_bits(8) };

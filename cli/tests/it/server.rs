@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
     pub(crate) data: PathBuf,
+    /// The folder of `serve.log`.
+    log: PathBuf,
     pub(crate) http: reqwest::Client,
 }
 
@@ -30,13 +32,42 @@ impl Server {
     }
 
     pub(crate) async fn with(data: &Path, flags: &[&str]) -> Self {
-        let address = data.join("listen.addr");
-        let _ = fs::remove_file(&address);
+        Self::of(Path::new(VIDSTREAM), data, flags).await
+    }
+
+    /// Starts the server of that executable.
+    pub(crate) async fn of(program: &Path, data: &Path, flags: &[&str]) -> Self {
+        let _ = fs::remove_file(data.join("listen.addr"));
         fs::create_dir_all(data).unwrap();
-        let log = fs::File::options().create(true).append(true).open(data.join("serve.log")).unwrap();
-        let mut command = Command::new(VIDSTREAM);
+        let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(flags);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Self::spawn(command, data, |_| data.to_owned()).await
+    }
+
+    /// Starts a server whose data folder is a file system of its own, of so many bytes, that nobody else sees.
+    pub(crate) async fn on_small_disk(folder: &Path, bytes: u64) -> Self {
+        let (disk, log) = (folder.join("disk"), folder.join("log"));
+        fs::create_dir_all(&disk).unwrap();
+        fs::create_dir_all(&log).unwrap();
+        let mut command = Command::new("unshare");
+        command.arg("--mount");
+        if !nix::unistd::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        let script = r#"mount -t tmpfs -o size="$1" none "$2" && exec "$3" serve --listen 127.0.0.1:0 --data "$2""#;
+        command.args(["sh", "-c", script, "sh", &bytes.to_string()]).arg(&disk).arg(VIDSTREAM);
+        // The file system is seen through the process that has it mounted.
+        let seen =
+            |pid: u32| Path::new("/proc").join(pid.to_string()).join("root").join(disk.strip_prefix("/").unwrap());
+        Self::spawn(command, &log, seen).await
+    }
+
+    /// Starts the server that `command` is or becomes; `data_of` tells where its data folder is seen.
+    async fn spawn(mut command: Command, log: &Path, data_of: impl Fn(u32) -> PathBuf) -> Self {
+        let stderr = fs::File::options().create(true).append(true).open(log.join("serve.log")).unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let data = data_of(child.id());
+        let address = data.join("listen.addr");
         let deadline = Instant::now() + Duration::from_secs(20);
         let url = loop {
             if let Ok(text) = fs::read_to_string(&address)
@@ -45,12 +76,12 @@ impl Server {
                 break format!("http://{}", text.trim());
             }
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("serve ended with {status}: {}", log_tail(data));
+                panic!("serve ended with {status}: {}", log_tail(log));
             }
-            assert!(Instant::now() < deadline, "serve does not listen: {}", log_tail(data));
+            assert!(Instant::now() < deadline, "serve does not listen: {}", log_tail(log));
             after(LOOK_EVERY).await;
         };
-        Self { child, url, data: data.to_owned(), http: reqwest::Client::new() }
+        Self { child, url, data, log: log.to_owned(), http: reqwest::Client::new() }
     }
 
     /// Uploads a file and gives the id of the video.
@@ -75,7 +106,7 @@ impl Server {
             if test(&video) {
                 return video;
             }
-            assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.data));
+            assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.log));
             after(LOOK_EVERY).await;
         }
     }
@@ -144,8 +175,8 @@ pub(crate) async fn until(what: &str, wait: Duration, test: impl Fn() -> bool) {
     }
 }
 
-fn log_tail(data: &Path) -> String {
-    let log = fs::read_to_string(data.join("serve.log")).unwrap_or_default();
+fn log_tail(folder: &Path) -> String {
+    let log = fs::read_to_string(folder.join("serve.log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().rev().take(25).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

@@ -71,6 +71,18 @@ async fn add_follows_to_the_end_and_tells_by_its_exit_code() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("the video failed:"));
 }
 
+#[tokio::test]
+async fn a_server_whose_file_is_replaced_goes_on_with_what_it_was_started_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("vidstream");
+    fs::copy(VIDSTREAM, &program).unwrap();
+    let server = Server::of(&program, &folder.path().join("data"), &[]).await;
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "another version").unwrap();
+    let id = server.upload(&small_clip()).await;
+    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+}
+
 fn entries(folder: &std::path::Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }

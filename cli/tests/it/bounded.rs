@@ -1,0 +1,113 @@
+//! Bounded memory and disk: uploads larger than memory should be, a full disk, large pictures.
+
+use std::{collections::BTreeMap, fs, io, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use vidstream_testkit::{Clip, Encoding};
+
+use crate::server::{Server, after};
+
+/// How much of the server's own memory an upload may take, whatever its size.
+const UPLOAD_MEMORY_BYTES_MAX: u64 = 100 << 20;
+/// The size of the upload: a short row in every run, a longer one by environment.
+const UPLOAD_BYTES: u64 = 2 << 30;
+/// The file system of the server whose disk fills up.
+const DISK_BYTES: u64 = 64 << 20;
+/// A child at 1920x1080 and 60 frames a second stays below this.
+const CHILD_BYTES_MAX: u64 = 1 << 30;
+const PIECE_BYTES: u64 = 1 << 20;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A line of `/proc/PID/status` in bytes; `None` once the process is gone.
+fn status_bytes(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// The start of an MP4 file whose one large `mdat` ends `bytes` later and whose index never comes.
+fn film_without_end(bytes: u64) -> impl Iterator<Item = io::Result<Bytes>> {
+    let ftyp = b"\0\0\0\x18ftypisom\0\0\x02\0isommp41";
+    let mut head = ftyp.to_vec();
+    head.extend([0, 0, 0, 1]);
+    head.extend(b"mdat");
+    head.extend((bytes - ftyp.len() as u64).to_be_bytes());
+    let rest = bytes - head.len() as u64;
+    let piece = Bytes::from(vec![0x5a; usize::try_from(PIECE_BYTES).unwrap()]);
+    let pieces = (0..rest.div_ceil(PIECE_BYTES)).map(move |n| {
+        let take = (rest - n * PIECE_BYTES).min(PIECE_BYTES);
+        Ok(piece.slice(..usize::try_from(take).unwrap()))
+    });
+    std::iter::once(Ok(Bytes::from(head))).chain(pieces)
+}
+
+fn put(server: &Server, bytes: u64) -> reqwest::RequestBuilder {
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(film_without_end(bytes)));
+    server.http.put(format!("{}/v1/videos?title=large", server.url)).body(body)
+}
+
+#[tokio::test]
+async fn an_upload_takes_no_more_memory_the_larger_it_is() {
+    let bytes = std::env::var("TEST_UPLOAD_BYTES").map_or(UPLOAD_BYTES, |text| text.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let pid = server.child.id();
+    let before = status_bytes(pid, "RssAnon").unwrap();
+    let sending = tokio::spawn(put(&server, bytes).send());
+    let mut most = before;
+    while !sending.is_finished() {
+        most = most.max(status_bytes(pid, "RssAnon").unwrap());
+        after(LOOK_EVERY).await;
+    }
+    let answer = sending.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 202);
+    let id = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    let stored = fs::metadata(folder.path().join("data/objects").join(&id).join("source")).unwrap();
+    assert_eq!(stored.len(), bytes);
+    println!("{} MiB uploaded, RssAnon rose by {} KiB", bytes >> 20, (most - before) >> 10);
+    assert!(most - before <= UPLOAD_MEMORY_BYTES_MAX, "RssAnon rose by {} bytes", most - before);
+    let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
+    assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::on_small_disk(folder.path(), DISK_BYTES).await;
+    for _ in 0..2 {
+        let answer = put(&server, 2 * DISK_BYTES).send().await.unwrap();
+        assert_eq!(answer.status(), 507);
+        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "insufficient_storage");
+        let list = server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap();
+        assert_eq!(list.json::<Value>().await.unwrap()["data"], json!([]));
+        let objects = fs::read_dir(server.data.join("objects")).map_or(0, Iterator::count);
+        assert_eq!(objects, 0);
+    }
+    let small = Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&small).await;
+    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+}
+
+#[tokio::test]
+async fn a_child_that_makes_1080p60_stays_below_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let clip = Clip::new((1920, 1080), 60, 8).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&clip).await;
+    let mut peaks = BTreeMap::new();
+    while server.video(&id).await["state"] != "ready" {
+        assert_ne!(server.video(&id).await["state"], "failed");
+        for child in server.children() {
+            if let Some(bytes) = status_bytes(child, "VmHWM") {
+                peaks.insert(child, bytes);
+            }
+        }
+        after(LOOK_EVERY).await;
+    }
+    let most = peaks.values().copied().max().unwrap();
+    println!("the largest child took {} MiB", most >> 20);
+    // Less than the pictures of one GOP would mean that no encoder was seen.
+    assert!((100 << 20..=CHILD_BYTES_MAX).contains(&most), "VmHWM of {most} bytes");
+}
