@@ -58,7 +58,7 @@ pub(super) async fn run(
     while !shutdown.is_cancelled() {
         if let Some(claim) = next(&context.catalog, &worker, &usage).await {
             let class = Class::of(&claim.work);
-            usage.take(class);
+            usage.take(class, Instant::now());
             let (context, stop) = (Arc::clone(&context), shutdown.child_token());
             running.spawn(async move {
                 attend(&context, claim, stop).await;
@@ -84,7 +84,7 @@ pub(super) async fn run(
 
 /// The next claim, if a slot is free and there is a job for it.
 async fn next(catalog: &Catalog, worker: &vidstream_catalog::Worker, usage: &Usage) -> Option<Claim> {
-    let wanted = usage.wanted()?;
+    let wanted = usage.wanted(Instant::now())?;
     match catalog.claim(worker, wanted).await {
         Ok(claim) => claim,
         Err(CatalogError::Busy) => None,
