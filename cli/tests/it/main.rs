@@ -1,6 +1,7 @@
 //! The executable as its users meet it: real processes, real media, HTTP.
 
 mod bad_files;
+mod check;
 mod deletion;
 mod exit_codes;
 mod package;

@@ -32,6 +32,11 @@ const PLAYLISTS_MAX: usize = 512;
 /// Segments, parts and initialisation segments of one stream.
 const RESOURCES_MAX: usize = 1 << 19;
 
+/// Segments that all playlists together may list.
+const ENTRIES_MAX: usize = 1 << 19;
+/// Boxes and track runs of all segments that are kept as facts.
+const FACTS_MAX: usize = 1 << 21;
+
 /// Something to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -101,6 +106,9 @@ pub struct Crawl {
     stream: Stream,
     queue: VecDeque<Ask>,
     asked: BTreeSet<Place>,
+    /// Segments listed so far, and facts kept.
+    entries: usize,
+    facts: usize,
     phase: Phase,
     failure: Option<Error>,
 }
@@ -154,7 +162,8 @@ impl Crawl {
             Purpose::Segment(init) => {
                 let read =
                     body(&place, served).map(|answer| Segment::read(&answer.body, self.stream.init(init.as_ref())));
-                self.put(place, read.map_or_else(Resource::Missing, Resource::Segment));
+                let resource = read.and_then(|segment| self.within_bounds(segment));
+                self.put(place, resource.map_or_else(Resource::Missing, Resource::Segment));
             }
             Purpose::Sealed => self.resource(place, served, |bytes| {
                 Resource::Segment(Segment { bytes: wide(bytes.len()), ..Segment::default() })
@@ -168,7 +177,7 @@ impl Crawl {
             }
             Purpose::Gzip(document) => {
                 if let (Some(document), Ok(answer)) = (self.stream.documents.get_mut(document), served) {
-                    document.gzip = Some(coding(&answer, &document.bytes));
+                    document.gzip = Some(coding(&answer, document));
                 }
             }
             Purpose::Probe => {
@@ -218,6 +227,11 @@ impl Crawl {
 
     fn playlist(&mut self, place: &Place, answer: Answer, roles: Roles) {
         let media = Media { roles, ..Media::read(&place.url, &answer.body) };
+        self.entries = self.entries.saturating_add(media.segments.len());
+        if self.entries > ENTRIES_MAX {
+            let reason = format!("more than {ENTRIES_MAX} segments are not looked at");
+            return self.put(place.clone(), Resource::Missing(reason));
+        }
         self.stream.media.push(media);
         self.stream.documents.push(document(place, answer, false));
     }
@@ -343,6 +357,16 @@ impl Crawl {
         self.put(place, Resource::Segment(read));
     }
 
+    /// A segment as long as there is room for its facts.
+    fn within_bounds(&mut self, segment: Segment) -> Result<Segment, String> {
+        let runs: usize = segment.fragments.iter().map(|fragment| fragment.runs.len()).sum();
+        self.facts = self.facts.saturating_add(segment.outer.len()).saturating_add(runs);
+        if self.facts > FACTS_MAX {
+            return Err(format!("more than {FACTS_MAX} boxes and runs are not looked at"));
+        }
+        Ok(segment)
+    }
+
     fn resource(&mut self, place: Place, served: Result<Answer, String>, read: impl FnOnce(&[u8]) -> Resource) {
         let resource = match body(&place, served) {
             Ok(answer) => read(&answer.body),
@@ -430,10 +454,13 @@ fn document(place: &Place, answer: Answer, is_mpd: bool) -> Document {
     }
 }
 
-fn coding(answer: &Answer, plain: &[u8]) -> Coding {
+fn coding(answer: &Answer, document: &Document) -> Coding {
+    // A live playlist may have changed since it was first read.
+    let again = document.again.as_ref().and_then(|again| again.as_ref().ok());
+    let mut plain = [Some(&document.bytes), again].into_iter().flatten();
     match answer.content_encoding.as_deref() {
         None | Some("identity" | "") => Coding::Plain,
-        Some("gzip" | "x-gzip") if gzip::is_of(&answer.body, plain) => Coding::Same,
+        Some("gzip" | "x-gzip") if plain.any(|plain| gzip::is_of(&answer.body, plain)) => Coding::Same,
         Some(_) => Coding::Different,
     }
 }

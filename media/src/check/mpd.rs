@@ -1,12 +1,14 @@
 //! What an MPD promises (ISO/IEC 23009-1 §5.3): its representations, and every segment that they list.
 
+use std::sync::Arc;
+
 use super::{
     place::{Place, resolve},
     xml::{self, Element},
 };
 
-/// Segments that one Representation may list.
-const SEGMENTS_MAX: usize = 1 << 17;
+/// Segments that all representations together may list.
+const SEGMENTS_MAX: usize = 1 << 18;
 
 /// An MPD as far as it could be read.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,7 @@ pub(super) struct Representation {
     pub(super) element: Element,
     pub(super) id: String,
     /// `SegmentTemplate`, `SegmentList` or `SegmentBase` of every level, the nearest first.
-    pub(super) addressing: Vec<Element>,
+    pub(super) addressing: Vec<Arc<Element>>,
     pub(super) base_url: String,
     pub(super) timescale: u64,
     /// `@presentationTimeOffset`, in ticks.
@@ -71,6 +73,7 @@ impl Mpd {
         };
         let total_us = root.get("mediaPresentationDuration").and_then(duration_us);
         let base = base_url(url, &root);
+        let mut room = SEGMENTS_MAX;
         let periods: Vec<&Element> = root.all("Period").collect();
         for (n, period) in periods.iter().enumerate() {
             let start_us = period.get("start").and_then(duration_us).unwrap_or(0);
@@ -78,8 +81,9 @@ impl Mpd {
             let until_end = next_us.or(total_us).and_then(|end| end.checked_sub(start_us));
             let period_us = period.get("duration").and_then(duration_us).or(until_end);
             let base = base_url(&base, period);
+            let shared = addressing(period);
             for set in period.all("AdaptationSet") {
-                mpd.sets.push(read_set(set, &base, period, period_us));
+                mpd.sets.push(read_set(set, &base, &shared, period_us, &mut room));
             }
         }
         mpd.root = root;
@@ -92,26 +96,34 @@ impl Mpd {
     }
 }
 
-fn read_set(set: &Element, base: &str, period: &Element, period_us: Option<u64>) -> Set {
+/// The elements by which segments are addressed at one level.
+fn addressing(level: &Element) -> Vec<Arc<Element>> {
+    let names = ["SegmentTemplate", "SegmentList", "SegmentBase"];
+    names.iter().filter_map(|name| level.first(name)).map(|element| Arc::new(element.clone())).collect()
+}
+
+/// Reads a set; `room` is how many segments may still be listed.
+fn read_set(set: &Element, base: &str, period: &[Arc<Element>], period_us: Option<u64>, room: &mut usize) -> Set {
     let base = base_url(base, set);
-    let representation = |element: &Element| {
-        let levels = [element, set, period];
+    let shared = addressing(set);
+    let mut representations = Vec::new();
+    for element in set.all("Representation") {
+        let levels = [addressing(element), shared.clone(), period.to_vec()].concat();
+        let kind = ["SegmentTemplate", "SegmentList", "SegmentBase"]
+            .into_iter()
+            .find(|name| levels.iter().any(|level| level.name == *name));
         let mut read = Representation {
-            element: element.clone(),
+            element: element.without(&["SegmentTemplate", "SegmentList"]),
             id: element.get("id").unwrap_or_default().to_owned(),
             base_url: base_url(&base, element),
+            addressing: levels.into_iter().filter(|level| Some(level.name.as_str()) == kind).collect(),
             ..Representation::default()
         };
-        for name in ["SegmentTemplate", "SegmentList", "SegmentBase"] {
-            read.addressing = levels.iter().filter_map(|level| level.first(name)).cloned().collect();
-            if !read.addressing.is_empty() {
-                break;
-            }
-        }
-        read.list(period_us);
-        read
-    };
-    Set { element: set.clone(), period_us, representations: set.all("Representation").map(representation).collect() }
+        read.list(period_us, *room);
+        *room -= read.segments.len().min(*room);
+        representations.push(read);
+    }
+    Set { element: set.without(&["Representation", "SegmentTemplate", "SegmentList"]), period_us, representations }
 }
 
 // === impl Set ===
@@ -155,7 +167,7 @@ impl Representation {
         self.addressing.first().is_some_and(|level| level.name == name)
     }
 
-    fn list(&mut self, period_us: Option<u64>) {
+    fn list(&mut self, period_us: Option<u64>, room: usize) {
         let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u64>().ok());
         self.timescale = number(self.address("timescale")).unwrap_or(1).max(1);
         self.offset = number(self.address("presentationTimeOffset")).unwrap_or(0);
@@ -165,13 +177,13 @@ impl Representation {
         if self.is_addressed_by("SegmentTemplate") {
             let init = self.address("initialization").and_then(|template| self.fill(template, 0, 0));
             self.init = init.map(|url| Place::whole(&url));
-            self.segments = self.template(period_us);
+            self.segments = self.template(period_us, room);
         } else {
             self.init = self.address_child("Initialization").and_then(|init| self.part(init, "sourceURL", "range"));
             if let Some(range) = self.address("indexRange").and_then(inclusive) {
                 self.index = Some(Place { url: self.base_url.clone(), range: Some(range) });
             }
-            self.segments = self.segment_list(period_us);
+            self.segments = self.segment_list(period_us, room);
         }
     }
 
@@ -183,21 +195,21 @@ impl Representation {
         Some(Place { url, range: element.get(range).and_then(inclusive) })
     }
 
-    fn template(&self, period_us: Option<u64>) -> Vec<Listed> {
+    fn template(&self, period_us: Option<u64>, room: usize) -> Vec<Listed> {
         let Some(media) = self.address("media") else { return Vec::new() };
         let first = self.address("startNumber").and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
         let mut segments = Vec::new();
-        for (number, (time, duration, exact)) in (first..).zip(self.times(period_us)) {
+        for (number, (time, duration, exact)) in (first..).zip(self.times(period_us, room)) {
             let Some(url) = self.fill(media, number, time) else { break };
             segments.push(Listed { place: Place::whole(&url), time, duration, exact });
         }
         segments
     }
 
-    fn segment_list(&self, period_us: Option<u64>) -> Vec<Listed> {
+    fn segment_list(&self, period_us: Option<u64>, room: usize) -> Vec<Listed> {
         let urls = self.addressing.iter().flat_map(|level| level.all("SegmentURL"));
         let place = |url: &Element| self.part(url, "media", "mediaRange");
-        let times = self.times(period_us);
+        let times = self.times(period_us, room);
         urls.filter_map(place)
             .zip(times)
             .map(|(place, (time, duration, exact))| Listed { place, time, duration, exact })
@@ -205,17 +217,20 @@ impl Representation {
     }
 
     /// Start and duration of every segment: of the `SegmentTimeline`, else by the nominal `@duration`.
-    fn times(&self, period_us: Option<u64>) -> Vec<(u64, u64, bool)> {
+    fn times(&self, period_us: Option<u64>, room: usize) -> Vec<(u64, u64, bool)> {
         let period = period_us.map(|us| ticks(us, self.timescale));
         if let Some(timeline) = self.address_child("SegmentTimeline") {
-            return timeline_times(timeline, period.map(|ticks| ticks.saturating_add(self.offset)));
+            return timeline_times(timeline, period.map(|ticks| ticks.saturating_add(self.offset)), room);
         }
         let Some(duration) = self.address("duration").and_then(|text| text.parse::<u64>().ok()) else {
             return Vec::new();
         };
         let count = period.map_or(0, |period| period.div_ceil(duration.max(1)));
-        let count = usize::try_from(count).unwrap_or(usize::MAX).min(SEGMENTS_MAX);
-        (0..).take(count).map(|n: u64| (self.offset.saturating_add(n * duration), duration, false)).collect()
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(room);
+        (0..)
+            .take(count)
+            .map(|n: u64| (self.offset.saturating_add(n.saturating_mul(duration)), duration, false))
+            .collect()
     }
 
     /// A template with its identifiers replaced (§5.3.9.4.4); `None` if it has another one.
@@ -242,7 +257,7 @@ impl Representation {
     }
 }
 
-fn timeline_times(timeline: &Element, period_end: Option<u64>) -> Vec<(u64, u64, bool)> {
+fn timeline_times(timeline: &Element, period_end: Option<u64>, room: usize) -> Vec<(u64, u64, bool)> {
     let mut times: Vec<(u64, u64, bool)> = Vec::new();
     let mut next: u64 = 0;
     let entries: Vec<&Element> = timeline.all("S").collect();
@@ -258,7 +273,7 @@ fn timeline_times(timeline: &Element, period_end: Option<u64>) -> Vec<(u64, u64,
             count => count.unsigned_abs(),
         };
         for _ in 0..=repeats {
-            if times.len() == SEGMENTS_MAX {
+            if times.len() == room {
                 return times;
             }
             times.push((next, duration, true));

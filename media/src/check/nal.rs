@@ -1,7 +1,9 @@
 //! NAL units of a sample: whether its picture is an IDR, and whether captions ride along (CTA-708 in SEI).
 
 /// Units looked at in one sample.
-const UNITS_MAX: usize = 4096;
+const UNITS_MAX: usize = 256;
+/// Bytes of a unit in which captions are looked for; they come first in theirs.
+const SEI_BYTES_MAX: usize = 4096;
 /// `user_data_registered_itu_t_t35` (ITU-T H.264 §D.1.6): country, provider and `GA94` of ATSC A/53 captions.
 const CAPTIONS: &[u8] = &[0xb5, 0x00, 0x31, b'G', b'A', b'9', b'4', 0x03];
 
@@ -41,7 +43,8 @@ pub(super) fn picture(sample: &[u8], length_bytes: usize, hevc: bool) -> Picture
             slice = Some(kind);
             picture.idr = idr;
         }
-        picture.captions |= sei && unit.windows(CAPTIONS.len()).any(|window| window == CAPTIONS);
+        picture.captions |=
+            sei && unit.get(..SEI_BYTES_MAX).unwrap_or(unit).windows(CAPTIONS.len()).any(|window| window == CAPTIONS);
     }
     picture
 }

@@ -23,6 +23,8 @@ pub(super) enum Need {
     Hls,
     Dash,
     Http,
+    /// The multivariant playlist does not announce that it changes, and what may grow has its end.
+    Settled,
     /// Every playlist has its end, and the multivariant playlist does not announce that it changes.
     Ready,
     /// The multivariant playlist announces that it changes, or a playlist that may grow has no end yet.
@@ -59,7 +61,7 @@ impl Need {
             Self::Hls => "no multivariant playlist",
             Self::Dash => "no MPD",
             Self::Http => "files, not a server",
-            Self::Ready => "not finished",
+            Self::Ready | Self::Settled => "not finished",
             Self::Unfinished => "finished",
             Self::Vod => "live",
             Self::Audio | Self::HlsAudio => "no audio",
@@ -88,6 +90,7 @@ impl Need {
             Self::Hls => stream.multivariant.is_some(),
             Self::Dash => stream.mpd.is_some(),
             Self::Http => stream.transport == Transport::Http,
+            Self::Settled => !is_unfinished(stream),
             Self::Ready => !is_unfinished(stream) && stream.is_finished(),
             Self::Unfinished => is_unfinished(stream),
             Self::Vod => stream.is_finished(),

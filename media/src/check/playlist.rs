@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-/// Lines of one playlist; a film of ten hours with an I-frame a second has a tenth of them.
-const LINES_MAX: usize = 1 << 20;
+/// Lines of one playlist; a film of ten hours with an I-frame a second has half of them.
+const LINES_MAX: usize = 1 << 18;
 
 /// A line as it was served, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ impl Text {
         let decoded = decoded.trim_start_matches('\u{feff}');
         if decoded.lines().next() != Some("#EXTM3U") {
             text.faults.push((1, "its first line is not #EXTM3U"));
+        }
+        if decoded.lines().nth(LINES_MAX).is_some() {
+            text.faults.push((LINES_MAX, "it has more lines than are read"));
         }
         for (number, line) in (1..).zip(decoded.lines().take(LINES_MAX)) {
             // `lines` has taken the CR of a CRLF.
@@ -234,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_wrong_as_text_is_found() {
         let faults = |bytes: &[u8]| Text::read(bytes).faults.iter().map(|fault| fault.0).collect::<Vec<_>>();
-        assert_eq!(faults(b"#EXTM3U\r\n#EXT-X-ENDLIST\r\n"), []);
+        assert_eq!(faults(b"#EXTM3U\r\n#EXT-X-ENDLIST\r\n"), Vec::<usize>::new());
         assert_eq!(faults(b"\xef\xbb\xbf#EXTM3U\n"), [1]);
         assert_eq!(faults(b"#EXTM3U \n"), [1]);
         assert_eq!(faults(b"#EXTM3U\n#EXT\x07\n"), [2]);

@@ -85,7 +85,7 @@ static RULES: [Rule; 76] = {
         rule(21, MUST, "BANDWIDTH covers video and audio together", &[N::Hls, N::Ready], multivariant::bandwidth),
         rule(22, C, "BANDWIDTH is the greatest window of about a target duration", &[N::Hls, N::Ready], multivariant::windows),
         rule(23, MUST, "AVERAGE-BANDWIDTH, never above BANDWIDTH", &[N::Hls], multivariant::average),
-        rule(24, MUST, "declared rates are within 10 % of the measured ones", &[N::Hls, N::Ready], multivariant::measured),
+        rule(24, MUST, "declared rates are within 10 % of the measured ones", &[N::Hls, N::Settled], multivariant::measured),
         rule(25, SHOULD, "before the end BANDWIDTH foresees what comes", &[N::Hls, N::Unfinished], multivariant::foreseen),
         rule(26, MUST, "CODECS names every format of the variant", &[N::Hls], multivariant::codecs),
         rule(27, MUST, "RESOLUTION and FRAME-RATE where they belong", &[N::Hls, N::HlsVideo], multivariant::picture),

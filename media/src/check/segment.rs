@@ -8,8 +8,12 @@ use super::{
     nal::{self, Picture},
 };
 
-/// Samples of one fragment.
+/// Samples of one segment.
 const SAMPLES_MAX: u32 = 1 << 20;
+/// Fragments of one segment whose first picture is looked at.
+const PICTURES_MAX: usize = 4096;
+/// Tracks of one fragment.
+const TRACKS_MAX: usize = 64;
 /// References of one `sidx`.
 const REFERENCES_MAX: usize = 1 << 16;
 
@@ -119,9 +123,14 @@ impl Segment {
         if cut_in_data {
             segment.fault = None;
         }
+        let mut room = SAMPLES_MAX;
         for (place, atom) in atoms.list.iter().enumerate() {
             if &atom.kind == b"moof" {
-                let mut fragment = fragment(bytes, atom, init);
+                let seen = init.filter(|_| segment.fragments.len() < PICTURES_MAX);
+                let mut fragment = fragment(bytes, atom, init, &mut room);
+                for run in &mut fragment.runs {
+                    picture(bytes, atom.start, seen, run);
+                }
                 let data = atoms.list.get(place + 1..).unwrap_or_default().iter().find(|next| &next.kind == b"mdat");
                 fragment.end = wide(data.map_or(atom.end, |data| data.end));
                 segment.fragments.push(fragment);
@@ -146,7 +155,7 @@ impl Segment {
     }
 }
 
-fn fragment(bytes: &[u8], moof: &Atom, init: Option<&Init>) -> Fragment {
+fn fragment(bytes: &[u8], moof: &Atom, init: Option<&Init>, room: &mut u32) -> Fragment {
     let children = walk(bytes, moof.body.clone());
     let sequence = children.of_kind(*b"mfhd").next().and_then(|mfhd| {
         let mut fields = Fields::of(bytes, &mfhd.body);
@@ -154,8 +163,8 @@ fn fragment(bytes: &[u8], moof: &Atom, init: Option<&Init>) -> Fragment {
         fields.u32()
     });
     let mut fragment = Fragment { start: wide(moof.start), sequence, ..Fragment::default() };
-    for traf in children.of_kind(*b"traf").take(64) {
-        fragment.runs.push(run(bytes, moof.start, &traf.body, init));
+    for traf in children.of_kind(*b"traf").take(TRACKS_MAX) {
+        fragment.runs.push(run(bytes, &traf.body, init, room));
     }
     fragment
 }
@@ -168,7 +177,7 @@ struct Common {
     flags: u32,
 }
 
-fn run(bytes: &[u8], moof: usize, traf: &Range<usize>, init: Option<&Init>) -> Run {
+fn run(bytes: &[u8], traf: &Range<usize>, init: Option<&Init>, room: &mut u32) -> Run {
     let children = walk(bytes, traf.clone());
     let mut run = Run { start: i64::MAX, end: i64::MIN, ..Run::default() };
     let mut common = Common::default();
@@ -181,7 +190,7 @@ fn run(bytes: &[u8], moof: usize, traf: &Range<usize>, init: Option<&Init>) -> R
     }
     for trun in children.of_kind(*b"trun") {
         run.truns += 1;
-        samples(bytes, &trun.body, common, &mut run);
+        samples(bytes, &trun.body, common, &mut run, room);
     }
     run.encrypted_samples = children.of_kind(*b"senc").next().and_then(|senc| {
         let mut fields = Fields::of(bytes, &senc.body);
@@ -189,7 +198,6 @@ fn run(bytes: &[u8], moof: usize, traf: &Range<usize>, init: Option<&Init>) -> R
         fields.u32()
     });
     run.aux = auxiliary(bytes, &children);
-    picture(bytes, moof, init, &mut run);
     if run.samples == 0 {
         (run.start, run.end) = (0, 0);
     }
@@ -220,10 +228,11 @@ fn header(bytes: &[u8], body: &Range<usize>, init: Option<&Init>, run: &mut Run)
     Some(common)
 }
 
-fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run) -> Option<()> {
+fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, room: &mut u32) -> Option<()> {
     let mut fields = Fields::of(bytes, body);
     let (version, flags) = fields.version_flags()?;
-    let count = fields.u32()?.min(SAMPLES_MAX);
+    let count = fields.u32()?.min(*room);
+    *room -= count;
     let offset = if flags & 1 != 0 { Some(fields.u32()?.cast_signed()) } else { None };
     let first_flags = if flags & 4 != 0 { Some(fields.u32()?) } else { None };
     run.trun_version = run.trun_version.max(version);

@@ -74,6 +74,6 @@ proptest! {
              <Representation id='v'/></AdaptationSet></Period></MPD>"
         );
         let mpd = Mpd::read("http://h/a/b.mpd", text.as_bytes()).unwrap();
-        prop_assert!(mpd.sets[0].representations[0].segments.len() <= 1 << 17);
+        prop_assert!(mpd.sets[0].representations[0].segments.len() <= 1 << 18);
     }
 }

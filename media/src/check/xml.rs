@@ -5,8 +5,8 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-/// Elements of one document; a film of ten hours has some thousand.
-const ELEMENTS_MAX: usize = 1 << 18;
+/// Elements of one document; a film of ten hours has some ten thousand.
+const ELEMENTS_MAX: usize = 1 << 16;
 /// Elements within each other.
 const DEPTH_MAX: usize = 32;
 
@@ -110,6 +110,12 @@ fn entity(name: &str) -> &'static str {
 impl Element {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A copy that leaves some children out.
+    pub(super) fn without(&self, names: &[&str]) -> Self {
+        let kept = self.children.iter().filter(|child| !names.contains(&child.name.as_str()));
+        Self { name: self.name.clone(), attributes: self.attributes.clone(), children: kept.cloned().collect() }
     }
 
     pub(super) fn number(&self, name: &str) -> Option<u64> {

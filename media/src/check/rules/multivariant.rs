@@ -54,16 +54,18 @@ pub(super) fn windows(stream: &Stream, findings: &mut Findings) {
     }
 }
 
-/// Rule 23 (Apple 9.14).
+/// Rule 23 (Apple 9.14). That I-frame playlists have one is rule 37.
 pub(super) fn average(stream: &Stream, findings: &mut Findings) {
-    for item in stream.items(Tag::Variant) {
+    for item in stream.items(Tag::Variant).chain(stream.items(Tag::Iframes)) {
         let peak = item.attributes.number("BANDWIDTH");
         match item.attributes.number("AVERAGE-BANDWIDTH") {
-            None => findings.fail(place(stream, item), "AVERAGE-BANDWIDTH is missing or no number"),
+            None if item.tag == Tag::Variant => {
+                findings.fail(place(stream, item), "AVERAGE-BANDWIDTH is missing or no number");
+            }
             Some(average) if peak.is_some_and(|peak| average > peak) => {
                 findings.fail(place(stream, item), "AVERAGE-BANDWIDTH is above BANDWIDTH");
             }
-            Some(_) => {}
+            _ => {}
         }
     }
 }

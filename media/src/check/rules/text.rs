@@ -11,6 +11,8 @@ use super::super::{
 
 /// A cue's times are printed in milliseconds.
 const PRINTED_MS: i64 = 1;
+/// Comparisons of cues with segments.
+const COMPARISONS_MAX: usize = 1 << 27;
 /// Ticks after which MPEG-2 timestamps begin anew.
 const WRAP: i128 = 1 << 33;
 
@@ -52,6 +54,10 @@ pub(super) fn cues(stream: &Stream, findings: &mut Findings) {
         let all: BTreeSet<(i64, i64, String)> = tracks(stream, media)
             .flat_map(|(_, _, track)| track.cues.iter().map(|cue| moved(cue, shift_ms(track))))
             .collect();
+        if all.len().saturating_mul(media.segments.len()) > COMPARISONS_MAX {
+            findings.fail(stream.name(&media.url), "it has more cues and segments than are compared");
+            continue;
+        }
         let mut start_us = start_us(stream).unwrap_or(0);
         for (line, duration_us, track) in tracks(stream, media) {
             let end_us = start_us.saturating_add(signed(duration_us));
