@@ -199,8 +199,8 @@ impl Representation {
         let Some(media) = self.address("media") else { return Vec::new() };
         let first = self.address("startNumber").and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
         let mut segments = Vec::new();
-        for (number, (time, duration, exact)) in (first..).zip(self.times(period_us, room)) {
-            let Some(url) = self.fill(media, number, time) else { break };
+        for (place, (time, duration, exact)) in (0..).zip(self.times(period_us, room)) {
+            let Some(url) = self.fill(media, first.saturating_add(place), time) else { break };
             segments.push(Listed { place: Place::whole(&url), time, duration, exact });
         }
         segments

@@ -1,10 +1,13 @@
 //! What a rule is about: a property of the stream without which the rule does not apply.
 
 use super::{
+    init::{Init, Track},
     media::Media,
-    multivariant::Tag,
+    mpd::{Mpd, Set},
+    multivariant::{Item, Tag},
     playlist::Attributes,
     stream::{Resource, Stream, Transport},
+    xml::Element,
 };
 
 /// A multivariant playlist that must be asked for again within this time announces that it changes.
@@ -94,8 +97,8 @@ impl Need {
             Self::Ready => !is_unfinished(stream) && stream.is_finished(),
             Self::Unfinished => is_unfinished(stream),
             Self::Vod => stream.is_finished(),
-            Self::Audio => stream.inits().any(|(_, init)| init.tracks.iter().any(super::init::Track::is_audio)),
-            Self::Video => stream.inits().any(|(_, init)| init.tracks.iter().any(super::init::Track::is_video)),
+            Self::Audio => stream.inits().any(|(_, init)| init.tracks.iter().any(Track::is_audio)),
+            Self::Video => stream.inits().any(|(_, init)| init.tracks.iter().any(Track::is_video)),
             Self::HlsVideo => has_hls_video(stream),
             Self::HlsAudio => has_hls_audio(stream),
             Self::Fragments => {
@@ -118,7 +121,7 @@ impl Need {
                 let has_parts = |media: &Media| ["EXT-X-PART-INF", "EXT-X-PART"].iter().any(|tag| media.text.has(tag));
                 stream.media.iter().any(has_parts)
             }
-            Self::LowLatencyDash => stream.mpd.iter().flat_map(|mpd| mpd.representations()).any(|(_, one)| {
+            Self::LowLatencyDash => stream.mpd.iter().flat_map(Mpd::representations).any(|(_, one)| {
                 one.address("availabilityTimeOffset").is_some() || one.address("availabilityTimeComplete").is_some()
             }),
             Self::Index => stream.segments().any(|(_, segment)| segment.index.is_some()),
@@ -149,9 +152,9 @@ fn has_hls_video(stream: &Stream) -> bool {
 }
 
 fn has_hls_audio(stream: &Stream) -> bool {
-    let named = |item: &super::multivariant::Item| item.attributes.get("TYPE") == Some("AUDIO");
+    let named = |item: &Item| item.attributes.get("TYPE") == Some("AUDIO");
     stream.items(Tag::Rendition).any(named)
-        || stream.main().any(|media| stream.track(media).is_some_and(super::init::Track::is_audio))
+        || stream.main().any(|media| stream.track(media).is_some_and(Track::is_audio))
 }
 
 fn has_several_groups(stream: &Stream) -> bool {
@@ -165,14 +168,14 @@ fn has_several_groups(stream: &Stream) -> bool {
 fn has_encryption(stream: &Stream) -> bool {
     let keyed = stream.media.iter().any(|media| media.text.has("EXT-X-KEY"));
     let session = stream.multivariant.as_ref().is_some_and(|multivariant| multivariant.text.has("EXT-X-SESSION-KEY"));
-    let protected = |track: &super::init::Track| track.entry.as_ref().is_some_and(|entry| entry.encrypted.is_some());
+    let protected = |track: &Track| track.entry.as_ref().is_some_and(|entry| entry.encrypted.is_some());
     keyed || session || stream.inits().any(|(_, init)| init.tracks.iter().any(protected))
 }
 
 fn has_dash_protection(stream: &Stream) -> bool {
     let Some(mpd) = &stream.mpd else { return false };
-    let in_set = |set: &super::mpd::Set| {
-        let any = |element: &super::xml::Element| {
+    let in_set = |set: &Set| {
+        let any = |element: &Element| {
             element.all("ContentProtection").next().is_some()
                 || element
                     .all("Accessibility")
@@ -181,7 +184,7 @@ fn has_dash_protection(stream: &Stream) -> bool {
         any(&set.element) || set.representations.iter().any(|one| any(&one.element))
     };
     let encrypted = mpd.representations().any(|(_, one)| {
-        let track = stream.init(one.init.as_ref()).and_then(super::init::Init::track);
+        let track = stream.init(one.init.as_ref()).and_then(Init::track);
         track.and_then(|track| track.entry.as_ref()).is_some_and(|entry| entry.encrypted.is_some())
     });
     encrypted || mpd.sets.iter().any(in_set)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    boxes::{Atom, Fields, walk},
+    boxes::{Atom, Atoms, Fields, walk},
     init::{Defaults, Init},
     nal::{self, Picture},
 };
@@ -278,7 +278,7 @@ fn picture(bytes: &[u8], moof: usize, init: Option<&Init>, run: &mut Run) {
 }
 
 /// Bytes of sample information as `saiz` sums them and as `senc` holds them (ISO/IEC 23001-7 §7).
-fn auxiliary(bytes: &[u8], traf: &super::boxes::Atoms) -> Option<(u64, u64)> {
+fn auxiliary(bytes: &[u8], traf: &Atoms) -> Option<(u64, u64)> {
     let senc = traf.of_kind(*b"senc").next()?;
     let saiz = traf.of_kind(*b"saiz").next()?;
     // Version, flags and the count come first.

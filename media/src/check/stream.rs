@@ -102,16 +102,20 @@ impl Times {
     }
 }
 
+/// Times beyond this are taken for it, so that sums and differences of times stay in their type.
+const TIME_US_MAX: i64 = 1 << 60;
+
 /// Ticks as microseconds, rounded.
 pub(super) fn scaled_us(ticks: i64, timescale: u32) -> i64 {
     let scale = i128::from(timescale.max(1));
     let us = (i128::from(ticks) * 2_000_000 + scale).div_euclid(scale * 2);
-    i64::try_from(us).unwrap_or(i64::MAX)
+    let most = i128::from(TIME_US_MAX);
+    i64::try_from(us.clamp(-most, most)).unwrap_or(TIME_US_MAX)
 }
 
 /// Microseconds as signed.
 pub(super) fn signed(us: u64) -> i64 {
-    i64::try_from(us).unwrap_or(i64::MAX)
+    i64::try_from(us).unwrap_or(TIME_US_MAX).min(TIME_US_MAX)
 }
 
 // === impl Stream ===

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{init::Init, media::Media, mpd::Mpd, multivariant::Multivariant, segment::Segment};
+use super::{
+    Answer, Crawl, Transport, init::Init, media::Media, mpd::Mpd, multivariant::Multivariant, segment::Segment,
+};
 
 /// Bytes that look like boxes now and then, so that a walk goes deep.
 fn boxes() -> impl Strategy<Value = Vec<u8>> {
@@ -60,10 +62,40 @@ proptest! {
     }
 
     #[test]
+    fn a_stream_of_any_kind_is_judged(
+        entry in lines(), playlists in prop::collection::vec(lines(), 1..4), media in prop::collection::vec(boxes(), 1..4),
+    ) {
+        let entry = format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nlist.m3u8\n{entry}");
+        let mut crawl = Crawl::new("http://h/a/master.m3u8", Transport::Http);
+        let mut asked = 0;
+        while let Some(ask) = crawl.next() {
+            let url = ask.place.url.as_str();
+            let body = match asked {
+                0 => entry.clone().into_bytes(),
+                _ if url.ends_with("m3u8") || url.ends_with('b') => {
+                    format!("#EXTM3U\n{}", playlists[asked % playlists.len()]).into_bytes()
+                }
+                _ => media[asked % media.len()].clone(),
+            };
+            let status = if ask.place.range.is_some() { 206 } else { 200 };
+            crawl.answer(ask, Ok(Answer { status, body, ..Answer::default() }));
+            asked += 1;
+        }
+        let report = crawl.report().unwrap();
+        prop_assert_eq!(report.rules.len(), 76);
+        prop_assert!(report.text().ends_with("that apply\n"));
+    }
+
+    #[test]
     fn playlists_of_any_kind_are_read(text in lines()) {
         let _ = Media::read("http://h/a/b.m3u8", text.as_bytes());
         let _ = Multivariant::read("http://h/a/b.m3u8", text.as_bytes());
     }
+}
+
+proptest! {
+    // Each lists as much as the bound allows.
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn timelines_of_any_kind_are_bounded(t in any::<u64>(), d in any::<u64>(), r in any::<i64>(), number in any::<u64>()) {

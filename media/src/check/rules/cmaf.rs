@@ -317,7 +317,9 @@ pub(super) fn sizes(stream: &Stream, findings: &mut Findings) {
             Some((horizontal.parse::<u64>().ok()?, vertical.parse::<u64>().ok()?))
         });
         let aspect = entry.aspect.unwrap_or((1, 1));
-        if let Some(sar) = sar.filter(|sar| sar.0 * u64::from(aspect.1) != sar.1 * u64::from(aspect.0)) {
+        if let Some(sar) =
+            sar.filter(|sar| u128::from(sar.0) * u128::from(aspect.1) != u128::from(sar.1) * u128::from(aspect.0))
+        {
             let reason = format!("@sar is {}:{}, and pasp {}:{}", sar.0, sar.1, aspect.0, aspect.1);
             findings.fail(at.as_str(), reason);
         }

@@ -262,7 +262,11 @@ fn tile_set(stream: &Stream, set: &Set, representation: &Representation, finding
             findings.fail(stream.at(&listed.place), "the picture has not the format or the size of the whole grid");
         }
     }
-    if representation.segments.first().is_some_and(|first| first.duration < GRID_S_MIN * representation.timescale) {
+    if representation
+        .segments
+        .first()
+        .is_some_and(|first| first.duration < GRID_S_MIN.saturating_mul(representation.timescale))
+    {
         findings.should(at.as_str(), "a grid spans less than a minute");
     }
 }

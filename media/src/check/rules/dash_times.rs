@@ -27,7 +27,8 @@ fn all(stream: &Stream) -> impl Iterator<Item = (&Set, &Representation)> {
 
 /// Whether two times in ticks are one moment.
 fn same(left: i128, left_scale: u64, right: i128, right_scale: u64) -> bool {
-    left * i128::from(right_scale) == right * i128::from(left_scale)
+    let left = left.checked_mul(i128::from(right_scale));
+    left.is_some() && left == right.checked_mul(i128::from(left_scale))
 }
 
 fn ticks_us(ticks: u64, timescale: u64) -> i64 {
@@ -143,10 +144,10 @@ pub(super) fn coverage(stream: &Stream, findings: &mut Findings) {
         }
         let needed = offset.saturating_add(signed(period_us));
         let real_end = real(last).map_or(listed_end, |times| times.end_us());
-        // Half a frame is what rounding to whole frames may cost.
-        if listed_end.min(real_end).saturating_add(frame / 2).max(listed_end.min(real_end) + PRINTED_US) < needed {
-            let reason = format!("it ends {} us before its Period", needed - listed_end.min(real_end));
-            findings.fail(name(representation), reason);
+        // A Period is rounded to whole microseconds, and audio is cut at its own frames.
+        let end = listed_end.min(real_end);
+        if end.saturating_add((frame / 2).max(PRINTED_US)) < needed {
+            findings.fail(name(representation), format!("it ends {} us before its Period", needed - end));
         }
     }
 }
@@ -193,7 +194,7 @@ fn runs_dry(segments: &[(&Segment, Times)], rate_bps: u64, buffer_us: u64) -> Op
             let duration = fragment.runs.first().map_or(ticks, |run| run.duration);
             let duration_us = scaled_us(signed(duration), times.timescale).unsigned_abs();
             // What is left when the fragment ends; less than nothing is no help for a client that begins later.
-            backlog = (backlog + bits).saturating_sub(rate * u128::from(duration_us));
+            backlog = backlog.saturating_add(bits).saturating_sub(rate * u128::from(duration_us));
             if backlog > allowed {
                 return Some((place, (backlog - allowed) / rate));
             }

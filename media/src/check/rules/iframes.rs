@@ -4,7 +4,7 @@ use super::super::{
     media::{Entry, Media},
     report::Findings,
     segment::{Fragment, Run, Segment},
-    stream::{Stream, signed},
+    stream::{Stream, scaled_us, signed},
 };
 
 /// Times that should be equal may differ by this much where one of them is printed.
@@ -21,7 +21,7 @@ fn first<'a>(stream: &'a Stream, entry: &Entry) -> Option<(&'a Segment, &'a Frag
 fn time_us(stream: &Stream, entry: &Entry) -> Option<i64> {
     let track = stream.init(entry.map.as_ref())?.track()?;
     let (_, _, run) = first(stream, entry)?;
-    Some(super::super::stream::scaled_us(run.first_time.saturating_sub(track.edit_shift()), track.timescale))
+    Some(scaled_us(run.first_time.saturating_sub(track.edit_shift()), track.timescale))
 }
 
 /// Rule 39 (§4.4.3.6).
@@ -133,7 +133,7 @@ pub(super) fn whole(stream: &Stream, findings: &mut Findings) {
 fn shortfall(stream: &Stream, entry: &Entry) -> Option<&'static str> {
     let (segment, _, run) = first(stream, entry)?;
     let track = stream.init(entry.map.as_ref())?.track()?;
-    let lasts_us = super::super::stream::scaled_us(signed(run.first_duration), track.timescale);
+    let lasts_us = scaled_us(signed(run.first_duration), track.timescale);
     if segment.fragments.len() != 1 || run.samples != 1 {
         return Some("the fragment declares more samples than the range holds");
     }

@@ -88,7 +88,7 @@ fn parts(stream: &Stream, media: &Media, target_us: u64, findings: &mut Findings
         }
         let Some(entry) = parent.filter(|_| !list.is_empty()) else { continue };
         let at = stream.line(&media.url, entry.line);
-        let total_us: u64 = list.iter().filter_map(|part| part.duration_us).sum();
+        let total_us = list.iter().filter_map(|part| part.duration_us).fold(0, u64::saturating_add);
         if entry.duration_us.is_some_and(|us| us.abs_diff(total_us) > 1000) {
             findings.fail(at.as_str(), "its parts do not last as long as the segment");
         }

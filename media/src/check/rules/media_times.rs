@@ -32,15 +32,16 @@ pub(super) fn sums(stream: &Stream, findings: &mut Findings) {
         for (n, (entry, time)) in media.segments.iter().zip(&times).enumerate() {
             if entry.discontinuity && n > 0 {
                 // Times begin anew.
-                shift = time.start_us() - first.start_us() - stated;
+                shift = (time.start_us() - first.start_us()).saturating_sub(stated);
             }
             stated = stated.saturating_add(signed(entry.duration_us.unwrap_or(0)));
             let next = times.get(n + 1).filter(|_| !media.segments.get(n + 1).is_some_and(|next| next.discontinuity));
-            let ends = next.map_or(time.end_us(), Times::start_us) - first.start_us() - shift;
-            let error = stated - ends;
+            let ends = (next.map_or(time.end_us(), Times::start_us) - first.start_us()).saturating_sub(shift);
+            let error = stated.saturating_sub(ends);
             (least, most) = (least.min(error), most.max(error));
-            if most - least > allowed {
-                let reason = format!("up to here EXTINF is off by {} us, more than a frame", most - least);
+            let off = most.saturating_sub(least);
+            if off > allowed {
+                let reason = format!("up to here EXTINF is off by {off} us, more than a frame");
                 findings.fail(stream.line(&media.url, entry.line), reason);
                 break;
             }

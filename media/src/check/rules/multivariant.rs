@@ -37,7 +37,7 @@ pub(super) fn bandwidth(stream: &Stream, findings: &mut Findings) {
     }
     for (item, declared, rates) in measured_variants(stream) {
         // Each rendition's rate may be rounded.
-        if declared + 4 < rates.peak_bps {
+        if declared.saturating_add(4) < rates.peak_bps {
             let reason = format!("BANDWIDTH is {declared}, and its renditions together reach {}", rates.peak_bps);
             findings.fail(place(stream, item), reason);
         }

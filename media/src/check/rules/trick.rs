@@ -85,7 +85,7 @@ pub(super) fn bandwidth(stream: &Stream, findings: &mut Findings) {
         let media = stream.playlist(item.url.as_deref());
         let (Some(declared), Some(media)) = (item.attributes.number("BANDWIDTH"), media) else { continue };
         let Some(rates) = stream.rates(media) else { continue };
-        if declared + 1 < rates.peak_bps || declared / 10 * 9 > rates.peak_bps {
+        if declared.saturating_add(1) < rates.peak_bps || declared / 10 * 9 > rates.peak_bps {
             let reason = format!("BANDWIDTH is {declared}, and the greatest window has {}", rates.peak_bps);
             findings.fail(place(stream, item), reason);
         }
