@@ -52,6 +52,7 @@ impl Client {
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut answer = Answer {
             status: response.status().as_u16(),
+            url: Some(response.url().to_string()).filter(|url| *url != ask.place.url),
             content_type: text(header::CONTENT_TYPE),
             content_encoding: text(header::CONTENT_ENCODING),
             cache_control: text(header::CACHE_CONTROL),

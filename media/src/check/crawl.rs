@@ -54,6 +54,8 @@ pub struct Ask {
 pub struct Answer {
     /// The status; 200 or 206 for a file.
     pub status: u16,
+    /// Where redirections led; `None` if there were none.
+    pub url: Option<String>,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// `Content-Encoding`.
@@ -207,6 +209,7 @@ impl Crawl {
                 return;
             }
         };
+        let place = &Place::whole(answer.url.as_deref().unwrap_or(&place.url));
         let text = Text::read(&answer.body);
         if text.is_playlist() && text.is_multivariant() {
             let multivariant = Multivariant::read(&place.url, &answer.body);
@@ -226,7 +229,8 @@ impl Crawl {
     }
 
     fn playlist(&mut self, place: &Place, answer: Answer, roles: Roles) {
-        let media = Media { roles, ..Media::read(&place.url, &answer.body) };
+        let base = answer.url.as_deref().unwrap_or(&place.url);
+        let media = Media { roles, ..Media::read(&place.url, base, &answer.body) };
         self.entries = self.entries.saturating_add(media.segments.len());
         if self.entries > ENTRIES_MAX {
             let reason = format!("more than {ENTRIES_MAX} segments are not looked at");

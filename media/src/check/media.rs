@@ -18,7 +18,10 @@ pub(super) struct Roles {
 /// One media playlist.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Media {
+    /// As other documents name it.
     pub(super) url: String,
+    /// What its own references are relative to: where a redirection led.
+    pub(super) base: String,
     pub(super) roles: Roles,
     pub(super) text: Text,
     /// EXT-X-TARGETDURATION, in seconds.
@@ -85,11 +88,13 @@ struct State {
 // === impl Media ===
 
 impl Media {
-    pub(super) fn read(url: &str, bytes: &[u8]) -> Self {
+    /// Reads a playlist that was asked for by `url` and found at `base`.
+    pub(super) fn read(url: &str, base: &str, bytes: &[u8]) -> Self {
         let text = Text::read(bytes);
         let number = |name: &str| text.value(name).and_then(|value| value.trim().parse::<u64>().ok());
         let mut media = Self {
             url: url.to_owned(),
+            base: base.to_owned(),
             target_s: number("EXT-X-TARGETDURATION"),
             kind: text.value("EXT-X-PLAYLIST-TYPE").map(|kind| kind.trim().to_owned()),
             ended: text.has("EXT-X-ENDLIST"),
@@ -100,7 +105,7 @@ impl Media {
         let mut state = State::default();
         for line in &text.lines {
             match &line.kind {
-                Kind::Tag { name, value } => state.tag(url, line.number, name, value),
+                Kind::Tag { name, value } => state.tag(base, line.number, name, value),
                 Kind::Uri(uri) => media.segment(&mut state, line.number, uri),
             }
         }
@@ -110,7 +115,7 @@ impl Media {
     }
 
     fn segment(&mut self, state: &mut State, line: usize, uri: &str) {
-        let url = resolve(&self.url, uri).unwrap_or_else(|| uri.to_owned());
+        let url = resolve(&self.base, uri).unwrap_or_else(|| uri.to_owned());
         let range = state.range.take().map(|(range_line, bytes, offset)| {
             let follows = state.last.as_ref().filter(|(last, _)| *last == url).map(|(_, end)| *end);
             if offset.is_none() && follows.is_none() {
@@ -191,10 +196,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn references_are_relative_to_where_a_redirection_led() {
+        let media = Media::read("http://h/x.m3u8", "http://cdn/v/x.m3u8", b"#EXTM3U\n#EXTINF:1,\na.m4s\n");
+        assert_eq!(
+            (media.url.as_str(), media.segments[0].place.url.as_str()),
+            ("http://h/x.m3u8", "http://cdn/v/a.m4s")
+        );
+    }
+
+    #[test]
     fn byte_ranges_follow_each_other_within_one_resource_only() {
         let text = "#EXTM3U\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"10@5\"\n#EXTINF:1,\n#EXT-X-BYTERANGE:5@15\na\n#EXTINF:1,\n\
                     #EXT-X-BYTERANGE:7\na\n#EXTINF:1,\n#EXT-X-BYTERANGE:3\nb\n";
-        let media = Media::read("http://h/x.m3u8", text.as_bytes());
+        let media = Media::read("http://h/x.m3u8", "http://h/x.m3u8", text.as_bytes());
         let ranges: Vec<_> = media.segments.iter().map(|entry| entry.place.range).collect();
         assert_eq!(ranges, [Some((15, 5)), Some((20, 7)), Some((0, 3))]);
         assert_eq!(media.loose_ranges, [10]);

@@ -56,7 +56,7 @@ proptest! {
     fn bytes_of_any_kind_are_read(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
         let _ = Init::read(&bytes);
         let _ = Segment::read(&bytes, None);
-        let _ = Media::read("http://h/a/b.m3u8", &bytes);
+        let _ = Media::read("http://h/a/b.m3u8", "http://h/a/b.m3u8", &bytes);
         let _ = Multivariant::read("http://h/a/b.m3u8", &bytes);
         let _ = Mpd::read("http://h/a/b.mpd", &bytes);
     }
@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn playlists_of_any_kind_are_read(text in lines()) {
-        let _ = Media::read("http://h/a/b.m3u8", text.as_bytes());
+        let _ = Media::read("http://h/a/b.m3u8", "http://h/a/b.m3u8", text.as_bytes());
         let _ = Multivariant::read("http://h/a/b.m3u8", text.as_bytes());
     }
 }

@@ -204,7 +204,7 @@ fn changed(name: &str, document: &Document, before: &Media, again: &[u8], findin
     if document.bytes == again {
         return;
     }
-    let after = Media::read(&before.url, again);
+    let after = Media::read(&before.url, &before.base, again);
     if !after.text.is_playlist() {
         findings.fail(name, "asked for again, it is no playlist");
         return;
