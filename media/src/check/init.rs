@@ -82,7 +82,7 @@ impl Init {
         self.mvhd_duration = header.map(|(_, duration)| duration);
         let movie_timescale = header.map_or(0, |(timescale, _)| timescale);
         for trak in atoms.of_kind(*b"trak").take(ENTRIES_MAX) {
-            let mut track = Track { movie_timescale, ..track(bytes, &trak.body) };
+            let mut track = Track { movie_timescale, ..read_track(bytes, &trak.body) };
             track.entry = entry(bytes, &trak.body, track.handler);
             self.loudness |= descend(bytes, &trak.body, &[*b"udta", *b"ludt"]).is_some();
             self.tracks.push(track);
@@ -161,32 +161,32 @@ fn movie_header(bytes: &[u8], body: &Range<usize>) -> Option<(u32, u64)> {
     Some((fields.u32()?, fields.word(version)?))
 }
 
-fn track(bytes: &[u8], trak: &Range<usize>) -> Track {
-    let mut track = Track { self_contained: true, ..Track::default() };
+fn read_track(bytes: &[u8], trak: &Range<usize>) -> Track {
+    let mut read = Track { self_contained: true, ..Track::default() };
     if let Some(body) = child(bytes, trak, *b"tkhd") {
         // What is cut short stays at its default.
-        track_header(bytes, &body, &mut track);
+        track_header(bytes, &body, &mut read);
     }
     if let Some(body) = descend(bytes, trak, &[*b"edts", *b"elst"]) {
-        track.edits = edits(bytes, &body);
+        read.edits = edits(bytes, &body);
     }
     if let Some(mdhd) = descend(bytes, trak, &[*b"mdia", *b"mdhd"]) {
-        track.timescale = movie_header(bytes, &mdhd).map_or(0, |(timescale, _)| timescale);
+        read.timescale = movie_header(bytes, &mdhd).map_or(0, |(timescale, _)| timescale);
     }
     if let Some(hdlr) = descend(bytes, trak, &[*b"mdia", *b"hdlr"]) {
         let mut fields = Fields::of(bytes, &hdlr);
         fields.skip(8);
-        track.handler = fields.array().unwrap_or_default();
+        read.handler = fields.array().unwrap_or_default();
     }
     if let Some(dref) = descend(bytes, trak, &[*b"mdia", *b"minf", *b"dinf", *b"dref"]) {
         let entries = walk(bytes, (dref.start + 8).min(dref.end)..dref.end);
-        track.self_contained = !entries.list.is_empty()
+        read.self_contained = !entries.list.is_empty()
             && entries.list.iter().all(|entry| bytes.get(entry.body.start + 3).is_some_and(|flags| flags & 1 == 1));
     }
     if let Some(stbl) = descend(bytes, trak, &[*b"mdia", *b"minf", *b"stbl"]) {
-        track.listed_samples = listed_samples(bytes, &walk(bytes, stbl));
+        read.listed_samples = listed_samples(bytes, &walk(bytes, stbl));
     }
-    track
+    read
 }
 
 fn track_header(bytes: &[u8], body: &Range<usize>, track: &mut Track) -> Option<()> {

@@ -7,6 +7,7 @@ use super::{
 
 /// What refers to a playlist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a playlist may have several roles at once")]
 pub(super) struct Roles {
     pub(super) variant: bool,
     pub(super) audio: bool,

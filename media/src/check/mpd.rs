@@ -1,6 +1,6 @@
 //! What an MPD promises (ISO/IEC 23009-1 §5.3): its representations, and every segment that they list.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use super::{
     place::{Place, resolve},
@@ -73,7 +73,7 @@ impl Mpd {
         };
         let total_us = root.get("mediaPresentationDuration").and_then(duration_us);
         let base = base_url(url, &root);
-        let mut room = SEGMENTS_MAX;
+        let mut left = SEGMENTS_MAX;
         let periods: Vec<&Element> = root.all("Period").collect();
         for (n, period) in periods.iter().enumerate() {
             let start_us = period.get("start").and_then(duration_us).unwrap_or(0);
@@ -83,7 +83,7 @@ impl Mpd {
             let base = base_url(&base, period);
             let shared = addressing(period);
             for set in period.all("AdaptationSet") {
-                mpd.sets.push(read_set(set, &base, &shared, period_us, &mut room));
+                mpd.sets.push(read_set(set, &base, &shared, period_us, &mut left));
             }
         }
         mpd.root = root;
@@ -247,8 +247,8 @@ impl Representation {
             match name {
                 "" => text.push('$'),
                 "RepresentationID" => text.push_str(&self.id),
-                "Number" => text.push_str(&format!("{number:0width$}")),
-                "Time" => text.push_str(&format!("{time:0width$}")),
+                "Number" => write!(text, "{number:0width$}").ok()?,
+                "Time" => write!(text, "{time:0width$}").ok()?,
                 "Bandwidth" => text.push_str(self.element.get("bandwidth")?),
                 _ => return None,
             }

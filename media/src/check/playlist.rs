@@ -135,15 +135,12 @@ impl Attributes {
         let mut values = BTreeMap::new();
         let mut rest = list;
         while let Some((name, after)) = rest.split_once('=') {
-            let (value, next) = match after.strip_prefix('"') {
-                Some(quoted) => {
-                    let (text, next) = quoted.split_once('"').unwrap_or((quoted, ""));
-                    (Value { text: text.to_owned(), quoted: true }, next.split_once(',').map_or("", |(_, next)| next))
-                }
-                None => {
-                    let (text, next) = after.split_once(',').unwrap_or((after, ""));
-                    (Value { text: text.trim().to_owned(), quoted: false }, next)
-                }
+            let (value, next) = if let Some(quoted) = after.strip_prefix('"') {
+                let (text, next) = quoted.split_once('"').unwrap_or((quoted, ""));
+                (Value { text: text.to_owned(), quoted: true }, next.split_once(',').map_or("", |(_, next)| next))
+            } else {
+                let (text, next) = after.split_once(',').unwrap_or((after, ""));
+                (Value { text: text.trim().to_owned(), quoted: false }, next)
             };
             values.entry(name.trim().to_owned()).or_insert(value);
             rest = next;

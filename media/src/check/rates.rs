@@ -67,8 +67,9 @@ mod tests {
 
     #[test]
     fn the_peak_is_over_windows_of_about_a_target_duration() {
+        type Case<'a> = (&'a [(u64, u64)], u64, (u64, u64));
         let s = 1_000_000;
-        let cases: [(&[(u64, u64)], u64, (u64, u64)); 5] = [
+        let cases: [Case<'_>; 5] = [
             (&[(4 * s, 4000), (4 * s, 8000)], 4, (16_000, 12_000)),
             // Two of two seconds make a window of four; each alone is one too.
             (&[(2 * s, 1000), (2 * s, 3000), (4 * s, 4000)], 4, (12_000, 8000)),

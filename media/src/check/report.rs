@@ -176,7 +176,7 @@ impl Report {
         for outcome in self.rules.iter().filter(|outcome| outcome.verdict == Verdict::Fail) {
             let title = rules::title(outcome.rule);
             let _ = writeln!(text, "\nrule {} ({}): {title}", outcome.rule, outcome.level.name());
-            let first = outcome.place.iter().zip(&outcome.reason).map(|(place, reason)| (place, reason));
+            let first = outcome.place.iter().zip(&outcome.reason);
             let others = outcome.others.iter().map(|finding| (&finding.place, &finding.reason));
             for (place, reason) in first.chain(others) {
                 let colon = if place.is_empty() { "" } else { ": " };

@@ -82,7 +82,6 @@ pub(super) struct Run {
     pub(super) encrypted_samples: Option<u32>,
     /// Sum of the sizes `saiz` gives, and of what `senc` holds.
     pub(super) aux: Option<(u64, u64)>,
-    pub(super) has_negative_offset: bool,
 }
 
 /// A `sidx` (§8.16.3).
@@ -255,7 +254,6 @@ fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, roo
         } else if sample_flags & 0x1_0000 == 0 {
             run.later_syncs += 1;
         }
-        run.has_negative_offset |= shift < 0;
         run.start = run.start.min(time);
         run.end = run.end.max(time.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)));
         run.longest = run.longest.max(duration);

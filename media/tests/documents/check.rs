@@ -31,8 +31,8 @@ fn made(film: Film) -> (Presentation, Site) {
         }
     }
     for track in plan.tracks() {
-        let size = |n| presentation.stored(track, n).unwrap().1.bytes();
-        let sizes: Vec<u64> = (1..=plan.segments(track)).map(size).collect();
+        let bytes = |n| presentation.stored(track, n).unwrap().1.bytes();
+        let sizes: Vec<u64> = (1..=plan.segments(track)).map(bytes).collect();
         presentation.measured.insert(track, bandwidth::measure(&plan, track, &sizes));
         let init = cmaf::init(&plan, track, &presentation.configs[&track]).unwrap();
         site.insert(format!("1/{track}/init.mp4"), init);
@@ -52,9 +52,9 @@ fn documents(presentation: &Presentation, site: &mut Site) {
     }
     site.extend(hls::images(presentation).map(|text| ("1/thumbnails.m3u8".to_owned(), text.into_bytes())));
     if let Some(layout) = presentation.plan.storyboard {
-        let side = |tile: u32, count: u32| u16::try_from(tile * count).unwrap().to_be_bytes();
-        let [h1, h2] = side(layout.tile_height, layout.rows);
-        let [w1, w2] = side(layout.tile_width, layout.columns);
+        let length = |tile: u32, count: u32| u16::try_from(tile * count).unwrap().to_be_bytes();
+        let [h1, h2] = length(layout.tile_height, layout.rows);
+        let [w1, w2] = length(layout.tile_width, layout.columns);
         let jpeg = vec![0xff, 0xd8, 0xff, 0xc0, 0, 8, 8, h1, h2, w1, w2, 3];
         site.extend(presentation.sheets.keys().map(|n| (format!("1/thumbnails/{n}.jpg"), jpeg.clone())));
     }
@@ -99,7 +99,8 @@ fn judge(site: &Site) -> Report {
     while let Some(ask) = crawl.next() {
         let file = site.get(ask.place.url.strip_prefix("file:///").unwrap());
         let served = file.ok_or_else(|| "there is no such file".to_owned()).map(|bytes| {
-            let range = ask.place.range.map(|(offset, bytes)| offset as usize..(offset + bytes) as usize);
+            let at = |place: u64| usize::try_from(place).unwrap();
+            let range = ask.place.range.map(|(offset, bytes)| at(offset)..at(offset + bytes));
             let status = if range.is_some() { 206 } else { 200 };
             Answer { status, body: bytes[range.unwrap_or(0..bytes.len())].to_vec(), ..Answer::default() }
         });

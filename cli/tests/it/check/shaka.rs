@@ -129,7 +129,7 @@ fn every_verdict_on_another_packager_is_explained() {
     let expected: Vec<u64> = ABSENT.iter().map(|row| row.0).collect();
     assert_eq!(absent, expected);
     for (rule, lack) in ABSENT {
-        let found = &rules[usize::try_from(*rule).unwrap() - 1];
+        let found = &rules[usize::try_from(rule).unwrap() - 1];
         assert!(found["reason"].as_str().unwrap().contains(lack), "{found}");
     }
 }

@@ -65,9 +65,9 @@ impl Site {
         String::from_utf8(file.bytes.clone()).unwrap()
     }
 
-    pub(crate) fn edit(&mut self, path: &str, change: impl FnOnce(String) -> String) {
+    pub(crate) fn edit(&mut self, path: &str, change: impl FnOnce(&str) -> String) {
         let text = self.text(path);
-        let changed = change(text.clone());
+        let changed = change(&text);
         assert_ne!(text, changed, "{path} is as it was");
         self.file(path).bytes = changed.into_bytes();
     }

@@ -9,7 +9,7 @@ use super::super::{
     needs::{THUMBNAIL_TILE, TRICK_MODE},
     playlist::pair,
     report::Findings,
-    stream::Stream,
+    stream::{Stream, Times},
 };
 
 /// What one grid of thumbnails should span, in seconds (DASH-IF IOP).
@@ -171,10 +171,10 @@ pub(super) fn trick_mode(stream: &Stream, findings: &mut Findings) {
             let says_intra = set.inherited(representation, "codingDependency") == Some("false");
             match is_intra(stream, representation) {
                 Some(true) if !says_intra => {
-                    findings.fail(name(representation), "all intra, and @codingDependency is not false")
+                    findings.fail(name(representation), "all intra, and @codingDependency is not false");
                 }
                 Some(false) if says_intra => {
-                    findings.fail(name(representation), "@codingDependency is false, and not all is intra")
+                    findings.fail(name(representation), "@codingDependency is false, and not all is intra");
                 }
                 _ => {}
             }
@@ -186,7 +186,7 @@ pub(super) fn trick_mode(stream: &Stream, findings: &mut Findings) {
 fn aligned(stream: &Stream, set: &Set, main: &Set) -> bool {
     let starts = |set: &Set| -> Option<Vec<i64>> {
         let times = stream.listed_times(set.representations.first()?)?;
-        Some(times.iter().map(|times| times.start_us()).collect())
+        Some(times.iter().map(Times::start_us).collect())
     };
     let (Some(own), Some(others)) = (starts(set), starts(main)) else { return true };
     let within = |few: &[i64], many: &[i64]| {

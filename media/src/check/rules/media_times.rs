@@ -16,7 +16,7 @@ const PRINTED_US: i64 = 1000;
 /// The frame of the video, else of the playlist itself: what Apple 8.1 measures by.
 fn frame_us(stream: &Stream, times: &[Times]) -> i64 {
     let video = stream.main_video().filter_map(|media| stream.times(media.segments.first()?)).map(|t| t.frame_us());
-    video.max().or_else(|| times.iter().map(|times| times.frame_us()).max()).unwrap_or(0)
+    video.max().or_else(|| times.iter().map(Times::frame_us).max()).unwrap_or(0)
 }
 
 /// Rule 9 (Apple 8.1).

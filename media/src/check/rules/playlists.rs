@@ -169,7 +169,8 @@ pub(super) fn content_type(stream: &Stream, findings: &mut Findings) {
         let essence = document.content_type.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
         let is_ours = essence.is_some_and(|kind| CONTENT_TYPES.iter().any(|known| kind.eq_ignore_ascii_case(known)));
         let path = document.url.split('?').next().unwrap_or_default();
-        let by_path = path.ends_with(".m3u8") && essence.is_none();
+        let extension = path.rsplit_once('.').map(|(_, extension)| extension);
+        let by_path = extension == Some("m3u8") && essence.is_none();
         if !is_ours && !by_path {
             findings.fail(name, format!("its content type is {}", essence.unwrap_or("missing")));
         }

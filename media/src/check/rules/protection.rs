@@ -17,6 +17,7 @@ use super::super::{
 const BLOCK_BYTES: u64 = 16;
 /// Rows of pictures up to which content is below HD, and up to which it is HD.
 const BELOW_HD_ROWS: u32 = 719;
+const HD_ROWS_MIN: u32 = BELOW_HD_ROWS + 1;
 const HD_ROWS: u32 = 1080;
 
 /// Rule 44 (§6.2.3; ISO/IEC 23001-7 §7).
@@ -115,8 +116,8 @@ fn hdcp(stream: &Stream, findings: &mut Findings) {
         let Some((_, rows)) = item.attributes.resolution("RESOLUTION").filter(|_| is_protected) else { continue };
         let level = item.attributes.get("HDCP-LEVEL");
         let is_enough = match rows {
-            ..=BELOW_HD_ROWS => true,
-            ..=HD_ROWS => matches!(level, Some("TYPE-0" | "TYPE-1")),
+            0..=BELOW_HD_ROWS => true,
+            HD_ROWS_MIN..=HD_ROWS => matches!(level, Some("TYPE-0" | "TYPE-1")),
             _ => level == Some("TYPE-1"),
         };
         if !is_enough {

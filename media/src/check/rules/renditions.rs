@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
+    init::Track,
     media::Media,
     multivariant::{Item, Multivariant, Tag},
     report::Findings,
@@ -170,7 +171,7 @@ pub(super) fn language(stream: &Stream, findings: &mut Findings) {
 pub(super) fn audio(stream: &Stream, findings: &mut Findings) {
     let Some(multivariant) = &stream.multivariant else { return };
     let name = stream.name(&multivariant.url);
-    let is_audio = |media: &&Media| stream.track(media).is_some_and(|track| track.is_audio());
+    let is_audio = |media: &&Media| stream.track(media).is_some_and(Track::is_audio);
     let playlists: Vec<&Media> = stream.main().filter(is_audio).collect();
     let languages: BTreeSet<_> =
         multivariant.renditions("AUDIO").filter_map(|item| item.attributes.get("LANGUAGE")).collect();
@@ -179,9 +180,9 @@ pub(super) fn audio(stream: &Stream, findings: &mut Findings) {
         .inits()
         .flat_map(|(_, init)| &init.tracks)
         .any(|track| track.is_audio() && track.entry.as_ref().is_some_and(|entry| entry.channels > 2));
-    let muxed = stream.inits().any(|(_, init)| {
-        init.tracks.iter().any(|track| track.is_audio()) && init.tracks.iter().any(|track| track.is_video())
-    });
+    let muxed = stream
+        .inits()
+        .any(|(_, init)| init.tracks.iter().any(Track::is_audio) && init.tracks.iter().any(Track::is_video));
     if muxed {
         let reason = "audio lies in the video segments";
         if is_multichannel || languages.len() > 1 {
@@ -196,7 +197,7 @@ pub(super) fn audio(stream: &Stream, findings: &mut Findings) {
     }
     for media in &playlists {
         let map = media.segments.iter().find_map(|entry| entry.map.as_ref());
-        if let (Some(map), Some(init)) = (map, stream.init(map.into()))
+        if let (Some(map), Some(init)) = (map, stream.init(map))
             && !init.loudness
         {
             findings.should(stream.at(map), "no loudness (ludt)");
