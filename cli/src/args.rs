@@ -18,8 +18,9 @@ Start with:
   vidstream add holiday.mp4              upload it and watch it being made
 or, without a server:
   vidstream package holiday.mp4 --out holiday
+  vidstream check holiday                is it what players and platforms ask for?
 
-Exit codes: 0 done, 1 the video failed, 64 usage or configuration, 66 no input,
+Exit codes: 0 done, 1 the video or the check failed, 64 usage or configuration, 66 no input,
 69 unavailable (port, server, GStreamer element), 70 a bug, 74 I/O or disk.";
 
 #[derive(Subcommand, Debug)]
@@ -44,6 +45,11 @@ pub(crate) enum Command {
     /// the end, or not at all.
     #[cfg(feature = "packager")]
     Package(Package),
+    /// Judge a stream as its players get it: HLS and DASH against 76 rules
+    ///
+    /// Reads what is served and nothing else, of any packager: every playlist, the MPD, every initialisation segment
+    /// and every segment that they list. Exit code 1 if a MUST fails.
+    Check(Check),
     /// List the transcoder plugins or show one
     Plugins(Plugins),
     /// Run one job from standard input (started by the packager, not by people)
@@ -122,6 +128,28 @@ Example:
   python3 -m http.server --directory holiday 8000
 Players then open http://127.0.0.1:8000/master.m3u8 (HLS) or manifest.mpd (DASH). On another host than
 the player's page, let the web server send Access-Control-Allow-Origin.";
+
+#[derive(Group, Debug)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub(crate) struct Check {
+    /// A multivariant playlist or an MPD, or the folder of master.m3u8 and manifest.mpd: a URL or a path
+    #[arg(value_name = "URL|DIR")]
+    pub(crate) stream: String,
+    /// Print {ok, rules: [{rule, level, verdict, where, reason}]} instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  vidstream check http://127.0.0.1:8080/v/vid_…/              both documents of a video
+  vidstream check http://127.0.0.1:8080/v/vid_…/master.m3u8   HLS alone
+  vidstream check holiday                                     what `vidstream package` made
+  vidstream check holiday --json | jq '.rules[] | select(.verdict == \"fail\")'
+
+A verdict is pass, fail or not_applicable (then the reason says what the stream lacks). Levels: MUST; C, where no
+standard says MUST and players go wrong without it; SHOULD. Only a failed MUST makes the exit code 1.
+Rules about servers (content type, compression) are not applicable to files.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Plugins {

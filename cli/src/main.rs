@@ -3,6 +3,7 @@
 
 mod add;
 mod args;
+mod check;
 mod exit;
 mod logging;
 #[cfg(feature = "packager")]
@@ -38,6 +39,7 @@ fn run(args: Args) -> anyhow::Result<exit::Code> {
         Command::Add(add) => add::run(&add),
         #[cfg(feature = "packager")]
         Command::Package(args) => package::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Plugins(plugins) => plugins::run(&plugins),
         #[cfg(feature = "packager")]
         Command::Child => Ok(exit::of_child(vidstream_packager::child::main())),

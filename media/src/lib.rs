@@ -4,6 +4,7 @@
 //! thread, and no input makes it panic.
 
 pub mod bandwidth;
+pub mod check;
 pub mod chunks;
 pub mod cmaf;
 pub mod codec;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod documents {
+    mod check;
     mod films;
     mod golden;
     mod hls;

@@ -16,7 +16,7 @@ const AUDIO_GROUP: &str = "audio";
 /// The variant listed first is the one nearest to this (Apple authoring specification 1.32).
 const FIRST_VARIANT_BPS: u32 = 2_000_000;
 
-/// `master.m3u8`. The variant near 2 Mb/s comes first, the others follow from the largest down.
+/// `master.m3u8`. The variant near 2 Mb/s comes first, the others follow from the largest down, the audio alone last.
 ///
 /// CODECS must name what the samples are, so a track is listed once its decoder configuration is
 /// known: from `playable` on all are, before that the playlist may have no variant.
@@ -31,11 +31,10 @@ pub fn multivariant(presentation: &Presentation) -> String {
     for video in order(&plan.rungs) {
         write_variant(&mut lines, presentation, video, audio.as_ref());
     }
-    if let Some(audio) = audio.as_ref().filter(|_| plan.rungs.is_empty()) {
-        let attributes = rates_attributes(audio.rates).quoted("CODECS", &audio.codec);
-        let uri = playlist_uri(presentation, Track::Audio, "index");
-        lines.line(format_args!("#EXT-X-STREAM-INF:{attributes},CLOSED-CAPTIONS=NONE"));
-        lines.line(format_args!("{uri}"));
+    // Never before the video, or players would take the sound for all there is.
+    let knows_video = plan.rungs.iter().all(|rung| presentation.configs.contains_key(&rung.track));
+    if let Some(audio) = audio.as_ref().filter(|_| knows_video) {
+        write_audio_only(&mut lines, presentation, audio);
     }
     for video in plan.trick.iter().chain(&plan.rungs) {
         write_iframes(&mut lines, presentation, video);
@@ -88,6 +87,18 @@ fn write_variant(lines: &mut Lines, presentation: &Presentation, video: &VideoTr
         attributes = attributes.quoted("AUDIO", AUDIO_GROUP);
     }
     let uri = playlist_uri(presentation, video.track, "index");
+    lines.line(format_args!("#EXT-X-STREAM-INF:{attributes},CLOSED-CAPTIONS=NONE"));
+    lines.line(format_args!("{uri}"));
+}
+
+/// The audio as a variant of its own: all there is of a sound file, and beside video what plays on below 192 kb/s
+/// (Apple authoring specification 9.21). Players that have video in other variants leave it out.
+fn write_audio_only(lines: &mut Lines, presentation: &Presentation, audio: &Audio) {
+    let mut attributes = rates_attributes(audio.rates).quoted("CODECS", &audio.codec);
+    if !presentation.plan.rungs.is_empty() {
+        attributes = attributes.quoted("AUDIO", AUDIO_GROUP);
+    }
+    let uri = playlist_uri(presentation, Track::Audio, "index");
     lines.line(format_args!("#EXT-X-STREAM-INF:{attributes},CLOSED-CAPTIONS=NONE"));
     lines.line(format_args!("{uri}"));
 }

@@ -105,14 +105,14 @@ fn tracks_that_are_not_there_have_no_playlist() {
 fn the_variant_near_two_megabits_is_first_and_the_rest_descend() {
     let variants = master(&films::playable(films::FILM)).variants;
     let names: Vec<&str> = variants.iter().filter(|v| !v.is_i_frame).map(|v| v.uri.as_str()).collect();
-    assert_eq!(names, ["1/720p/index.m3u8", "1/480p/index.m3u8", "1/240p/index.m3u8"]);
+    assert_eq!(names, ["1/720p/index.m3u8", "1/480p/index.m3u8", "1/240p/index.m3u8", "1/audio/index.m3u8"]);
     let mut film = films::playable(films::FILM);
     let plan = std::sync::Arc::make_mut(&mut film.plan);
     plan.rungs[0].target_bps = 5_000_000;
     plan.rungs[1].target_bps = 1_900_000;
     let variants = master(&film).variants;
     let names: Vec<&str> = variants.iter().filter(|v| !v.is_i_frame).map(|v| v.uri.as_str()).collect();
-    assert_eq!(names, ["1/480p/index.m3u8", "1/720p/index.m3u8", "1/240p/index.m3u8"]);
+    assert_eq!(names, ["1/480p/index.m3u8", "1/720p/index.m3u8", "1/240p/index.m3u8", "1/audio/index.m3u8"]);
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn tags_carry_their_attributes_and_no_others() {
                 assert!(variant.average_bandwidth.unwrap() <= peak, "{name}: {variant:?}");
                 assert!(!variant.codecs.as_ref().unwrap().is_empty());
                 assert_eq!(variant.is_i_frame, variant.uri.ends_with("/iframes.m3u8"));
-                let video = film.picture.is_some();
+                let video = !variant.uri.ends_with("audio/index.m3u8");
                 assert_eq!(variant.resolution.is_some(), video);
                 assert_eq!(variant.frame_rate.is_some(), video && !variant.is_i_frame);
                 assert_eq!(variant.closed_captions.is_some(), !variant.is_i_frame);
-                let grouped = video && film.audio.is_some() && !variant.is_i_frame;
+                let grouped = film.picture.is_some() && film.audio.is_some() && !variant.is_i_frame;
                 assert_eq!(variant.audio.as_deref(), grouped.then_some("audio"));
-                assert_eq!(grouped, variant.codecs.as_ref().unwrap().contains(','));
+                assert_eq!(grouped && video, variant.codecs.as_ref().unwrap().contains(','));
             }
             let has_iframes = master.variants.iter().any(|variant| variant.is_i_frame);
             assert_eq!(has_iframes, film.picture.is_some(), "{name}");
@@ -144,7 +144,8 @@ fn tags_carry_their_attributes_and_no_others() {
 fn a_track_without_a_configuration_is_not_listed() {
     let mut film = films::playable(films::FILM);
     film.configs.remove(&Track::Rung(480));
-    assert!(!hls::multivariant(&film).contains("480p"));
+    let text = hls::multivariant(&film);
+    assert!(!text.contains("480p") && !text.contains("\n1/audio/index.m3u8"), "{text}");
     film.configs.clear();
     let text = hls::multivariant(&film);
     assert!(!text.contains("STREAM-INF:BANDWIDTH=0") && !text.contains("index.m3u8"), "{text}");

@@ -30,7 +30,8 @@ const RATES_KEPT: [u32; 2] = [44_100, 48_000];
 /// Samples of an AAC frame.
 const AAC_FRAME_SAMPLES: u32 = 1024;
 /// Bit rates of one and of two channels, in bits per second.
-const MONO_BPS: u32 = 80_000;
+/// Stereo, of mono sound too: there must be a stereo rendition in AAC (Apple authoring specification 2.3).
+const CHANNELS: u32 = 2;
 const STEREO_BPS: u32 = 128_000;
 /// A pixel is not more oblong than this; more is a damaged header.
 const PIXEL_ASPECT_MAX: u32 = 16;
@@ -149,11 +150,10 @@ fn video_tracks(width: u32, height: u32, timeline: &Timeline, job: &ProbeJob) ->
 
 fn audio_track(stream: &Stream, encoder: &EncoderChoice) -> AudioTrack {
     let sample_rate = if RATES_KEPT.contains(&stream.sample_rate) { stream.sample_rate } else { 48_000 };
-    let channels = if stream.channels == 1 { 1 } else { 2 };
     AudioTrack {
         grid: AudioGrid { sample_rate, frame_samples: AAC_FRAME_SAMPLES },
-        channels,
-        bitrate_bps: if channels == 1 { MONO_BPS } else { STEREO_BPS },
+        channels: CHANNELS,
+        bitrate_bps: STEREO_BPS,
         language: language::bcp47(stream.language.as_deref()),
         encoder: pin(encoder),
     }

@@ -1,0 +1,82 @@
+//! One request at a time to a server, as a player makes them; what comes is never decoded.
+
+use std::{error::Error as _, time::Duration};
+
+use futures_util::StreamExt;
+use reqwest::{Url, header};
+use vidstream_media::check::{Answer, Ask};
+
+use crate::exit::{Code, Failure};
+
+/// A server that does not answer within this is called unreachable.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A body that has not come whole by then is as good as missing; longer than an origin may hold a request.
+const FETCH_WAIT_MAX: Duration = Duration::from_secs(30);
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    has_answered: bool,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// A client, and the URL to begin at: a last part without a dot is a folder.
+    pub(super) fn open(stream: &str) -> Result<(Self, String), Failure> {
+        let usage = |error: String| Failure::new(Code::Usage, format!("{stream} is no URL: {error}"));
+        let mut url = Url::parse(stream).map_err(|error| usage(error.to_string()))?;
+        url.set_fragment(None);
+        let last = url.path_segments().and_then(|mut parts| parts.next_back().map(str::to_owned)).unwrap_or_default();
+        if !last.is_empty() && !last.contains('.') {
+            let folder = format!("{}/", url.path());
+            url.set_path(&folder);
+        }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX).timeout(FETCH_WAIT_MAX).build();
+        let http = http.map_err(|error| Failure::new(Code::Software, format!("no HTTP client: {error}")))?;
+        Ok((Self { http, has_answered: false }, url.into()))
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    pub(super) async fn fetch(&mut self, ask: &Ask) -> Result<Answer, String> {
+        let coding = if ask.gzip { "gzip" } else { "identity" };
+        let mut request = self.http.get(&ask.place.url).header(header::ACCEPT_ENCODING, coding);
+        if let Some((offset, bytes)) = ask.place.range {
+            let last = offset.saturating_add(bytes).saturating_sub(1);
+            request = request.header(header::RANGE, format!("bytes={offset}-{last}"));
+        }
+        let response = request.send().await.map_err(|error| sentence(&error))?;
+        self.has_answered = true;
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            url: Some(response.url().to_string()).filter(|url| *url != ask.place.url),
+            content_type: text(header::CONTENT_TYPE),
+            content_encoding: text(header::CONTENT_ENCODING),
+            cache_control: text(header::CACHE_CONTROL),
+            body: Vec::new(),
+        };
+        let mut body = response.bytes_stream();
+        while let Some(piece) = body.next().await {
+            answer.body.extend_from_slice(&piece.map_err(|error| sentence(&error))?);
+            if u64::try_from(answer.body.len()).unwrap_or(u64::MAX) > ask.bytes_max {
+                return Err(format!("it has more than {} bytes", ask.bytes_max));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// What went wrong, with its cause, without the URL: that is told beside it.
+fn sentence(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("it did not come within {} s", FETCH_WAIT_MAX.as_secs());
+    }
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    if error.source().is_none() { "the request failed".to_owned() } else { deepest.to_string() }
+}

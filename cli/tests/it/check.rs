@@ -1,0 +1,196 @@
+//! `vidstream check`: every rule passes on our own streams, and fails when what is served breaks it.
+
+mod bytes;
+mod fixtures;
+mod rows;
+mod shaka;
+mod site;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use serde_json::Value;
+use vidstream_testkit::{Audio, Clip, Encoding};
+
+use crate::server::{Server, VIDSTREAM};
+use site::Site;
+
+/// A packaged clip, made once.
+fn tree() -> &'static Path {
+    static TREE: OnceLock<PathBuf> = OnceLock::new();
+    TREE.get_or_init(|| {
+        let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-tree");
+        let mut command = Command::new(VIDSTREAM);
+        command.arg("package").arg(clip()).arg("--force").arg("--out").arg(&tree);
+        let output = command.args(["--set", "ladder.heights=240,144"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        tree
+    })
+}
+
+fn clip() -> PathBuf {
+    Clip::new((426, 240), 30, 9).cached(&Encoding::default(), "mp4").unwrap()
+}
+
+fn check(stream: &str, more: &[&str]) -> Output {
+    Command::new(VIDSTREAM).arg("check").arg(stream).args(more).output().unwrap()
+}
+
+/// The verdicts on a stream, and that the exit code is that of its failed MUSTs.
+fn verdicts(stream: &str) -> Vec<Value> {
+    let output = check(stream, &["--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{stream}: {}", String::from_utf8_lossy(&output.stderr)));
+    let rules = report["rules"].as_array().unwrap().clone();
+    let numbers: Vec<u64> = rules.iter().map(|rule| rule["rule"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=76).collect::<Vec<u64>>());
+    let is_ok = !rules.iter().any(|rule| rule["verdict"] == "fail" && rule["level"] == "MUST");
+    assert_eq!(report["ok"], is_ok);
+    assert_eq!(output.status.code(), Some(i32::from(!is_ok)));
+    rules
+}
+
+fn with_verdict(rules: &[Value], verdict: &str) -> BTreeSet<u64> {
+    rules.iter().filter(|rule| rule["verdict"] == verdict).map(|rule| rule["rule"].as_u64().unwrap()).collect()
+}
+
+fn failed(rules: &[Value]) -> Vec<&Value> {
+    rules.iter().filter(|rule| rule["verdict"] == "fail").collect()
+}
+
+/// What a stream of ours does not keep, at the level of a SHOULD: there is no loudness in it (rule 33).
+const OURS: [u64; 1] = [33];
+
+#[test]
+fn each_rule_fails_when_what_is_served_breaks_it() {
+    let mut tested = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in rows::ALL {
+        let mut site = Site::read(tree());
+        (row.base)(&mut site);
+        let before = verdicts(&site.clone().serve());
+        (row.change)(&mut site);
+        let after = verdicts(&site.serve());
+        let broken: BTreeSet<u64> =
+            with_verdict(&after, "fail").difference(&with_verdict(&before, "fail")).copied().collect();
+        let mut expected: BTreeSet<u64> = row.with.iter().copied().collect();
+        expected.insert(row.rule);
+        let is_clean = with_verdict(&before, "fail").iter().all(|rule| OURS.contains(rule));
+        if broken != expected || !with_verdict(&before, "pass").contains(&row.rule) || !is_clean {
+            let news: Vec<&Value> =
+                failed(&after).into_iter().filter(|rule| broken.contains(&rule["rule"].as_u64().unwrap())).collect();
+            wrong.push(format!(
+                "rule {} ({}): fails {broken:?}, expected {expected:?}; before: {:?}\n{news:#?}",
+                row.rule,
+                row.what,
+                failed(&before)
+            ));
+        }
+        tested.insert(row.rule);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(tested, (1..=76).collect::<BTreeSet<u64>>());
+}
+
+#[test]
+fn a_tree_of_ours_passes_as_files() {
+    let rules = verdicts(tree().to_str().unwrap());
+    let broken = with_verdict(&rules, "fail");
+    assert!(broken.iter().all(|rule| OURS.contains(rule)), "{:#?}", failed(&rules));
+    // Beside what needs a server, the same rules apply as over HTTP.
+    let served = verdicts(&Site::read(tree()).serve());
+    let mut missing = with_verdict(&served, "not_applicable");
+    missing.insert(4);
+    assert_eq!(with_verdict(&rules, "not_applicable"), missing);
+}
+
+#[tokio::test]
+async fn a_video_of_a_server_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(folder.path(), &["--set", "ladder.heights=240,144"]).await;
+    let id = server.upload(&clip()).await;
+    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+    // With and without the slash.
+    for path in [format!("{}/v/{id}", server.url), format!("{}/v/{id}/", server.url)] {
+        let rules = verdicts(&path);
+        // Compression of playlists (rule 4) is a SHOULD.
+        let musts: Vec<&Value> = failed(&rules).into_iter().filter(|rule| rule["level"] != "SHOULD").collect();
+        assert!(musts.is_empty(), "{musts:#?}");
+        assert!(
+            with_verdict(&rules, "fail").iter().all(|rule| OURS.contains(rule) || *rule == 4),
+            "{:#?}",
+            failed(&rules)
+        );
+    }
+}
+
+#[test]
+fn what_is_made_of_unusual_sources_passes() {
+    let mono = Some(Audio { rate: 44_100, channels: 1 });
+    let clips = [
+        ("mono", Clip { audio: mono, ..Clip::new((426, 240), 25, 5) }),
+        ("one rung", Clip::new((256, 144), 30, 3)),
+        ("film rate", Clip { fps: (24_000, 1001), frames: 211, ..Clip::new((426, 240), 24, 1) }),
+    ];
+    for (name, clip) in clips {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("tree");
+        let file = clip.cached(&Encoding::default(), "mp4").unwrap();
+        let output = Command::new(VIDSTREAM).arg("package").arg(file).arg("--out").arg(&out).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let rules = verdicts(out.to_str().unwrap());
+        let musts: Vec<&Value> = failed(&rules).into_iter().filter(|rule| rule["level"] != "SHOULD").collect();
+        assert!(musts.is_empty(), "{name}: {musts:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_has_its_exit_code_and_a_sentence() {
+    let site = Site::read(tree()).serve();
+    let page = format!("{site}1/240p/index.m3u8");
+    let nowhere = format!("{site}nowhere/");
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    let cases: [(&str, i32, &str); 6] = [
+        ("http://127.0.0.1:1/v/x/", 69, "onnection refused"),
+        (&nowhere, 66, "404"),
+        (&page, 66, "neither a multivariant playlist nor an MPD"),
+        ("/nonexistent", 66, "cannot read /nonexistent"),
+        (empty, 66, "no such file"),
+        ("http://[", 64, "no URL"),
+    ];
+    for (stream, code, sentence) in cases {
+        let output = check(stream, &[]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{stream}: {told}");
+        assert!(told.contains(sentence), "{stream}: {told}");
+    }
+}
+
+#[test]
+fn a_document_alone_can_be_checked() {
+    for (name, absent) in [("master.m3u8", "no MPD"), ("manifest.mpd", "no multivariant playlist")] {
+        let rules = verdicts(tree().join(name).to_str().unwrap());
+        assert!(rules.iter().any(|rule| rule["reason"] == absent), "{name}");
+        assert!(with_verdict(&rules, "fail").iter().all(|rule| OURS.contains(rule)), "{name} {:#?}", failed(&rules));
+    }
+}
+
+#[test]
+fn nothing_outside_of_a_tree_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("tree");
+    fs::create_dir(&root).unwrap();
+    fs::write(folder.path().join("secret.m3u8"), "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n").unwrap();
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n../secret.m3u8\n";
+    fs::write(root.join("master.m3u8"), master).unwrap();
+    let rules = verdicts(root.to_str().unwrap());
+    assert_eq!(rules[5]["verdict"], "fail");
+    assert!(rules[5]["reason"].as_str().unwrap().contains("no such file"), "{}", rules[5]);
+}

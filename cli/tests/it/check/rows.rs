@@ -1,0 +1,244 @@
+//! The table: which change of what is served breaks which rule, and which others with it.
+
+use super::{
+    bytes::{self, body, put},
+    fixtures::{self as with, MAIN},
+    site::Site,
+};
+
+/// One change and what it breaks.
+pub(crate) struct Row {
+    pub(crate) rule: u64,
+    pub(crate) what: &'static str,
+    /// What is added to a stream of ours first, so that the rule applies.
+    pub(crate) base: fn(&mut Site),
+    pub(crate) change: fn(&mut Site),
+    /// Rules that cannot hold either.
+    pub(crate) with: &'static [u64],
+}
+
+const fn row(rule: u64, what: &'static str, base: fn(&mut Site), change: fn(&mut Site), with: &'static [u64]) -> Row {
+    Row { rule, what, base, change, with }
+}
+
+const MASTER: &str = "master.m3u8";
+const MPD: &str = "manifest.mpd";
+const VIDEO: &str = "1/240p/index.m3u8";
+const AUDIO: &str = "1/audio/index.m3u8";
+const IFRAMES: &str = "1/240p/iframes.m3u8";
+const TRICK: &str = "1/trick/iframes.m3u8";
+
+#[rustfmt::skip]
+pub(crate) const ALL: &[Row] = &[
+    row(1, "a byte order mark", with::bare, |site| site.edit(MASTER, |text| format!("\u{feff}{text}")), &[]),
+    row(1, "a control character", with::bare, |site| site.replace(VIDEO, "#EXTINF:4.000000,", "#EXTINF:4.000000,\u{7}"), &[]),
+    row(2, "a version below the tags", with::bare, |site| site.replace(VIDEO, "VERSION:6", "VERSION:3"), &[]),
+    row(2, "a version above the tags", with::bare, |site| site.replace(VIDEO, "VERSION:6", "VERSION:7"), &[]),
+    row(3, "a tag twice", with::bare, |site| site.replace(VIDEO, "#EXT-X-MAP", "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP"), &[]),
+    row(3, "a media tag among variants", with::bare, |site| site.replace(MASTER, "#EXT-X-MEDIA", "#EXT-X-ENDLIST\n#EXT-X-MEDIA"), &[]),
+    row(4, "plain text", with::bare, |site| site.file(MASTER).content_type = "text/plain", &[]),
+    row(4, "no gzip", with::bare, |site| site.file(VIDEO).is_plain = true, &[]),
+    row(5, "another target duration the second time", with::bare, change_later, &[]),
+    row(6, "a segment that is not there", with::bare, |site| site.remove("1/144p/2.m4s"), &[]),
+    row(6, "a range beyond the end", with::bare, |site| site.edit(IFRAMES, |text| text.replacen("#EXT-X-BYTERANGE:", "#EXT-X-BYTERANGE:9", 1)), &[]),
+    row(7, "a target duration too short", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:3")), &[20]),
+    row(8, "a target duration of its own", with::bare, |site| site.replace(AUDIO, "DURATION:4", "DURATION:5"), &[]),
+    row(9, "each segment a little too long", with::bare, |site| stretch(site, 15_000, 4), &[]),
+    row(10, "one segment too long", with::bare, |site| stretch(site, 25_000, 1), &[]),
+    row(11, "no type", with::bare, |site| site.drop_lines(AUDIO, "#EXT-X-PLAYLIST-TYPE", false), &[]),
+    row(12, "audio a little late", with::hls_only, |site| delay_audio(site, 1000), &[]),
+    row(13, "audio ends early", with::hls_only, |site| site.edit(AUDIO, |text| format!("{}#EXT-X-ENDLIST\n", &text[..text.match_indices("#EXTINF").nth(2).unwrap().0])), &[18]),
+    row(14, "a map without quotes", with::bare, |site| map_range(site, ""), &[]),
+    row(14, "no map", with::hls_only, |site| site.drop_lines(AUDIO, "#EXT-X-MAP", false), &[2]),
+    row(15, "no offset", with::bare, |site| site.replace(IFRAMES, "@0\n", "\n"), &[]),
+    row(16, "a discontinuity in one playlist", with::bare, |site| site.edit(AUDIO, break_last), &[]),
+    row(17, "a bit rate too low", with::bitrates, |site| site.scale(VIDEO, "#EXT-X-BITRATE:", ":", 80), &[]),
+    row(18, "two segments in one", with::hls_only, join_audio, &[]),
+    row(19, "no picture is said to be independent", with::bare, |site| site.drop_lines(MASTER, "#EXT-X-INDEPENDENT", false), &[]),
+    row(19, "a segment begins with another picture", with::bare, |site| bytes::spoil_idr(&mut site.file("1/144p/3.m4s").bytes), &[42]),
+    row(20, "a target duration of nine seconds", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:9")), &[]),
+    row(21, "BANDWIDTH a little low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 95), &[22]),
+    row(22, "BANDWIDTH a little high", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 105), &[]),
+    row(23, "no average", with::bare, |site| site.edit(MASTER, |text| text.replacen(",AVERAGE-BANDWIDTH=", ",X=", 1)), &[]),
+    row(24, "an average too low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", "AVERAGE-BANDWIDTH=", 80), &[]),
+    row(25, "less than there is already", with::unfinished, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 98), &[]),
+    row(26, "the audio is not named", with::bare, |site| site.replace(MASTER, ",mp4a.40.2", ""), &[]),
+    row(27, "no decimals", with::bare, |site| site.replace(MASTER, "FRAME-RATE=30.000", "FRAME-RATE=30"), &[]),
+    row(27, "a frame rate of I-frames", with::bare, |site| site.replace(MASTER, "#EXT-X-I-FRAME-STREAM-INF:", "#EXT-X-I-FRAME-STREAM-INF:FRAME-RATE=1.000,"), &[]),
+    row(28, "no word on captions", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS=NONE", ""), &[]),
+    row(29, "PQ", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS", ",VIDEO-RANGE=PQ,CLOSED-CAPTIONS"), &[]),
+    row(30, "a default that is not selected", with::bare, |site| site.replace(MASTER, "AUTOSELECT=YES", "AUTOSELECT=NO"), &[]),
+    row(30, "a group that is not there", with::bare, |site| site.replace(MASTER, ",AUDIO=\"audio\"", ",AUDIO=\"none\""), &[22, 24]),
+    row(31, "a member of another name", with::two_groups, |site| site.replace(MASTER, "GROUP-ID=\"more\",LANGUAGE=\"und\",NAME=\"Audio\"", "GROUP-ID=\"more\",LANGUAGE=\"und\",NAME=\"Sound\""), &[]),
+    row(32, "no language", with::bare, |site| site.replace(MASTER, "LANGUAGE=\"und\",", ""), &[]),
+    row(33, "no loudness", with::loud, |site| bytes::rename(&mut site.file("1/audio/init.mp4").bytes, "moov/trak/udta/ludt", b"free"), &[]),
+    row(34, "no URI", with::subtitles, |site| site.replace(MASTER, ",URI=\"subs/index.m3u8\"", ""), &[]),
+    row(35, "one variant", with::bare, |site| site.edit(MASTER, one_variant), &[]),
+    row(36, "a score on one", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS", ",SCORE=1,CLOSED-CAPTIONS"), &[]),
+    row(37, "no I-frames", with::bare, |site| site.drop_lines(MASTER, "#EXT-X-I-FRAME-STREAM-INF", false), &[]),
+    row(38, "no mark", with::bare, |site| site.drop_lines(TRICK, "#EXT-X-I-FRAMES-ONLY", false), &[2]),
+    row(39, "a picture too long", with::bare, |site| site.replace(IFRAMES, "#EXTINF:2.0", "#EXTINF:2.1"), &[]),
+    row(40, "a target duration too short", with::bare, |site| site.replace(IFRAMES, "DURATION:2", "DURATION:1"), &[7]),
+    row(41, "a range that holds the initialisation", with::bare, range_over_init, &[42, 45]),
+    row(42, "a range one byte short", with::bare, |site| shorten_range(site, 1), &[]),
+    row(43, "no trick track", with::bare, |site| site.edit(MASTER, |text| without(text, "trick/iframes")), &[46]),
+    row(44, "half a block", with::sealed, |site| site.file("1/audio/2.m4s").bytes.push(0), &[]),
+    row(45, "BANDWIDTH too low", with::bare, |site| site.scale(MASTER, "#EXT-X-I-FRAME-STREAM-INF", ":BANDWIDTH=", 80), &[]),
+    row(46, "one bit rate", with::bare, |site| site.edit(MASTER, |text| without(&without(text, "240p/iframes"), "144p/iframes")), &[]),
+    row(47, "too wide", with::motion_jpeg, |site| site.edit(MASTER, wide_jpeg), &[56]),
+    row(48, "no blocking", with::parts, |site| site.drop_lines(IFRAMES, "#EXT-X-SERVER-CONTROL", false), &[]),
+    row(49, "no mark", with::bare, |site| site.drop_lines("1/thumbnails.m3u8", "#EXT-X-IMAGES-ONLY", false), &[]),
+    row(49, "another format", with::hls_only, |site| site.file("1/thumbnails/1.jpg").bytes[0] = 0, &[]),
+    row(50, "a duration in mvhd", with::bare, |site| patch(site, "1/240p/init.mp4", "moov/mvhd", 28, &[0, 0, 0, 1]), &[]),
+    row(51, "offsets from elsewhere", with::bare, |site| patch(site, "1/audio/2.m4s", "moof/traf/tfhd", 1, &[0]), &[]),
+    row(52, "a sequence number again", with::bare, |site| patch(site, "1/audio/3.m4s", "moof/mfhd", 4, &[0, 0, 0, 1]), &[]),
+    row(52, "a fragment a tick late", with::hls_only, |site| bytes::delay(&mut site.file("1/audio/3.m4s").bytes, 1), &[]),
+    row(53, "no colour", with::bare, |site| bytes::rename(&mut site.file("1/240p/init.mp4").bytes, "moov/trak/mdia/minf/stbl/stsd/avc1/colr", b"free"), &[]),
+    row(54, "all pictures shown late", with::dash_only, delay_pictures, &[60, 62, 68]),
+    row(55, "audio late by two frames", with::hls_only, |site| delay_audio(site, 2048), &[12, 18]),
+    row(56, "another size", with::bare, |site| site.replace(MASTER, "RESOLUTION=426x240", "RESOLUTION=428x240"), &[]),
+    row(57, "an index that begins late", with::on_demand, with::spoil_index, &[]),
+    row(58, "another key for the session", with::sealed, |site| site.replace(MASTER, "URI=\"key\"", "URI=\"key\",KEYFORMAT=\"other\""), &[]),
+    row(58, "another pattern", with::cbcs, |site| patch(site, "1/240p/init.mp4", "moov/trak/mdia/minf/stbl/stsd/encv/sinf/schi/tenc", 5, &[0x55]), &[]),
+    row(59, "a duration beside the timeline", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate duration=\"96000\" timescale=\"48000\""), &[]),
+    row(60, "a segment a tick longer", with::bare, |site| site.scale(MPD, "<S t=\"0\" d=\"96256\"", " d=\"", 101), &[]),
+    row(61, "not said to be aligned", with::bare, |site| site.replace(MPD, "segmentAlignment=\"true\"", "segmentAlignment=\"false\""), &[]),
+    row(62, "an offset past the first segment", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate presentationTimeOffset=\"100000\" timescale=\"48000\""), &[64]),
+    row(63, "nominal durations that drift", with::bare, nominal_audio, &[64]),
+    row(64, "a longer Period", with::bare, |site| site.replace(MPD, "=\"PT9.000000S\"", "=\"PT20S\""), &[]),
+    row(65, "one file twice", with::on_demand, |site| site.edit(MPD, twice), &[]),
+    row(66, "no sampling rate", with::bare, |site| site.replace(MPD, " audioSamplingRate=\"48000\"", ""), &[]),
+    row(67, "half of what it needs", with::bare, |site| site.scale(MPD, "id=\"240p\"", "bandwidth=\"", 50), &[]),
+    row(68, "only a hint", with::bare, |site| site.replace(MPD, "<EssentialProperty schemeIdUri=\"http://dashif.org/guidelines/trickmode\"", "<SupplementalProperty schemeIdUri=\"http://dashif.org/guidelines/trickmode\""), &[]),
+    row(69, "no grid", with::bare, |site| site.replace(MPD, "thumbnail_tile\" value=\"6x10\"", "thumbnail_tile\" value=\"60\""), &[]),
+    row(70, "captions without a channel", with::mpd_captions, |site| site.replace(MPD, "CC1=eng", "eng"), &[]),
+    row(71, "a time beyond 2^53", with::bare, |site| site.replace(MPD, "<S t=\"0\" d=\"96256\"", "<S t=\"9007199254740993\" d=\"96256\""), &[60, 64]),
+    row(72, "no timestamp map", with::subtitles, |site| site.drop_lines("subs/2.vtt", "X-TIMESTAMP-MAP", false), &[]),
+    row(73, "a cue is missing in one", with::subtitles, |site| site.edit("subs/2.vtt", |text| text.replace("00:03.000 --> 00:05.000\nover the border\n", "")), &[]),
+    row(74, "ten seconds off", with::subtitles, |site| ["subs/1.vtt", "subs/2.vtt"].iter().for_each(|vtt| site.replace(vtt, "MPEGTS:0", "MPEGTS:900000")), &[]),
+    row(75, "too little held back", with::parts, |site| MAIN.iter().for_each(|list| site.replace(list, "PART-HOLD-BACK=3.3", "PART-HOLD-BACK=2.0")), &[]),
+    row(76, "no clock", with::early, |site| site.edit(MPD, |text| text.replace("<UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:http-iso:2014\" value=\"time\"/>", "")), &[]),
+];
+
+fn change_later(site: &mut Site) {
+    let text = site.text(AUDIO).replace("DURATION:4", "DURATION:5");
+    site.file(AUDIO).again = Some(text.into_bytes());
+}
+
+/// Adds so many microseconds to the first `count` segments of a rung.
+fn stretch(site: &mut Site, us: u64, count: usize) {
+    site.edit(VIDEO, |text| {
+        let mut left = count;
+        let lines = text.lines().map(|line| {
+            let seconds = line.strip_prefix("#EXTINF:").filter(|_| left > 0);
+            let Some((whole, fraction)) = seconds.and_then(|line| line.trim_end_matches(',').split_once('.')) else {
+                return format!("{line}\n");
+            };
+            left -= 1;
+            let total = whole.parse::<u64>().unwrap() * 1_000_000 + fraction.parse::<u64>().unwrap() + us;
+            format!("#EXTINF:{}.{:06},\n", total / 1_000_000, total % 1_000_000)
+        });
+        lines.collect()
+    });
+}
+
+fn delay_audio(site: &mut Site, ticks: u64) {
+    for n in 1..=4 {
+        bytes::delay(&mut site.file(&format!("1/audio/{n}.m4s")).bytes, ticks);
+    }
+}
+
+/// Every picture of the rungs a frame later than its decode time allows.
+fn delay_pictures(site: &mut Site) {
+    for rung in ["240p", "144p"] {
+        for n in 1..=4 {
+            bytes::delay_composition(&mut site.file(&format!("1/{rung}/{n}.m4s")).bytes, 1000);
+        }
+    }
+}
+
+fn map_range(site: &mut Site, quote: &str) {
+    let bytes = site.file("1/240p/init.mp4").bytes.len();
+    let map = format!("URI=\"init.mp4\",BYTERANGE={quote}{bytes}@0{quote}");
+    site.replace(VIDEO, "URI=\"init.mp4\"", &map);
+}
+
+/// The first two segments of the audio in one.
+fn join_audio(site: &mut Site) {
+    let joined = [site.file("1/audio/1.m4s").bytes.clone(), site.file("1/audio/2.m4s").bytes.clone()].concat();
+    site.add("1/audio/12.m4s", joined);
+    site.edit(AUDIO, |text| {
+        let (head, rest) = text.split_once("#EXTINF:").unwrap();
+        let (first, rest) = rest.split_once(",\n1.m4s\n#EXTINF:").unwrap();
+        let (second, rest) = rest.split_once(",\n2.m4s\n").unwrap();
+        let sum: f64 = first.parse::<f64>().unwrap() + second.parse::<f64>().unwrap();
+        format!("{head}#EXTINF:{sum:.6},\n12.m4s\n{rest}")
+    });
+}
+
+fn break_last(text: &str) -> String {
+    let last = text.rfind("#EXTINF").unwrap();
+    format!("{}#EXT-X-DISCONTINUITY\n{}", &text[..last], &text[last..])
+}
+
+fn one_variant(text: &str) -> String {
+    let second = text.match_indices("#EXT-X-STREAM-INF").nth(1).unwrap().0;
+    let after = second + text[second..].find("#EXT-X-I-FRAME").unwrap();
+    format!("{}{}", &text[..second], &text[after..])
+}
+
+fn without(text: &str, part: &str) -> String {
+    text.lines().filter(|line| !line.contains(part)).map(|line| format!("{line}\n")).collect()
+}
+
+fn wide_jpeg(text: &str) -> String {
+    let change = |line: &str| {
+        if line.contains("mjpg,") { line.replace("RESOLUTION=320x180", "RESOLUTION=640x360") } else { line.to_owned() }
+    };
+    text.lines().map(|line| change(line) + "\n").collect()
+}
+
+/// The first I-frame of a rung from a file that begins with the initialisation segment.
+fn range_over_init(site: &mut Site) {
+    let init = site.file("1/240p/init.mp4").bytes.clone();
+    let segment = site.file("1/240p/1.m4s").bytes.clone();
+    let length = init.len();
+    site.add("1/240p/whole.mp4", [init, segment].concat());
+    site.edit(IFRAMES, |text| {
+        let at = text.find("#EXT-X-BYTERANGE:").unwrap() + 17;
+        let (range, rest) = text[at..].split_once("\n1.m4s").unwrap();
+        let bytes: usize = range.split('@').next().unwrap().parse().unwrap();
+        format!("{}{}@0\nwhole.mp4{rest}", &text[..at], bytes + length)
+    });
+}
+
+fn shorten_range(site: &mut Site, by: usize) {
+    site.edit(IFRAMES, |text| {
+        let at = text.find("#EXT-X-BYTERANGE:").unwrap() + 17;
+        let (bytes, rest) = text[at..].split_once('@').unwrap();
+        format!("{}{}@{rest}", &text[..at], bytes.parse::<usize>().unwrap() - by)
+    });
+}
+
+fn patch(site: &mut Site, file: &str, names: &str, offset: usize, new: &[u8]) {
+    let bytes = &mut site.file(file).bytes;
+    let at = body(bytes, names) + offset;
+    put(bytes, at, new);
+}
+
+/// The audio by a nominal duration of three seconds.
+fn nominal_audio(site: &mut Site) {
+    site.edit(MPD, |text| {
+        let template = text.find("<SegmentTemplate timescale=\"48000\"").unwrap();
+        let start = template + text[template..].find('>').unwrap();
+        let end = template + text[template..].find("</SegmentTemplate>").unwrap();
+        format!("{} duration=\"144000\">{}", &text[..start], &text[end..])
+    });
+}
+
+fn twice(text: &str) -> String {
+    let start = text.find("<Representation").unwrap();
+    let end = text.find("</AdaptationSet>").unwrap();
+    let second = text[start..end].replace("id=\"v\"", "id=\"w\"");
+    format!("{}{second}{}", &text[..end], &text[end..])
+}

@@ -1,0 +1,85 @@
+//! NAL units of a sample: whether its picture is an IDR, and whether captions ride along (CTA-708 in SEI).
+
+/// Units looked at in one sample.
+const UNITS_MAX: usize = 256;
+/// Bytes of a unit in which captions are looked for; they come first in theirs.
+const SEI_BYTES_MAX: usize = 4096;
+/// `user_data_registered_itu_t_t35` (ITU-T H.264 §D.1.6): country, provider and `GA94` of ATSC A/53 captions.
+const CAPTIONS: &[u8] = &[0xb5, 0x00, 0x31, b'G', b'A', b'9', b'4', 0x03];
+
+/// How a picture is coded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// The first slice is of an IDR picture.
+    pub(super) idr: bool,
+    /// There is a slice, and every unit has its length.
+    pub(super) whole: bool,
+    pub(super) captions: bool,
+}
+
+/// Reads as many units as there are bytes; H.265 if `hevc`, else H.264.
+pub(super) fn picture(sample: &[u8], length_bytes: usize, hevc: bool) -> Picture {
+    let mut rest = sample;
+    let mut picture = Picture::default();
+    let mut slice = None;
+    for _ in 0..UNITS_MAX {
+        if rest.is_empty() {
+            picture.whole = slice.is_some();
+            break;
+        }
+        let Some((length, after)) = rest.split_at_checked(length_bytes) else { break };
+        let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        let Some((unit, after)) = after.split_at_checked(length) else { break };
+        rest = after;
+        let Some(header) = unit.first() else { continue };
+        let (kind, slices, idr, sei) = if hevc {
+            let kind = header >> 1 & 0x3f;
+            (kind, kind < 32, matches!(kind, 19 | 20), kind == 39)
+        } else {
+            let kind = header & 0x1f;
+            (kind, (1..=5).contains(&kind), kind == 5, kind == 6)
+        };
+        if slices && slice.is_none() {
+            slice = Some(kind);
+            picture.idr = idr;
+        }
+        picture.captions |=
+            sei && unit.get(..SEI_BYTES_MAX).unwrap_or(unit).windows(CAPTIONS.len()).any(|window| window == CAPTIONS);
+    }
+    picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(header: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(header.len()).unwrap().to_be_bytes().to_vec();
+        bytes.extend(header);
+        bytes
+    }
+
+    #[test]
+    fn the_first_slice_decides() {
+        let cases = [
+            (vec![vec![9], vec![0x65, 1]], false, (true, true)),
+            (vec![vec![0x41, 1], vec![0x65]], false, (false, true)),
+            (vec![vec![9]], false, (false, false)),
+            (vec![vec![0x26, 1]], true, (true, true)),
+            (vec![vec![0x2a, 1]], true, (false, true)),
+        ];
+        for (units, hevc, (idr, whole)) in cases {
+            let sample: Vec<u8> = units.iter().flat_map(|header| unit(header)).collect();
+            let found = picture(&sample, 4, hevc);
+            assert_eq!((found.idr, found.whole), (idr, whole), "{units:?}");
+        }
+        assert!(!picture(&[0, 0, 0, 9, 0x65], 4, false).whole);
+    }
+
+    #[test]
+    fn captions_are_seen() {
+        let mut sei = vec![6, 4, 20];
+        sei.extend(CAPTIONS);
+        assert!(picture(&unit(&sei), 4, false).captions);
+    }
+}

@@ -1,0 +1,111 @@
+//! Bytes of any kind are read without a panic and within bounds.
+
+use proptest::prelude::*;
+
+use super::{
+    Answer, Crawl, Transport, init::Init, media::Media, mpd::Mpd, multivariant::Multivariant, segment::Segment,
+};
+
+/// Bytes that look like boxes now and then, so that a walk goes deep.
+fn boxes() -> impl Strategy<Value = Vec<u8>> {
+    let kinds = prop::sample::select(vec![
+        *b"moov", *b"trak", *b"mdia", *b"minf", *b"stbl", *b"stsd", *b"avc1", *b"mp4a", *b"esds", *b"avcC", *b"hvcC",
+        *b"moof", *b"traf", *b"tfhd", *b"tfdt", *b"trun", *b"sidx", *b"senc", *b"saiz", *b"elst", *b"dref", *b"mdat",
+    ]);
+    let part = (any::<u32>(), 0u32..64, any::<bool>(), kinds, prop::collection::vec(any::<u8>(), 0..48));
+    let part = part.prop_map(|(wild, tame, is_wild, kind, body)| {
+        let mut bytes = (if is_wild { wild } else { tame }).to_be_bytes().to_vec();
+        bytes.extend(kind);
+        bytes.extend(body);
+        bytes
+    });
+    prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+/// Lines that look like playlists.
+fn lines() -> impl Strategy<Value = String> {
+    let line = prop::sample::select(vec![
+        "#EXTM3U",
+        "#EXTINF:4.0,",
+        "#EXTINF:x",
+        "#EXT-X-BYTERANGE:5",
+        "#EXT-X-BYTERANGE:5@18446744073709551615",
+        "#EXT-X-MAP:URI=\"a\",BYTERANGE=1@",
+        "#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"",
+        "a.m4s",
+        "http://[",
+        "#EXT-X-PART:",
+        "#EXT-X-MEDIA-SEQUENCE:18446744073709551615",
+        "#EXT-X-MEDIA:TYPE=AUDIO,URI=\"b\"",
+        "",
+    ]);
+    prop::collection::vec(line, 0..24).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn boxes_of_any_kind_are_read(bytes in boxes()) {
+        let init = Init::read(&bytes);
+        let _ = Segment::read(&bytes, Some(&init)).span();
+        let _ = Segment::read(&bytes, None);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_read(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        let _ = Init::read(&bytes);
+        let _ = Segment::read(&bytes, None);
+        let _ = Media::read("http://h/a/b.m3u8", "http://h/a/b.m3u8", &bytes);
+        let _ = Multivariant::read("http://h/a/b.m3u8", &bytes);
+        let _ = Mpd::read("http://h/a/b.mpd", &bytes);
+    }
+
+    #[test]
+    fn a_stream_of_any_kind_is_judged(
+        entry in lines(), playlists in prop::collection::vec(lines(), 1..4), media in prop::collection::vec(boxes(), 1..4),
+    ) {
+        let entry = format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nlist.m3u8\n{entry}");
+        let mut crawl = Crawl::new("http://h/a/master.m3u8", Transport::Http);
+        let mut asked = 0;
+        while let Some(ask) = crawl.next() {
+            let url = ask.place.url.as_str();
+            let body = match asked {
+                0 => entry.clone().into_bytes(),
+                _ if url.ends_with("m3u8") || url.ends_with('b') => {
+                    format!("#EXTM3U\n{}", playlists[asked % playlists.len()]).into_bytes()
+                }
+                _ => media[asked % media.len()].clone(),
+            };
+            let status = if ask.place.range.is_some() { 206 } else { 200 };
+            crawl.answer(ask, Ok(Answer { status, body, ..Answer::default() }));
+            asked += 1;
+        }
+        let report = crawl.report().unwrap();
+        prop_assert_eq!(report.rules.len(), 76);
+        prop_assert!(report.text().ends_with("that apply\n"));
+    }
+
+    #[test]
+    fn playlists_of_any_kind_are_read(text in lines()) {
+        let _ = Media::read("http://h/a/b.m3u8", "http://h/a/b.m3u8", text.as_bytes());
+        let _ = Multivariant::read("http://h/a/b.m3u8", text.as_bytes());
+    }
+}
+
+proptest! {
+    // Each lists as much as the bound allows.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn timelines_of_any_kind_are_bounded(t in any::<u64>(), d in any::<u64>(), r in any::<i64>(), number in any::<u64>()) {
+        let text = format!(
+            "<MPD mediaPresentationDuration='PT9999999999S'><Period><AdaptationSet>\
+             <SegmentTemplate timescale='1' media='$Number%019d$' startNumber='{number}'>\
+             <SegmentTimeline><S t='{t}' d='{d}' r='{r}'/></SegmentTimeline></SegmentTemplate>\
+             <Representation id='v'/></AdaptationSet></Period></MPD>"
+        );
+        let mpd = Mpd::read("http://h/a/b.mpd", text.as_bytes()).unwrap();
+        prop_assert!(mpd.sets[0].representations[0].segments.len() <= 1 << 18);
+    }
+}
