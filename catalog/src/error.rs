@@ -13,6 +13,9 @@ pub enum Error {
     /// The holder stops at once and leaves what it stored to the sweeper.
     #[error("the claim is stale")]
     Stale,
+    /// The video is not as the caller read it: another change came first.
+    #[error("the video has changed since it was read")]
+    Changed,
     /// The database was locked or its queue full for longer than the wait allows; try again later.
     #[error("the catalog is busy")]
     Busy,

@@ -1,9 +1,10 @@
 //! `vidstream add`: upload with a progress bar, then follow the packaging to its end.
 
+mod client;
 mod follow;
 mod upload;
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{io::Write, path::Path};
 
 use anyhow::Context;
 
@@ -12,14 +13,11 @@ use crate::{
     exit::{Code, Failure},
 };
 
-/// A server that does not answer within this is called unreachable.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
-
 pub(crate) fn run(args: &Add) -> anyhow::Result<Code> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(async {
         let server = args.server.trim_end_matches('/');
-        let client = reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX).build().context("no HTTP client")?;
+        let client = client::build(server, args.ca_file.as_deref())?;
         let title = args.title.clone().unwrap_or_else(|| title_of(&args.file));
         let token = token(args.token_file.as_deref())?;
         let video = upload::send(&client, server, &args.file, &title, token.as_deref()).await?;

@@ -93,6 +93,9 @@ pub(crate) struct Add {
     /// The server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
+    /// Trust the certificates in this file (PEM) instead of the system's, for https:// servers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The title [default: the file name without its extension]
     #[arg(long, value_name = "T")]
     pub(crate) title: Option<String>,

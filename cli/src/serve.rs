@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_config::Config;
-use vidstream_origin::Origin;
+use vidstream_origin::{Origin, TlsFiles};
 use vidstream_store::Store;
 
 use crate::{
@@ -99,6 +99,7 @@ impl Server {
 
     async fn bind_origin(&self) -> Result<Origin, Failure> {
         let config = vidstream_origin::Config {
+            tls: self.config.tls_files.clone().map(|(cert, key)| TlsFiles { cert, key }),
             token_file: self.config.token_file.clone(),
             read_only: self.config.read_only,
             cache_bytes: self.config.cache_bytes,
@@ -109,6 +110,7 @@ impl Server {
         bound.map_err(|error| {
             let code = match error {
                 vidstream_origin::Error::AddrInUse { .. } | vidstream_origin::Error::Bind { .. } => Code::Unavailable,
+                vidstream_origin::Error::TlsFile { .. } => Code::NoInput,
                 _ => Code::Usage,
             };
             Failure::new(code, parts::sentence(&error))
@@ -117,7 +119,8 @@ impl Server {
 
     /// Says where the server listens: in the log, and in files for those who start it.
     fn publish_addresses(&self, origin: &Origin) -> Result<(), Failure> {
-        tracing::info!("listening on http://{}, admin on http://{}", origin.addr(), origin.admin_addr());
+        let scheme = if self.config.tls_files.is_some() { "https" } else { "http" };
+        tracing::info!("listening on {scheme}://{}, admin on http://{}", origin.addr(), origin.admin_addr());
         write_address(&self.config.data.join(ADMIN_FILE), origin.admin_addr())?;
         write_address(&self.config.data.join(LISTEN_FILE), origin.addr())
     }

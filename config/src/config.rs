@@ -26,6 +26,8 @@ pub struct Config {
     pub catalog_url: String,
     /// URL of the object store.
     pub store_url: String,
+    /// Certificate chain and key files, if the origin speaks TLS.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
     /// File with the write token.
     pub token_file: Option<PathBuf>,
     /// Whether the origin refuses every write.
@@ -66,6 +68,7 @@ impl Config {
             catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
             store_url: url("store.url", format!("file://{}", data.display())),
             data,
+            tls_files: tls_files(layers)?,
             token_file: layers.get("auth.token_file").map(PathBuf::from),
             read_only: parsed(layers, "origin.read_only", "true or false")?,
             cache_bytes: bytes(layers, "origin.cache_bytes")?,
@@ -103,6 +106,16 @@ fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
     let value = layers.get(key).unwrap_or_default();
     let parsed = parse_bytes(value).filter(|&bytes| bytes > 0);
     parsed.ok_or_else(|| fault(key, value, "this must be a size such as 256 MiB"))
+}
+
+/// Both files or neither: one without the other is a slip that would serve plaintext.
+fn tls_files(layers: &Layers) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+    match (layers.get("tls.cert_file"), layers.get("tls.key_file")) {
+        (Some(cert), Some(key)) => Ok(Some((cert.into(), key.into()))),
+        (None, None) => Ok(None),
+        (Some(cert), None) => Err(fault("tls.cert_file", cert, "set tls.key_file too")),
+        (None, Some(key)) => Err(fault("tls.key_file", key, "set tls.cert_file too")),
+    }
 }
 
 fn seconds(layers: &Layers, key: &'static str) -> Result<f64, Error> {

@@ -27,6 +27,12 @@ pub const KEYS: &[Key] = &[
     key("catalog.url", "", "catalog: sqlite:///FILE; by default DATA/catalog.sqlite"),
     key("store.url", "", "object store: file:///DIR; by default DATA"),
     key("events.url", "local:", "event hints between processes: local:"),
+    key(
+        "tls.cert_file",
+        "",
+        "certificate chain (PEM); with it and tls.key_file the origin speaks TLS, read again on change",
+    ),
+    key("tls.key_file", "", "private key of that certificate (PEM)"),
     key("auth.token_file", "", "file with the token that writes must carry; without it writes are loopback only"),
     key("origin.read_only", "false", "serve delivery and reads only; may then listen on any address"),
     key("origin.cache_bytes", "256 MiB", "memory for hot segments"),

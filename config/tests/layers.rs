@@ -49,6 +49,8 @@ fn values_that_do_not_fit_are_refused() {
         ("worker.slots", "0"),
         ("events.url", "ftp://x"),
         ("origin.read_only", "maybe"),
+        ("tls.cert_file", "/cert.pem"),
+        ("tls.key_file", "/key.pem"),
     ] {
         let mut layers = Layers::default();
         layers.set(key, value.into(), "test").unwrap();

@@ -82,8 +82,14 @@ impl Call<'_> {
     }
 
     fn tagged(&self, value: &Value, etag: HeaderValue) -> Response<Body> {
-        let cache = CacheRule::Revalidate;
-        let representation = Representation { etag, content_type: "application/json", cache };
+        // Made for this request alone, so that encoding it would cost more than it saves.
+        let representation = Representation {
+            etag,
+            modified_s: None,
+            content_type: "application/json",
+            cache: CacheRule::Revalidate,
+            coding: None,
+        };
         representation.answer(self.request, value.to_string().into())
     }
 }

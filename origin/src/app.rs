@@ -15,13 +15,16 @@ use crate::{
     access::Line,
     api::{self, Call, Uploads, guard::Guard},
     delivery::{self, Delivery, Views},
-    limits::{DRAINS_MAX, URI_BYTES_MAX},
+    limits::{DRAINS_MAX, FIELDS_BYTES_MAX, URI_BYTES_MAX},
     page::Page,
     request::Context,
     respond::{Body, Kind, Problem},
     route::Route,
     ws::Feed,
 };
+
+/// What a header field costs beside its name and value.
+const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// Everything that answers share.
 pub(crate) struct App {
@@ -90,11 +93,13 @@ impl App {
         let has_body = !body.is_end_stream();
         let expects = parts.headers.contains_key(header::EXPECT);
         let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let is_http2 = parts.version == Version::HTTP_2;
         let mut body = Some(body);
         let answering = self.answer(&context, &mut parts, &mut body, route);
         let mut response = caught(&context, answering).await;
-        // A body that is left over would be taken for the next request. One that waits for a go-ahead was never sent.
-        if let Some(body) = body.filter(|body| has_body && !body.is_end_stream()) {
+        // A body that is left over would be taken for the next request, but for HTTP/2, where the end of its stream ends
+        // it. One that waits for a go-ahead was never sent.
+        if let Some(body) = body.filter(|body| has_body && !is_http2 && !body.is_end_stream()) {
             response = close(response);
             if !expects {
                 api::drain(body, &self.drains);
@@ -104,7 +109,7 @@ impl App {
         if chunked {
             response = close(response);
         }
-        finish(&mut response, &parts.method, &context, route);
+        finish(&mut response, &parts, &context, route);
         line.end(&response);
         Ok(response)
     }
@@ -116,13 +121,14 @@ impl App {
         body: &mut Option<Incoming>,
         route: Route<'_>,
     ) -> Result<Response<Body>, Problem> {
+        adopt_authority(request)?;
         check(request)?;
         match route {
             Route::Delivery(id, target) => self.delivery.answer(context, request, Some((id, target))).await,
             Route::UnknownDelivery => self.delivery.answer(context, request, None).await,
             Route::Api(api) => Call { app: self, context, request, body }.answer(api).await,
-            Route::Index => self.page.answer(request, None),
-            Route::Asset(name) => self.page.answer(request, Some(name)),
+            Route::Index => self.page.answer(request, None).await,
+            Route::Asset(name) => self.page.answer(request, Some(name)).await,
             Route::Unknown => Err(Kind::NotFound.because("there is nothing under this path")),
         }
     }
@@ -141,12 +147,36 @@ async fn caught(context: &Context, answering: impl Future<Output = Result<Respon
     }
 }
 
+/// In HTTP/2 the target names the server. From here on it stands where HTTP/1.1 has it, so that one rule serves both.
+fn adopt_authority(request: &mut Parts) -> Result<(), Problem> {
+    if request.version != Version::HTTP_2 {
+        return Ok(());
+    }
+    let Some(authority) = request.uri.authority() else { return Ok(()) };
+    let name = HeaderValue::try_from(authority.as_str());
+    let name = name.map_err(|_| Kind::BadRequest.because("the authority is malformed"))?;
+    // RFC 9113 §8.3.1: a Host that says something else is malformed.
+    if request.headers.get_all(header::HOST).iter().any(|host| host != name) {
+        return Err(Kind::BadRequest.because("Host and :authority must be the same"));
+    }
+    request.headers.insert(header::HOST, name);
+    if let Some(path) = request.uri.path_and_query() {
+        request.uri = path.clone().into();
+    }
+    Ok(())
+}
+
 /// What holds for requests of every kind.
 fn check(request: &Parts) -> Result<(), Problem> {
     let target = &request.uri;
     let length = target.path().len() + target.query().map_or(0, str::len);
     if length > URI_BYTES_MAX {
         return Err(Kind::UriTooLong.because(format!("path and query may have {URI_BYTES_MAX} bytes")));
+    }
+    // As RFC 9113 §6.5.2 counts them; what the protocols themselves refuse is beyond this and is answered without CORS.
+    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES);
+    if fields.sum::<usize>() > FIELDS_BYTES_MAX {
+        return Err(Kind::FieldsTooLarge.because(format!("header fields may have {FIELDS_BYTES_MAX} bytes")));
     }
     // This is no proxy: a target names a path, never a server.
     if target.authority().is_some() || request.method == Method::CONNECT {
@@ -158,7 +188,7 @@ fn check(request: &Parts) -> Result<(), Problem> {
     if one || none_needed { Ok(()) } else { Err(Kind::BadRequest.because("there must be one Host header")) }
 }
 
-fn finish(response: &mut Response<Body>, method: &Method, context: &Context, route: Route<'_>) {
+fn finish(response: &mut Response<Body>, request: &Parts, context: &Context, route: Route<'_>) {
     if route.is_delivery() {
         delivery::share(response);
     } else if let Ok(id) = HeaderValue::try_from(&context.id) {
@@ -166,7 +196,11 @@ fn finish(response: &mut Response<Body>, method: &Method, context: &Context, rou
         response.headers_mut().insert("x-request-id", id);
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if *method == Method::HEAD {
+    if request.version == Version::HTTP_2 {
+        // RFC 9113 §8.2.2: a stream that ends says so itself.
+        response.headers_mut().remove(header::CONNECTION);
+    }
+    if request.method == Method::HEAD {
         let length = response.body().size_hint().exact().unwrap_or(0);
         let headers = response.headers_mut();
         if length > 0 {

@@ -9,6 +9,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address of `/healthz`, `/readyz` and `/metrics`.
     pub admin_listen: SocketAddr,
+    /// Certificate and key; with them `listen` speaks TLS, without them plaintext.
+    pub tls: Option<TlsFiles>,
     /// File with the token that writes must carry.
     pub token_file: Option<PathBuf>,
     /// Whether every write is refused.
@@ -21,11 +23,24 @@ pub struct Config {
     pub patience: Patience,
 }
 
+/// Where certificate and key are. Both are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead from it to a root, in PEM form, in this order.
+    pub cert: PathBuf,
+    /// Its private key, in PEM form.
+    pub key: PathBuf,
+}
+
 /// How long the origin waits for others.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// How long a request for a pending segment waits before it answers 503. Shaka gives up for good on longer holds.
     pub segment_wait: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// How often the files of certificate and key are looked at.
+    pub tls_poll: Duration,
     /// How long a client may take for the headers of a request; also how long an idle connection is kept.
     pub header_read: Duration,
     /// How long an upload may pause between two pieces of its body.
@@ -46,6 +61,7 @@ impl Config {
         Self {
             listen,
             admin_listen,
+            tls: None,
             token_file: None,
             read_only: false,
             cache_bytes: 256 << 20,
@@ -61,6 +77,8 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             segment_wait: Duration::from_secs(8),
+            handshake: Duration::from_secs(10),
+            tls_poll: Duration::from_secs(5),
             header_read: Duration::from_secs(20),
             body_idle: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),

@@ -1,7 +1,10 @@
 //! Delivery: what players and CDNs fetch. GET, HEAD and OPTIONS, no cookies, open to every website.
 
 mod conditional;
+mod content;
 mod documents;
+mod encoding;
+mod multipart;
 mod objects;
 mod range;
 mod representation;
@@ -18,9 +21,21 @@ use vidstream_media::{Presentation, VideoId};
 use vidstream_store::{Key, Store};
 
 pub(crate) use conditional::fails_if_match;
+pub(crate) use content::{Content, Said};
 pub(crate) use objects::Objects;
 pub(crate) use representation::{CacheRule, Representation};
 pub(crate) use views::Views;
+
+/// The pure readers, for [`crate::fuzz`].
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::{
+        conditional::{Validators, Verdict, judge},
+        encoding::{Coding, choose},
+        multipart::Multipart,
+        range::{Wanted, parse},
+    };
+}
 
 use self::{
     documents::{Documents, Kind as DocumentKind},
@@ -103,8 +118,8 @@ impl Delivery {
                     let asked = segments::Asked { id, generation: presentation.generation, track, n };
                     self.segment(context, request, asked, view).await
                 }
-                Part::Sheet(n) => self.sheet(request, &presentation, n).await,
-                Part::Poster => self.poster(request, &presentation).await,
+                Part::Sheet(n) => self.sheet(request, &view, &presentation, n).await,
+                Part::Poster => self.poster(request, &view, &presentation).await,
             },
         }
     }
@@ -125,8 +140,13 @@ impl Delivery {
             DocumentKind::Master | DocumentKind::Mpd => CacheRule::Changing,
             _ => CacheRule::Immutable,
         };
-        let representation = Representation { etag: document.etag.clone(), content_type: kind.content_type(), cache };
-        Ok(representation.answer(request, document.bytes.clone()))
+        // What changes may do so twice within a second, which a date does not tell apart.
+        let modified_s = match cache {
+            CacheRule::Immutable => view.created_s(),
+            CacheRule::Settled => view.updated_s(),
+            _ => None,
+        };
+        document.answer(request, Said { content_type: kind.content_type(), cache, modified_s }).await
     }
 
     async fn segment(
@@ -150,8 +170,10 @@ impl Delivery {
             let name = format!("{}/{}/{}/{}", asked.generation, asked.track, asked.n, key.path());
             let representation = Representation {
                 etag: etag::of(name.as_bytes()),
+                modified_s: view.created_s(),
                 content_type: key.content_type(),
                 cache: CacheRule::Immutable,
+                coding: None,
             };
             let early = representation.without_bytes(request, place.bytes);
             if let Some(response) = early {
@@ -171,25 +193,38 @@ impl Delivery {
         Err(unreadable(Missing::Gone))
     }
 
-    async fn sheet(&self, request: &Parts, presentation: &Presentation, n: u64) -> Result<Response<Body>, Problem> {
+    async fn sheet(
+        &self,
+        request: &Parts,
+        view: &View,
+        presentation: &Presentation,
+        n: u64,
+    ) -> Result<Response<Body>, Problem> {
         let pending = || Kind::NotFound.because("there is no such sheet, or not yet");
         let sheet = presentation.sheets.get(&n).ok_or_else(pending)?;
         let key = Key::Sheet { id: presentation.id, generation: presentation.generation, n, token: sheet.token };
-        self.picture(request, Piece { key, range: None, bytes: Some(sheet.bytes) }).await
+        self.picture(request, view, Piece { key, range: None, bytes: Some(sheet.bytes) }).await
     }
 
-    async fn poster(&self, request: &Parts, presentation: &Presentation) -> Result<Response<Body>, Problem> {
+    async fn poster(
+        &self,
+        request: &Parts,
+        view: &View,
+        presentation: &Presentation,
+    ) -> Result<Response<Body>, Problem> {
         let token = presentation.poster.ok_or_else(|| Kind::NotFound.because("there is no poster, or not yet"))?;
         let key = Key::Poster { id: presentation.id, generation: presentation.generation, token };
-        self.picture(request, Piece { key, range: None, bytes: None }).await
+        self.picture(request, view, Piece { key, range: None, bytes: None }).await
     }
 
-    async fn picture(&self, request: &Parts, piece: Piece) -> Result<Response<Body>, Problem> {
+    async fn picture(&self, request: &Parts, view: &View, piece: Piece) -> Result<Response<Body>, Problem> {
         let bytes = self.objects.get(&piece).await.map_err(unreadable)?;
         let representation = Representation {
             etag: etag::of(piece.key.path().as_bytes()),
+            modified_s: view.created_s(),
             content_type: piece.key.content_type(),
             cache: CacheRule::Immutable,
+            coding: None,
         };
         Ok(representation.answer(request, bytes))
     }
@@ -206,8 +241,7 @@ pub(crate) fn share(response: &mut Response<Body>) {
 }
 
 fn preflight() -> Response<Body> {
-    const HEADERS: &str =
-        "Range, If-Range, If-Match, If-None-Match, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
+    const HEADERS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status";
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();

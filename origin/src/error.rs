@@ -26,6 +26,23 @@ pub enum Error {
         /// The address that was wanted.
         addr: SocketAddr,
     },
+    /// A file with certificate or key cannot be read.
+    #[error("cannot read {}", path.display())]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// What certificate and key files hold cannot be served.
+    #[error("{} cannot be used for TLS: {reason}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The token file cannot be used.
     #[error("token file {}: {reason}", path.display())]
     Token {

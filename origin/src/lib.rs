@@ -13,6 +13,8 @@ mod config;
 mod delivery;
 mod error;
 mod etag;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod limits;
 mod metering;
 mod page;
@@ -22,6 +24,6 @@ mod route;
 mod server;
 mod ws;
 
-pub use config::{Config, Patience};
+pub use config::{Config, Patience, TlsFiles};
 pub use error::Error;
 pub use server::Origin;

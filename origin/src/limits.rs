@@ -12,12 +12,32 @@ pub(crate) const LISTEN_BACKLOG: u32 = 4_096;
 pub(crate) const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest pause after a failed accept.
 pub(crate) const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Request line and headers of one request, in bytes; beyond it 431.
+/// Header fields of one request, in bytes; beyond it 431.
+pub(crate) const FIELDS_BYTES_MAX: usize = 16 << 10;
+/// Request line and headers of one HTTP/1 request, in bytes; beyond it a bare 431 and the end of the connection.
 pub(crate) const HEADER_BYTES_MAX: usize = 32 << 10;
 /// Path and query of one request, in bytes; beyond it 414.
 pub(crate) const URI_BYTES_MAX: usize = 8 << 10;
 /// What hyper may gather of one connection in each direction, in bytes.
 pub(crate) const CONNECTION_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// Requests that one HTTP/2 connection may have open at once.
+pub(crate) const H2_STREAMS_MAX: u32 = 128;
+/// Header fields of one HTTP/2 request, in bytes as RFC 9113 §6.5.2 counts them; beyond it a bare 431.
+pub(crate) const H2_HEADER_LIST_BYTES_MAX: u32 = 32 << 10;
+/// Streams that a client may have reset before they were accepted; beyond it the connection is closed.
+pub(crate) const H2_PENDING_RESETS_MAX: usize = 20;
+/// Streams that the server may have to reset because of a client's errors; beyond it the connection is closed.
+pub(crate) const H2_ERROR_RESETS_MAX: usize = 1_024;
+/// Of one HTTP/2 response, this many bytes may wait for the client's window.
+pub(crate) const H2_SEND_BUFFER_BYTES_MAX: usize = 400 << 10;
+/// An HTTP/2 response is handed over in pieces of this many bytes; what is taken is noted by the piece.
+pub(crate) const H2_PIECE_BYTES: usize = 64 << 10;
+/// How often a silent HTTP/2 client is asked whether it is still there.
+pub(crate) const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it may take to say so.
+pub(crate) const H2_PING_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a certificate or key file.
+pub(crate) const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// A blocked reader must take at least this many bytes in each [`crate::Patience::write_stall`].
 pub(crate) const WRITE_PROGRESS_BYTES_MIN: u64 = 64 << 10;
 /// Of a body that nobody wants, this many bytes are read so that the client sees the answer.

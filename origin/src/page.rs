@@ -6,8 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header, request::Parts};
 
 use crate::{
-    delivery::{CacheRule, Representation},
-    etag,
+    delivery::{CacheRule, Content, Said},
     respond::{Body, Kind, Problem},
 };
 
@@ -28,8 +27,8 @@ pub(crate) struct Page {
 }
 
 struct File {
-    representation: Representation,
-    bytes: Bytes,
+    content_type: &'static str,
+    content: Content,
 }
 
 // === impl Page ===
@@ -43,13 +42,14 @@ impl Page {
     }
 
     /// Answers a request for a file; without a name, for the page itself.
-    pub(crate) fn answer(&self, request: &Parts, name: Option<&str>) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn answer(&self, request: &Parts, name: Option<&str>) -> Result<Response<Body>, Problem> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return Err(Problem::method(ALLOW));
         }
         let file = self.files.get(name.unwrap_or(INDEX));
         let file = file.ok_or_else(|| Kind::NotFound.because("the page has no such file"))?;
-        let mut response = file.representation.answer(request, file.bytes.clone());
+        let said = Said { content_type: file.content_type, cache: CacheRule::Revalidate, modified_s: None };
+        let mut response = file.content.answer(request, said).await?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         Ok(response)
     }
@@ -59,7 +59,13 @@ impl Page {
 
 impl File {
     fn new(content_type: &'static str, bytes: &'static [u8]) -> Self {
-        let representation = Representation { etag: etag::of(bytes), content_type, cache: CacheRule::Revalidate };
-        Self { representation, bytes: Bytes::from_static(bytes) }
+        let bytes = Bytes::from_static(bytes);
+        let content = if is_text(content_type) { Content::text(bytes) } else { Content::binary(bytes) };
+        Self { content_type, content }
     }
+}
+
+fn is_text(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.starts_with("text/") || matches!(essence, "application/json" | "image/svg+xml")
 }

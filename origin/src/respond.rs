@@ -27,12 +27,14 @@ pub(crate) enum Kind {
     ReadOnly,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     BodyTimeout,
     Conflict,
     Deleted,
     PreconditionFailed,
     TooLarge,
     UriTooLong,
+    FieldsTooLarge,
     UnsupportedMediaType,
     UploadRejected,
     UpgradeRequired,
@@ -90,12 +92,16 @@ impl Kind {
             Self::ReadOnly => (S::FORBIDDEN, "read_only", "This origin refuses every write"),
             Self::NotFound => (S::NOT_FOUND, "not_found", "There is nothing here"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here"),
+            Self::NotAcceptable => (S::NOT_ACCEPTABLE, "not_acceptable", "No coding of this is accepted"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", "The body stopped arriving"),
             Self::Conflict => (S::CONFLICT, "conflict", "The video is not in a state that allows this"),
             Self::Deleted => (S::GONE, "deleted", "The video was deleted"),
             Self::PreconditionFailed => (S::PRECONDITION_FAILED, "precondition_failed", "A precondition does not hold"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
             Self::UriTooLong => (S::URI_TOO_LONG, "uri_too_long", "The URL is too long"),
+            Self::FieldsTooLarge => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "fields_too_large", "The header fields are too large")
+            }
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported")
             }
@@ -164,6 +170,9 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.kind == Kind::NotAcceptable {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
         if self.kind == Kind::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -177,6 +186,7 @@ impl From<vidstream_catalog::Error> for Problem {
         match error {
             E::NotFound => Kind::NotFound.because("there is no such video"),
             E::Conflict(reason) => Kind::Conflict.because(reason),
+            E::Changed => Kind::PreconditionFailed.because("the video has changed since"),
             E::Stale => Kind::Conflict.because("someone else was faster"),
             E::Busy => Kind::Busy.because("the catalog is busy"),
             E::Unavailable(reason) => {

@@ -3,6 +3,9 @@
 mod connection;
 mod io;
 mod listener;
+mod preface;
+mod streams;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_store::Store;
 
-use self::listener::Server;
+use self::{connection::Terms, listener::Server, tls::Tls};
 use crate::{
     Config, Error,
     admin::Admin,
@@ -28,6 +31,7 @@ const CLEANUP_MAX: Duration = Duration::from_millis(500);
 /// An origin that is bound to its addresses and not yet serving.
 pub struct Origin {
     app: Arc<App>,
+    tls: Option<Tls>,
     listener: TcpListener,
     admin: TcpListener,
     addr: SocketAddr,
@@ -37,17 +41,22 @@ pub struct Origin {
 // === impl Origin ===
 
 impl Origin {
-    /// Reads the token and takes both addresses.
+    /// Reads token, certificate and key, and takes both addresses.
     ///
     /// # Errors
     /// `AddrInUse` or `Bind` when an address cannot be had, `Unprotected` for an address beyond
-    /// loopback without token or `read_only`, `Token` for an unusable token file.
+    /// loopback without token or `read_only`, `Token` for an unusable token file,
+    /// `TlsFile` for a certificate or key file that cannot be read, `Tls` for one that cannot be used.
     pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
         metering::start();
         let app = App::new(&config, catalog, store).await?;
+        let tls = match config.tls {
+            Some(files) => Some(Tls::open(files).await?),
+            None => None,
+        };
         let (listener, addr) = listener::bind(config.listen)?;
         let (admin, admin_addr) = listener::bind(config.admin_listen)?;
-        Ok(Self { app: Arc::new(app), listener, admin, addr, admin_addr })
+        Ok(Self { app: Arc::new(app), tls, listener, admin, addr, admin_addr })
     }
 
     /// The address of delivery, API and page.
@@ -65,20 +74,23 @@ impl Origin {
     pub async fn run(self, shutdown: CancellationToken) {
         let app = self.app;
         let _background = Background::start(&app);
+        let acceptor = self.tls.as_ref().map(Tls::acceptor);
+        // Connections that are being drained need no new certificate.
+        if let Some(tls) = self.tls {
+            tokio::spawn(shutdown.clone().run_until_cancelled_owned(tls.follow(app.patience.tls_poll)));
+        }
         let admin_end = CancellationToken::new();
         let admin = Server {
             listener: self.admin,
             connections_max: ADMIN_CONNECTIONS_MAX,
-            patience: app.patience,
-            end: admin_end.clone(),
+            terms: Terms { patience: app.patience, tls: None, end: admin_end.clone() },
         };
         let answers = Arc::new(Admin::new(Arc::clone(&app), shutdown.clone()));
         let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
         let server = Server {
             listener: self.listener,
             connections_max: CONNECTIONS_MAX,
-            patience: app.patience,
-            end: shutdown.clone(),
+            terms: Terms { patience: app.patience, tls: acceptor, end: shutdown.clone() },
         };
         // Those who wait for something are sent away at once; the others may finish.
         let ending = app.shutdown.clone();

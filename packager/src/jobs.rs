@@ -176,7 +176,7 @@ impl From<CatalogError> for Stop {
             CatalogError::Busy | CatalogError::Unavailable(_) => {
                 Self::Failed(Failure::retryable("catalog", "the catalog could not be reached", error))
             }
-            CatalogError::Conflict(_) | CatalogError::Corrupt(_) | CatalogError::Invalid(_) => {
+            CatalogError::Changed | CatalogError::Conflict(_) | CatalogError::Corrupt(_) | CatalogError::Invalid(_) => {
                 Self::Failed(Failure::retryable("internal", "the catalog refused the result", error))
             }
         }

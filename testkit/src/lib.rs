@@ -8,6 +8,7 @@
 pub mod beep;
 pub mod cache;
 pub mod clip;
+pub mod corpus;
 pub mod counter;
 pub mod decode;
 pub mod encoding;

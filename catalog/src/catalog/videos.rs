@@ -56,7 +56,15 @@ impl Catalog {
     /// # Errors
     /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long.
     pub async fn rename(&self, id: VideoId, title: String) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title)).await
+        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title, None)).await
+    }
+
+    /// Changes the title of a video that still has this `row_version`.
+    ///
+    /// # Errors
+    /// `Changed` when it has another one; else as [`Self::rename`].
+    pub async fn rename_unchanged(&self, id: VideoId, title: String, row_version: u64) -> Result<Video> {
+        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title, Some(row_version))).await
     }
 
     /// Begins to remove a video: not played from now on, its jobs cancelled, a `delete` job queued.

@@ -83,11 +83,14 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
 }
 
 /// Changes the title.
-pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str) -> Result<Video> {
+pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Option<u64>) -> Result<Video> {
     check::title(title)?;
     let video = existing(tx, id)?;
     if video.state == State::Deleting {
         return Err(Error::Conflict("the video is being deleted".to_owned()));
+    }
+    if row_version.is_some_and(|expected| expected != video.row_version) {
+        return Err(Error::Changed);
     }
     if video.title == title {
         return Ok(video);

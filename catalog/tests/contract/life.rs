@@ -189,6 +189,10 @@ pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
     let renamed = catalog.rename(id, "'); DROP TABLE videos; --".to_owned()).await.unwrap();
     assert_eq!((renamed.title.as_str(), renamed.row_version), ("'); DROP TABLE videos; --", before + 1));
     assert_eq!(catalog.rename(id, renamed.title).await.unwrap().row_version, before + 1);
+    let version = before + 1;
+    assert!(matches!(catalog.rename_unchanged(id, "x".to_owned(), version - 1).await, Err(Error::Changed)));
+    assert_eq!(catalog.rename_unchanged(id, "A".to_owned(), version).await.unwrap().row_version, version + 1);
+    assert!(matches!(catalog.rename_unchanged(id, "B".to_owned(), version).await, Err(Error::Changed)));
     assert!(matches!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.rename(new_id(), String::new()).await, Err(Error::NotFound)));
 }

@@ -10,6 +10,8 @@ fn failures_have_their_code_and_a_sentence() {
     let data = folder.path().display().to_string();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = taken.local_addr().unwrap().to_string();
+    let missing = "tls.cert_file=/nonexistent.pem".to_owned();
+    let garbage = format!("tls.cert_file={VIDSTREAM}");
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--help"], 0, ""),
         (&["serve", "--help"], 0, ""),
@@ -21,6 +23,13 @@ fn failures_have_their_code_and_a_sentence() {
         (&["serve", "--data", &data, "--listen", &busy], 69, "in use"),
         (&["serve", "--data", "/proc/nowhere"], 74, "/proc/nowhere"),
         (&["serve", "--data", &data, "--listen", "0.0.0.0:0"], 64, "loopback"),
+        (&["serve", "--set", "tls.cert_file=/cert.pem"], 64, "set tls.key_file too"),
+        (
+            &["serve", "--data", &data, "--set", &missing, "--set", "tls.key_file=/x.pem"],
+            66,
+            "cannot read /nonexistent.pem",
+        ),
+        (&["serve", "--data", &data, "--set", &garbage, "--set", "tls.key_file=/x.pem"], 64, "it holds no certificate"),
         (&["add", "/nonexistent.mp4"], 66, "cannot read /nonexistent.mp4"),
         (&["add", VIDSTREAM, "--server", "http://127.0.0.1:1"], 69, "is `vidstream serve` running?"),
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),

@@ -83,6 +83,39 @@ async fn a_server_whose_file_is_replaced_goes_on_with_what_it_was_started_from()
     server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
 }
 
+#[tokio::test]
+async fn add_speaks_https_with_servers_that_it_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&cert, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let set = |key: &str, path: &std::path::Path| format!("{key}={}", path.display());
+    let flags = ["--set", &set("tls.cert_file", &cert), "--set", &set("tls.key_file", &key)];
+    let server = Server::with(&folder.path().join("data"), &flags).await;
+    let url = server.url.replace("http:", "https:");
+    let clip = small_clip();
+    let cert = cert.display().to_string();
+    let missing = folder.path().join("missing.pem").display().to_string();
+    let cases: [(&[&str], i32); 5] = [
+        (&["--ca-file", &cert], 0),
+        (&[], 69),
+        (&["--ca-file", &missing], 66),
+        (&["--ca-file", VIDSTREAM], 64),
+        (&["--ca-file", &cert, "--server", &server.url], 69),
+    ];
+    for (flags, code) in cases {
+        let mut add = Command::new(VIDSTREAM);
+        add.arg("add").arg(&clip).args(flags);
+        if !flags.contains(&"--server") {
+            add.args(["--server", &url]);
+        }
+        let output = add.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{flags:?}: {text}");
+    }
+}
+
 fn entries(folder: &std::path::Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }

@@ -1,6 +1,6 @@
 //! List, show, rename and delete videos, and read their events.
 
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use vidstream_catalog::{Deletion, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX};
 use vidstream_media::VideoId;
@@ -50,7 +50,16 @@ pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<B
         return Err(Kind::PreconditionFailed.because("the video has another row_version"));
     }
     let renamed = match change.title {
-        Some(title) if title != row.title => call.app.catalog.rename(id, title).await?,
+        Some(title) if title != row.title => {
+            // Whoever named a version changes that one, or nothing: what was read above may be gone by now.
+            let conditional = call.request.headers.contains_key(header::IF_MATCH) || change.row_version.is_some();
+            let catalog = &call.app.catalog;
+            if conditional {
+                catalog.rename_unchanged(id, title, row.row_version).await?
+            } else {
+                catalog.rename(id, title).await?
+            }
+        }
         _ => row,
     };
     Ok(answer(StatusCode::OK, &video::render(&call.app.views, &renamed).await))

@@ -1,11 +1,8 @@
 //! Preconditions and ranges in the order of RFC 9110 §13.2.2. Pure.
-//!
-//! There is no `Last-Modified`, so the two conditions on dates are ignored (§13.1.3, §13.1.4), and an
-//! `If-Range` with a date never holds.
 
-use std::ops::Range;
+use std::{ops::Range, time::UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::range::{self, Wanted};
 
@@ -16,6 +13,8 @@ pub(crate) enum Verdict {
     Whole,
     /// 206 and these bytes.
     Part(Range<u64>),
+    /// 206 and these parts.
+    Parts(Vec<Range<u64>>),
     /// 304.
     NotModified,
     /// 412.
@@ -24,22 +23,40 @@ pub(crate) enum Verdict {
     Unsatisfiable,
 }
 
-/// Judges a GET or HEAD for a representation with this entity tag and size.
-pub(crate) fn judge(method: &Method, headers: &HeaderMap, etag: &HeaderValue, size: u64) -> Verdict {
-    if fails_if_match(headers, etag) {
-        return Verdict::PreconditionFailed;
+/// What conditions are judged against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validators<'a> {
+    /// The strong entity tag.
+    pub(crate) etag: &'a HeaderValue,
+    /// `Last-Modified`, in seconds since the Unix epoch; without one, conditions on dates are ignored.
+    pub(crate) modified_s: Option<u64>,
+    /// Whether parts are served.
+    pub(crate) has_ranges: bool,
+}
+
+/// Judges a GET or HEAD for a representation of `size` bytes. A HEAD is told what a GET would be (§9.3.2).
+pub(crate) fn judge(headers: &HeaderMap, validators: Validators<'_>, size: u64) -> Verdict {
+    let Validators { etag, modified_s, has_ranges } = validators;
+    match lists(headers, &header::IF_MATCH, etag, Comparison::Strong) {
+        Some(false) => return Verdict::PreconditionFailed,
+        None if is_older(date(headers, &header::IF_UNMODIFIED_SINCE), modified_s) => {
+            return Verdict::PreconditionFailed;
+        }
+        _ => {}
     }
-    if lists(headers, &header::IF_NONE_MATCH, etag, Comparison::Weak) == Some(true) {
-        return Verdict::NotModified;
+    match lists(headers, &header::IF_NONE_MATCH, etag, Comparison::Weak) {
+        Some(true) => return Verdict::NotModified,
+        None if is_current(date(headers, &header::IF_MODIFIED_SINCE), modified_s) => return Verdict::NotModified,
+        _ => {}
     }
-    // §14.2: ranges are defined for GET alone.
-    if method != Method::GET || !holds_if_range(headers, etag) {
+    if !has_ranges || !holds_if_range(headers, etag, modified_s) {
         return Verdict::Whole;
     }
     let mut ranges = headers.get_all(header::RANGE).iter();
     let (Some(value), None) = (ranges.next(), ranges.next()) else { return Verdict::Whole };
     match value.to_str().map(|text| range::parse(text, size)) {
         Ok(Wanted::Part(part)) => Verdict::Part(part),
+        Ok(Wanted::Parts(parts)) => Verdict::Parts(parts),
         Ok(Wanted::Unsatisfiable) => Verdict::Unsatisfiable,
         Ok(Wanted::Whole) | Err(_) => Verdict::Whole,
     }
@@ -88,12 +105,32 @@ fn is_listed(mut list: &[u8], etag: &[u8], comparison: Comparison) -> bool {
     }
 }
 
-/// §13.1.5: without the header the range holds; with it, only for exactly this strong entity tag.
-fn holds_if_range(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+/// The one date of a header, in seconds since the Unix epoch; what is no date is ignored (§13.1.3, §13.1.4).
+fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<u64> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    parse_date(value)
+}
+
+fn parse_date(value: &HeaderValue) -> Option<u64> {
+    let time = httpdate::parse_http_date(value.to_str().ok()?).ok()?;
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
+fn is_older(date: Option<u64>, modified_s: Option<u64>) -> bool {
+    matches!((date, modified_s), (Some(date), Some(modified)) if date < modified)
+}
+
+fn is_current(date: Option<u64>, modified_s: Option<u64>) -> bool {
+    matches!((date, modified_s), (Some(date), Some(modified)) if modified <= date)
+}
+
+/// §13.1.5: without the header the range holds; with it, only for exactly this strong entity tag or date.
+fn holds_if_range(headers: &HeaderMap, etag: &HeaderValue, modified_s: Option<u64>) -> bool {
     let mut values = headers.get_all(header::IF_RANGE).iter();
     match (values.next(), values.next()) {
         (None, _) => true,
-        (Some(value), None) => value == etag,
+        (Some(value), None) => value == etag || (modified_s.is_some() && parse_date(value) == modified_s),
         (Some(_), Some(_)) => false,
     }
 }
@@ -103,48 +140,76 @@ mod tests {
     use super::*;
 
     const ETAG: &str = "\"a,b\"";
+    const BEFORE: &str = "Sun, 22 Nov 2026 00:00:00 GMT";
+    const MODIFIED: &str = "Sun, 22 Nov 2026 00:00:01 GMT";
+    const AFTER: &str = "Sun, 22 Nov 2026 00:00:02 GMT";
 
-    fn verdict(headers: &[(&'static str, &str)]) -> Verdict {
+    fn verdict(headers: &[(&'static str, &str)], modified_s: Option<u64>, has_ranges: bool) -> Verdict {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        judge(&Method::GET, &map, &HeaderValue::from_static(ETAG), 100)
+        judge(&map, Validators { etag: &HeaderValue::from_static(ETAG), modified_s, has_ranges }, 100)
     }
 
     #[test]
     fn conditions_come_in_order() {
-        let cases: [(&[(&str, &str)], Verdict); 20] = [
-            (&[], Verdict::Whole),
-            (&[("if-none-match", ETAG)], Verdict::NotModified),
-            (&[("if-none-match", "W/\"a,b\"")], Verdict::NotModified),
-            (&[("if-none-match", "\"x\", W/\"y\",\"a,b\"")], Verdict::NotModified),
-            (&[("if-none-match", "\"x\""), ("if-none-match", ETAG)], Verdict::NotModified),
-            (&[("if-none-match", "*")], Verdict::NotModified),
-            (&[("if-none-match", "\"a\"")], Verdict::Whole),
-            (&[("if-none-match", "a,b")], Verdict::Whole),
-            (&[("if-match", ETAG)], Verdict::Whole),
-            (&[("if-match", "*")], Verdict::Whole),
-            (&[("if-match", "W/\"a,b\"")], Verdict::PreconditionFailed),
-            (&[("if-match", "\"x\""), ("if-none-match", ETAG)], Verdict::PreconditionFailed),
-            (&[("if-none-match", ETAG), ("range", "bytes=0-1")], Verdict::NotModified),
-            (&[("if-none-match", "\"x\""), ("if-modified-since", "Sun, 22 Nov 2026 00:00:00 GMT")], Verdict::Whole),
-            (&[("range", "bytes=0-1")], Verdict::Part(0..2)),
-            (&[("range", "bytes=0-1"), ("range", "bytes=0-1")], Verdict::Whole),
-            (&[("range", "bytes=0-1"), ("if-range", ETAG)], Verdict::Part(0..2)),
-            (&[("range", "bytes=0-1"), ("if-range", "W/\"a,b\"")], Verdict::Whole),
-            (&[("range", "bytes=0-1"), ("if-range", "Sun, 22 Nov 2026 00:00:00 GMT")], Verdict::Whole),
-            (&[("range", "bytes=100-"), ("if-range", ETAG)], Verdict::Unsatisfiable),
+        use Verdict::{NotModified, Part, Parts, PreconditionFailed, Unsatisfiable, Whole};
+        let modified_s = parse_date(&MODIFIED.parse().unwrap());
+        assert_eq!(modified_s, Some(1_795_305_601));
+        let cases: [(&[(&str, &str)], Verdict); 38] = [
+            (&[], Whole),
+            (&[("if-none-match", ETAG)], NotModified),
+            (&[("if-none-match", "W/\"a,b\"")], NotModified),
+            (&[("if-none-match", "\"x\", W/\"y\",\"a,b\"")], NotModified),
+            (&[("if-none-match", "\"x\""), ("if-none-match", ETAG)], NotModified),
+            (&[("if-none-match", "*")], NotModified),
+            (&[("if-none-match", "\"a\"")], Whole),
+            (&[("if-none-match", "a,b")], Whole),
+            (&[("if-match", ETAG)], Whole),
+            (&[("if-match", "*")], Whole),
+            (&[("if-match", "W/\"a,b\"")], PreconditionFailed),
+            (&[("if-match", "\"x\""), ("if-none-match", ETAG)], PreconditionFailed),
+            (&[("if-none-match", ETAG), ("range", "bytes=0-1")], NotModified),
+            (&[("if-modified-since", BEFORE)], Whole),
+            (&[("if-modified-since", MODIFIED)], NotModified),
+            (&[("if-modified-since", AFTER), ("range", "bytes=0-1")], NotModified),
+            (&[("if-modified-since", "yesterday")], Whole),
+            (&[("if-modified-since", AFTER), ("if-modified-since", AFTER)], Whole),
+            (&[("if-none-match", "\"x\""), ("if-modified-since", AFTER)], Whole),
+            (&[("if-unmodified-since", BEFORE)], PreconditionFailed),
+            (&[("if-unmodified-since", MODIFIED)], Whole),
+            (&[("if-unmodified-since", AFTER)], Whole),
+            (&[("if-unmodified-since", "never")], Whole),
+            (&[("if-match", ETAG), ("if-unmodified-since", BEFORE)], Whole),
+            (&[("if-unmodified-since", BEFORE), ("if-none-match", ETAG)], PreconditionFailed),
+            (&[("range", "bytes=0-1")], Part(0..2)),
+            (&[("range", "bytes=0-1,4-4")], Parts(vec![0..2, 4..5])),
+            (&[("range", "bytes=0-1"), ("range", "bytes=0-1")], Whole),
+            (&[("range", "bytes=0-1"), ("if-range", ETAG)], Part(0..2)),
+            (&[("range", "bytes=0-1"), ("if-range", "W/\"a,b\"")], Whole),
+            (&[("range", "bytes=0-1"), ("if-range", BEFORE)], Whole),
+            (&[("range", "bytes=0-1"), ("if-range", MODIFIED)], Part(0..2)),
+            (&[("range", "bytes=0-1"), ("if-range", AFTER)], Whole),
+            (&[("range", "bytes=0-1"), ("if-range", "soon")], Whole),
+            (&[("range", "bytes=0-1"), ("if-range", ETAG), ("if-range", ETAG)], Whole),
+            (&[("range", "bytes=100-"), ("if-range", ETAG)], Unsatisfiable),
+            (&[("range", "bytes=100-"), ("if-range", "\"x\"")], Whole),
+            (&[("if-range", "\"x\"")], Whole),
         ];
         for (headers, expected) in cases {
-            assert_eq!(verdict(headers), expected, "{headers:?}");
+            assert_eq!(verdict(headers, modified_s, true), expected, "{headers:?}");
         }
     }
 
     #[test]
-    fn head_knows_no_range() {
-        let mut map = HeaderMap::new();
-        map.insert("range", "bytes=0-1".parse().unwrap());
-        assert_eq!(judge(&Method::HEAD, &map, &HeaderValue::from_static(ETAG), 100), Verdict::Whole);
+    fn what_has_no_date_or_no_ranges_ignores_those() {
+        for name in ["if-modified-since", "if-unmodified-since"] {
+            for date in [BEFORE, AFTER] {
+                assert_eq!(verdict(&[(name, date)], None, true), Verdict::Whole, "{name}: {date}");
+            }
+        }
+        assert_eq!(verdict(&[("range", "bytes=0-1"), ("if-range", "soon")], None, true), Verdict::Whole);
+        assert_eq!(verdict(&[("range", "bytes=0-1")], None, false), Verdict::Whole);
     }
 }

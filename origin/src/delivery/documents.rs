@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::HeaderValue;
 use moka::{future::Cache, policy::EvictionPolicy};
 use vidstream_media::{Presentation, Track, VideoId, cmaf, dash, hls, storyboard};
 
-use super::views::View;
-use crate::{etag, limits::DOCUMENT_BYTES_MAX};
+use super::{content::Content, views::View};
+use crate::limits::DOCUMENT_BYTES_MAX;
 
 /// Bytes of a kept document beside its text.
 const OVERHEAD_BYTES: usize = 256;
@@ -26,16 +24,9 @@ pub(crate) enum Kind {
     TilesPlaylist,
 }
 
-/// A rendered document.
-#[derive(Clone, Debug)]
-pub(crate) struct Document {
-    pub(crate) bytes: Bytes,
-    pub(crate) etag: HeaderValue,
-}
-
 /// The documents that are kept.
 pub(crate) struct Documents {
-    kept: Cache<Key, Option<Arc<Document>>>,
+    kept: Cache<Key, Option<Arc<Content>>>,
 }
 
 /// Documents under a generation depend on its plan; master and MPD on every change of the video.
@@ -52,8 +43,8 @@ struct Key {
 
 impl Documents {
     pub(crate) fn new() -> Self {
-        let weigher = |_: &Key, document: &Option<Arc<Document>>| {
-            let bytes = document.as_ref().map_or(0, |document| document.bytes.len());
+        let weigher = |_: &Key, document: &Option<Arc<Content>>| {
+            let bytes = document.as_ref().map_or(0, |document| document.bytes_max());
             u32::try_from(bytes + OVERHEAD_BYTES).unwrap_or(u32::MAX)
         };
         Self {
@@ -66,7 +57,7 @@ impl Documents {
     }
 
     /// The document, rendered at most once for what it depends on. `None` when there is none (yet).
-    pub(crate) async fn get(&self, view: &View, presentation: &Arc<Presentation>, kind: Kind) -> Option<Arc<Document>> {
+    pub(crate) async fn get(&self, view: &View, presentation: &Arc<Presentation>, kind: Kind) -> Option<Arc<Content>> {
         let mut key =
             Key { id: presentation.id, generation: presentation.generation, kind, row_version: 0, ready: false };
         // An absent document may appear with the next change, so its absence is not kept beyond it.
@@ -104,19 +95,18 @@ impl Kind {
     }
 }
 
-fn render(presentation: &Presentation, kind: Kind) -> Option<Arc<Document>> {
-    let bytes = match kind {
-        Kind::Master => Bytes::from(hls::multivariant(presentation)),
-        Kind::Mpd => Bytes::from(dash::mpd(presentation)),
-        Kind::Playlist(track) => Bytes::from(hls::media(presentation, track)?),
-        Kind::Iframes(track) => Bytes::from(hls::iframes(presentation, track)?),
-        Kind::Init(track) => Bytes::from(init(presentation, track)?),
-        Kind::TilesVtt => Bytes::from(storyboard::vtt(presentation)?),
-        Kind::TilesJson => Bytes::from(storyboard::json(presentation)?),
-        Kind::TilesPlaylist => Bytes::from(hls::images(presentation)?),
+fn render(presentation: &Presentation, kind: Kind) -> Option<Arc<Content>> {
+    let text = match kind {
+        Kind::Init(track) => return Some(Arc::new(Content::binary(init(presentation, track)?.into()))),
+        Kind::Master => hls::multivariant(presentation),
+        Kind::Mpd => dash::mpd(presentation),
+        Kind::Playlist(track) => hls::media(presentation, track)?,
+        Kind::Iframes(track) => hls::iframes(presentation, track)?,
+        Kind::TilesVtt => storyboard::vtt(presentation)?,
+        Kind::TilesJson => storyboard::json(presentation)?,
+        Kind::TilesPlaylist => hls::images(presentation)?,
     };
-    let etag = etag::of(&bytes);
-    Some(Arc::new(Document { bytes, etag }))
+    Some(Arc::new(Content::text(text.into())))
 }
 
 fn init(presentation: &Presentation, track: Track) -> Option<Vec<u8>> {

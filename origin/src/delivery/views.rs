@@ -21,6 +21,7 @@ use vidstream_catalog::{Catalog, Snapshot, Video};
 use vidstream_media::{Presentation, VideoId};
 
 use crate::{
+    clock,
     limits::{CATALOG_WAIT_MAX, STRIPES, VIEW_AGE_MAX, VIEW_BYTES_MAX, VIEW_STALE_MAX},
     respond::{Kind, Problem},
 };
@@ -41,6 +42,8 @@ pub(crate) struct View {
     pub(crate) complete: bool,
     /// Changes whenever a document that is not immutable may change.
     pub(crate) version: (u32, u64),
+    created_ms: i64,
+    updated_ms: i64,
     epoch: u64,
     read_at: Instant,
     /// When the catalog last confirmed this; differs from `read_at` while it does not answer.
@@ -155,16 +158,31 @@ impl View {
     fn new(snapshot: Option<Snapshot>, epoch: u64, now: Instant) -> Self {
         let version =
             snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.video.generation, snapshot.video.row_version));
+        let (created_ms, updated_ms) =
+            snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.video.created_at_ms, snapshot.video.updated_at_ms));
         let presentation = snapshot.and_then(|snapshot| snapshot.presentation).map(Arc::new);
         Self {
             playable: presentation.as_deref().is_some_and(Presentation::playable),
             complete: presentation.as_deref().is_some_and(Presentation::complete),
             presentation,
             version,
+            created_ms,
+            updated_ms,
             epoch,
             read_at: now,
             confirmed_at: now,
         }
+    }
+
+    /// A time of modification, in seconds since the Unix epoch, of what never changes: the same on every node and for
+    /// ever, and no later than its bytes.
+    pub(crate) fn created_s(&self) -> Option<u64> {
+        past_s(self.created_ms)
+    }
+
+    /// When anything of the video changed last, in seconds since the Unix epoch.
+    pub(crate) fn updated_s(&self) -> Option<u64> {
+        past_s(self.updated_ms)
     }
 
     /// The old view for another while, unless it is too old.
@@ -179,4 +197,9 @@ impl View {
         let segments: u64 = presentation.chunks.values().map(|chunk| chunk.segments.count()).sum();
         VIEW_BYTES + segments * ENTRY_BYTES * (presentation.plan.rungs.len() as u64 + 3)
     }
+}
+
+/// Whole seconds; none for a time to come (RFC 9110 §8.8.2.1), which the clock of another node may have given.
+fn past_s(ms: i64) -> Option<u64> {
+    u64::try_from(ms).ok().filter(|_| ms <= clock::now_ms()).map(|ms| ms / 1_000)
 }

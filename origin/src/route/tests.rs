@@ -3,31 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzz::spell;
 
 const ID: &str = "vid_00000000000000000000000001";
-
-fn path(route: Route<'_>) -> Option<String> {
-    let Route::Delivery(id, target) = route else { return None };
-    let rest = match target {
-        Target::Master => "master.m3u8".to_owned(),
-        Target::Mpd => "manifest.mpd".to_owned(),
-        Target::Part(generation, part) => {
-            let part = match part {
-                Part::Playlist(track) => format!("{track}/index.m3u8"),
-                Part::Iframes(track) => format!("{track}/iframes.m3u8"),
-                Part::Init(track) => format!("{track}/init.mp4"),
-                Part::Segment(track, n) => format!("{track}/{n}.m4s"),
-                Part::TilesVtt => "thumbnails.vtt".to_owned(),
-                Part::TilesJson => "thumbnails.json".to_owned(),
-                Part::TilesPlaylist => "thumbnails.m3u8".to_owned(),
-                Part::Sheet(n) => format!("thumbnails/{n}.jpg"),
-                Part::Poster => "poster.jpg".to_owned(),
-            };
-            format!("{generation}/{part}")
-        }
-    };
-    Some(format!("/v/{id}/{rest}"))
-}
 
 #[test]
 fn names_everything_that_is_delivered() {
@@ -117,7 +95,7 @@ fn knows_no_second_spelling() {
 proptest! {
     #[test]
     fn what_is_delivered_has_exactly_one_path(text in "/v/vid_[0-7][0-9a-z]{25}/([0-9./%a-z]{0,20}|[1-9]{1,3}/(720p|audio|trick|thumbnails)/[0-9]{1,4}\\.(m4s|jpg))") {
-        if let Some(spelled) = path(Route::parse(&text)) {
+        if let Some(spelled) = spell(Route::parse(&text)) {
             prop_assert_eq!(spelled, text);
         }
     }
@@ -125,7 +103,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,300}") {
         let route = Route::parse(&text);
-        if let Some(spelled) = path(route) {
+        if let Some(spelled) = spell(route) {
             prop_assert_eq!(spelled, text);
         }
     }

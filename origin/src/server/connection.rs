@@ -1,29 +1,43 @@
-//! One connection: HTTP/1.1 with bounds on headers, idleness and slow readers.
+//! One connection: its protocol, and bounds on handshakes, headers, idleness and slow readers.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr};
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::io::Patient;
-use crate::{
-    Patience,
-    limits::{CONNECTION_BUFFER_BYTES_MAX, HEADER_BYTES_MAX},
-    respond::Body,
+use super::{
+    io::Patient,
+    preface::{Protocol, sniff},
+    streams::{Reason, Streams},
+    tls::HTTP2,
 };
+use crate::{Patience, limits, respond::Body};
 
-/// Serves a connection until it ends or, after `end`, its request is answered.
-pub(super) async fn serve<H, F>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    patience: Patience,
-    end: CancellationToken,
-    handler: H,
-) where
-    H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
+/// What every connection of a listener is served with.
+#[derive(Clone)]
+pub(super) struct Terms {
+    pub(super) patience: Patience,
+    /// Makes TLS of it; without one it is plaintext.
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) end: CancellationToken,
+}
+
+/// Serves a connection until it ends or, after the end is told, its requests are answered.
+pub(super) async fn serve<H, F>(stream: TcpStream, peer: SocketAddr, terms: Terms, handler: H)
+where
+    H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
     // A response leaves in one write; waiting for more would only delay it.
@@ -31,26 +45,131 @@ pub(super) async fn serve<H, F>(
         tracing::debug!(%peer, %error, "TCP_NODELAY was not set");
     }
     metrics::gauge!("vidstream_connections").increment(1.0);
-    let io = TokioIo::new(Patient::new(stream, patience.write_stall));
-    let service = service_fn(move |request| handler(peer, request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.header_read)
-        .max_header_size(HEADER_BYTES_MAX)
-        .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
-        .half_close(false)
-        .serve_connection(io, service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = end.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    let connection = Connection { peer, terms };
+    if let Err(error) = connection.serve(stream, handler).await {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
     metrics::gauge!("vidstream_connections").decrement(1.0);
+}
+
+struct Connection {
+    peer: SocketAddr,
+    terms: Terms,
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+// === impl Connection ===
+
+impl Connection {
+    async fn serve<H, F>(self, stream: TcpStream, handler: H) -> Ended
+    where
+        H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    {
+        let Patience { handshake, header_read, write_stall, .. } = self.terms.patience;
+        let end = self.terms.end.clone();
+        let stream = Patient::new(stream, write_stall);
+        match &self.terms.tls {
+            None => {
+                let sniffing = end.run_until_cancelled(timeout(header_read, sniff(stream)));
+                let Some(sniffed) = sniffing.await else { return Ok(()) };
+                let (protocol, stream) = sniffed??;
+                self.speak(protocol, stream, handler).await
+            }
+            Some(acceptor) => {
+                let accepting = end.run_until_cancelled(timeout(handshake, acceptor.accept(stream)));
+                let Some(accepted) = accepting.await else { return Ok(()) };
+                let stream = accepted.inspect_err(handshake_failed)?.inspect_err(handshake_failed)?;
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(HTTP2) => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                self.speak(protocol, stream, handler).await
+            }
+        }
+    }
+
+    async fn speak<S, H, F>(self, protocol: Protocol, stream: S, handler: H) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    {
+        match protocol {
+            Protocol::Http1 => self.http1(stream, handler).await,
+            Protocol::Http2 => self.http2(stream, handler).await,
+        }
+    }
+
+    async fn http1<S, H, F>(self, stream: S, handler: H) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Fn(SocketAddr, Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<Body>, Infallible>>,
+    {
+        let peer = self.peer;
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.terms.patience.header_read)
+            .max_header_size(limits::HEADER_BYTES_MAX)
+            .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
+            .half_close(false)
+            .serve_connection(TokioIo::new(stream), service_fn(move |request| handler(peer, request)))
+            .with_upgrades();
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            () = self.terms.end.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        Ok(connection.await?)
+    }
+
+    async fn http2<S, H, F>(self, stream: S, handler: H) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Fn(SocketAddr, Request<Incoming>) -> F,
+        F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    {
+        let (peer, patience) = (self.peer, self.terms.patience);
+        let streams = Streams::new(patience);
+        let begun = Arc::clone(&streams);
+        let service = service_fn(move |request| {
+            let stream = begun.begin();
+            let answering = handler(peer, request);
+            async move { answering.await.map(|response| response.map(|body| stream.respond(body))) }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits::H2_STREAMS_MAX)
+            .max_pending_accept_reset_streams(limits::H2_PENDING_RESETS_MAX)
+            .max_local_error_reset_streams(limits::H2_ERROR_RESETS_MAX)
+            .max_header_list_size(limits::H2_HEADER_LIST_BYTES_MAX)
+            .max_send_buf_size(limits::H2_SEND_BUFFER_BYTES_MAX)
+            .keep_alive_interval(limits::H2_PING_INTERVAL)
+            .keep_alive_timeout(limits::H2_PING_WAIT_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let rest = tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            // The listener bounds what follows.
+            () = self.terms.end.cancelled() => None,
+            reason = streams.ending() => {
+                if reason == Reason::Stalled {
+                    metrics::counter!("vidstream_slow_readers_total").increment(1);
+                }
+                Some(patience.write_stall)
+            }
+        };
+        // No new streams; those that are read in time end well.
+        connection.as_mut().graceful_shutdown();
+        match rest {
+            None => Ok(connection.await?),
+            Some(rest) => Ok(timeout(rest, connection).await??),
+        }
+    }
+}
+
+fn handshake_failed<E>(_: &E) {
+    metrics::counter!("vidstream_tls_handshake_failures_total").increment(1);
 }

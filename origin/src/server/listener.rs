@@ -10,11 +10,10 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
-use super::connection;
+use super::connection::{self, Terms};
 use crate::{
-    Error, Patience,
+    Error,
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_PAUSE_MIN, LISTEN_BACKLOG},
     respond::Body,
 };
@@ -23,8 +22,7 @@ use crate::{
 pub(super) struct Server {
     pub(super) listener: TcpListener,
     pub(super) connections_max: usize,
-    pub(super) patience: Patience,
-    pub(super) end: CancellationToken,
+    pub(super) terms: Terms,
 }
 
 /// Takes an address; gives also which one it is, for port 0.
@@ -56,14 +54,14 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept(&places) => accepted,
-                () = self.end.cancelled() => break,
+                () = self.terms.end.cancelled() => break,
             };
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, peer, place)) => {
                     pause = ACCEPT_PAUSE_MIN;
                     let handler = handler.clone();
-                    let serving = connection::serve(stream, peer, self.patience, self.end.clone(), handler);
+                    let serving = connection::serve(stream, peer, self.terms.clone(), handler);
                     connections.spawn(async move {
                         serving.await;
                         drop(place);
@@ -74,7 +72,7 @@ impl Server {
         }
         drop(self.listener);
         let all = async { while connections.join_next().await.is_some() {} };
-        if timeout(self.patience.drain, all).await.is_err() {
+        if timeout(self.terms.patience.drain, all).await.is_err() {
             tracing::warn!(connections = connections.len(), "connections are cut off after the drain");
             connections.shutdown().await;
         }
@@ -103,7 +101,7 @@ impl Server {
         tracing::error!(%error, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "accepting failed");
         tokio::select! {
             () = sleep(pause) => {}
-            () = self.end.cancelled() => {}
+            () = self.terms.end.cancelled() => {}
         }
         (pause * 2).min(ACCEPT_PAUSE_MAX)
     }

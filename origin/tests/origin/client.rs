@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// No answer takes longer than this, or the test fails.
-const ANSWER_MAX: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// An answer.
 #[derive(Debug)]
@@ -32,6 +32,26 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The parts of a `multipart/byteranges` body, each with what its `Content-Range` says.
+    pub(crate) fn parts(&self) -> Vec<(String, Vec<u8>)> {
+        let boundary = self.header("content-type").unwrap().strip_prefix("multipart/byteranges; boundary=").unwrap();
+        let delimiter = format!("\r\n--{boundary}");
+        let mut pieces = Vec::new();
+        let mut rest = &self.body[..];
+        while let Some(at) = find(rest, delimiter.as_bytes()) {
+            pieces.push(&rest[..at]);
+            rest = &rest[at + delimiter.len()..];
+        }
+        assert_eq!((pieces[0], rest), (&b""[..], &b"--\r\n"[..]), "{self:?}");
+        let part = |piece: &&[u8]| {
+            let end = find(piece, b"\r\n\r\n").unwrap();
+            let head = std::str::from_utf8(&piece[..end]).unwrap();
+            let range = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Range: ")).unwrap();
+            (range.to_owned(), piece[end + 4..].to_vec())
+        };
+        pieces[1..].iter().map(part).collect()
+    }
+
     /// The `code` of a problem document.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -40,6 +60,10 @@ impl Answer {
         assert!(document["request_id"].as_str().unwrap().starts_with("req_"));
         document["code"].as_str().unwrap().to_owned()
     }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// A request without a body.
@@ -84,7 +108,7 @@ pub(crate) async fn read(stream: &mut TcpStream) -> Answer {
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Answer {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = find(bytes, b"\r\n\r\n");
     let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");

@@ -9,7 +9,7 @@ use hyper_tungstenite::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
@@ -17,22 +17,32 @@ use tokio::{
 use crate::{
     client::{ask, get},
     fixture::{Site, fresh_id, hasty, planned, playable, ready, work_all},
+    protocols::{Nodes, Protocol},
 };
 
 const FRAME_MAX: Duration = Duration::from_secs(10);
 
-struct Socket(WebSocketStream<TcpStream>);
+struct Socket<S = TcpStream>(WebSocketStream<S>);
 
 impl Socket {
     async fn open(addr: SocketAddr) -> Self {
         Self::over(TcpStream::connect(addr).await.unwrap()).await
     }
 
-    async fn over(mut stream: TcpStream) -> Self {
-        let addr = stream.peer_addr().unwrap();
-        let request = format!(
-            "GET /v1/ws HTTP/1.1\r\nhost: {addr}\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: vs.v1\r\n\r\n"
+    /// Opens and takes the greeting; gives also the place it tells.
+    async fn greeted(addr: SocketAddr) -> (Self, i64) {
+        let mut socket = Self::open(addr).await;
+        let hello = socket.hear().await;
+        assert_eq!((&hello["op"], &hello["heartbeat_s"]), (&json!("hello"), &json!(20)));
+        (socket, hello["seq"].as_i64().unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    async fn over(mut stream: S) -> Self {
+        let request = String::from(
+            "GET /v1/ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: vs.v1\r\n\r\n",
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
@@ -44,14 +54,6 @@ impl Socket {
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         assert!(head.contains("sec-websocket-protocol: vs.v1"), "{head}");
         Self(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
-    }
-
-    /// Opens and takes the greeting; gives also the place it tells.
-    async fn greeted(addr: SocketAddr) -> (Self, i64) {
-        let mut socket = Self::open(addr).await;
-        let hello = socket.hear().await;
-        assert_eq!((&hello["op"], &hello["heartbeat_s"]), (&json!("hello"), &json!(20)));
-        (socket, hello["seq"].as_i64().unwrap())
     }
 
     async fn say(&mut self, frame: Value) {
@@ -136,6 +138,20 @@ async fn a_playable_event_carries_urls_that_answer_whoever_published() {
             assert_eq!(get(site.addr, url).await.status, 200);
             return;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_goes_over_tls_and_not_over_http2() {
+    let nodes = Nodes::start().await;
+    let mut socket = Socket::over(nodes.connect_tls(b"http/1.1").await).await;
+    let hello = socket.hear().await;
+    assert_eq!(hello["op"], "hello");
+    socket.subscribe(json!({ "op": "subscribe", "topics": ["videos"], "after_seq": hello["seq"] })).await;
+    planned(&nodes.tls.catalog).await;
+    assert_eq!(socket.hear().await["type"], "video.created");
+    for protocol in [Protocol::Http2, Protocol::TlsHttp2] {
+        assert_eq!(nodes.ask(protocol, "GET", "/v1/ws", &[]).await.status, 426, "{protocol:?}");
     }
 }
 

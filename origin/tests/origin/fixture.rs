@@ -1,6 +1,6 @@
 //! A site of its own for each test: folder, catalog, store and origin; and videos as a packager leaves them.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,11 @@ use vidstream_store::{Key, Store};
 /// What a decoder of 320x180 in High profile needs, as x264 writes it, in hexadecimal.
 const AVC: &str = "0164000dffe100186764000dacd94141fa1000000300100000030320f142996001000668ebe3cb22c0fdf8f800";
 
+/// More than fits into what a server and a client that does not read hold between them.
+pub(crate) const POSTER_BYTES: usize = 300_000;
+
 pub(crate) struct Site {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
     pub(crate) addr: SocketAddr,
@@ -38,7 +41,15 @@ impl Site {
     }
 
     pub(crate) async fn with(tune: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(Arc::new(tempfile::tempdir().unwrap()), tune).await
+    }
+
+    /// Another origin over the same catalog and store.
+    pub(crate) async fn node(&self, tune: impl FnOnce(&mut Config)) -> Self {
+        Self::over(Arc::clone(&self.folder), tune).await
+    }
+
+    async fn over(folder: Arc<tempfile::TempDir>, tune: impl FnOnce(&mut Config)) -> Self {
         let (catalog, store) = open(&folder).await;
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut config = Config::new(any, any);
@@ -83,6 +94,8 @@ pub(crate) fn hasty() -> Patience {
     let ms = std::time::Duration::from_millis;
     Patience {
         segment_wait: ms(600),
+        handshake: ms(400),
+        tls_poll: Patience::default().tls_poll,
         header_read: ms(400),
         body_idle: ms(400),
         write_stall: ms(400),
@@ -183,7 +196,7 @@ pub(crate) async fn finish(site: &Site, catalog: &Catalog, claim: &Claim) {
             catalog.finish_sheet(claim, Sheet { token, bytes: 500 }).await.unwrap();
         }
         Work::Finalize { plan } => {
-            site.store.put(&Key::Poster { id, generation, token }, vec![9; 700].into()).await.unwrap();
+            site.store.put(&Key::Poster { id, generation, token }, vec![9; POSTER_BYTES].into()).await.unwrap();
             let rates = Rates { peak_bps: 700_000, average_bps: 400_000 };
             let measured = plan.tracks().into_iter().map(|track| (track, rates)).collect();
             let finalized = Finalized { measured, poster: Some(token), warnings: Vec::new() };

@@ -4,10 +4,17 @@
 
 mod client;
 mod delivery;
+mod differential;
+mod encodings;
 mod events;
 mod fixture;
+mod http2;
 mod hygiene;
+mod nginx;
 mod pending;
+mod protocols;
+mod rows;
+mod tls;
 mod uploads;
 mod videos;
 mod writes;

@@ -115,6 +115,31 @@ async fn a_title_can_be_changed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn of_changes_to_one_version_one_is_made() {
+    let site = Site::start().await;
+    let path = format!("/v1/videos/{}", planned(&site.catalog).await);
+    let etag = get(site.addr, &path).await.header("etag").unwrap().to_owned();
+    let changes: Vec<_> = (0..8)
+        .map(|n| {
+            let (addr, path, etag) = (site.addr, path.clone(), etag.clone());
+            tokio::spawn(async move {
+                let body = format!(r#"{{"title":"Number {n}"}}"#);
+                send(addr, "PATCH", &path, &[("if-match", &etag)], body.as_bytes()).await
+            })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for change in changes {
+        let answer = change.await.unwrap();
+        match answer.status {
+            200 => made.push(answer.json()["title"].clone()),
+            _ => assert_eq!((answer.status, answer.code()), (412, "precondition_failed".to_owned())),
+        }
+    }
+    assert_eq!(made, [get(site.addr, &path).await.json()["title"].clone()]);
+}
+
+#[tokio::test]
 async fn deletion_is_told_first_repeated_and_long_after() {
     let site = Site::start().await;
     let id = playable(&site).await;

@@ -1,0 +1,5 @@
+//! Request paths.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| vidstream_origin::fuzz::path(input));

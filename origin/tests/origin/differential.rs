@@ -1,0 +1,292 @@
+//! The same file behind nginx: ranges and conditions get the same answers, but for the differences listed here.
+
+use std::time::Duration;
+
+use vidstream_media::Track;
+
+use crate::{
+    client::{Answer, ask},
+    fixture::{Site, playable, segment_bytes},
+    nginx::Nginx,
+};
+
+/// Requests that are made up, beside those that are listed.
+const GENERATED: u64 = 600;
+const SIZE: u64 = 1_001;
+
+/// What is compared of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    status: u16,
+    content_range: Option<String>,
+    /// The parts of a multipart body, else all of it as one; of errors none, since they are told in other words.
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn new(answer: &Answer) -> Self {
+        let is_multipart = answer.header("content-type").is_some_and(|kind| kind.starts_with("multipart/"));
+        let parts = match answer.status {
+            206 if is_multipart && !answer.body.is_empty() => answer.parts(),
+            200 | 206 if !is_multipart => vec![(String::new(), answer.body.clone())],
+            _ => Vec::new(),
+        };
+        Self { status: answer.status, content_range: answer.header("content-range").map(str::to_owned), parts }
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts: Vec<_> = self.parts.iter().map(|(range, bytes)| (range, bytes.len())).collect();
+        write!(f, "{} {:?} {parts:?}", self.status, self.content_range)
+    }
+}
+
+/// A difference that is meant: when it may be, what nginx says then, what is said here, and why.
+struct Difference {
+    when: fn(&Request) -> bool,
+    theirs: &'static [u16],
+    ours: &'static [u16],
+    reason: &'static str,
+}
+
+const DIFFERENCES: [Difference; 7] = [
+    Difference {
+        when: |request| request.has("range") && request.ranges().is_none(),
+        theirs: &[206, 416],
+        ours: &[200],
+        reason: "RFC 9110 §14.2: a Range that is malformed in any part is ignored; nginx refuses it, or leaves that part out",
+    },
+    Difference {
+        when: |request| request.ranges().is_some_and(|ranges| ranges.is_empty()),
+        theirs: &[200],
+        ours: &[416],
+        reason: "an empty set holds no range that can be had; nginx looks at no header so short",
+    },
+    Difference {
+        when: |request| {
+            request.fields.iter().any(|(name, value)| *name == "range" && value.contains("18446744073709551615"))
+        },
+        theirs: &[416],
+        ours: &[200, 206],
+        reason: "an end beyond the end is cut to it, however far; nginx counts to 2^63",
+    },
+    Difference {
+        when: |request| request.ranges().is_some_and(|ranges| ranges.len() > 8),
+        theirs: &[206],
+        ours: &[200],
+        reason: "more than eight ranges are ignored here; nginx has no such bound by default",
+    },
+    Difference {
+        when: |request| request.ranges().is_some_and(|ranges| !is_ascending(&ranges)),
+        theirs: &[206],
+        ours: &[200],
+        reason: "RFC 9110 §17.15: ranges that overlap or go back are ignored; nginx serves them up to the file's size",
+    },
+    Difference {
+        when: |request| request.has("if-match") && request.has("if-unmodified-since"),
+        theirs: &[412],
+        ours: &[200, 206, 304, 416],
+        reason: "RFC 9110 §13.1.4: beside If-Match, If-Unmodified-Since is ignored; nginx wants both to hold",
+    },
+    Difference {
+        when: |request| request.has("if-none-match") && request.has("if-modified-since"),
+        theirs: &[200, 206, 416],
+        ours: &[304],
+        reason: "RFC 9110 §13.1.3: beside If-None-Match, If-Modified-Since is ignored; nginx wants both to hold",
+    },
+];
+
+/// A request, before tags and dates are filled in.
+#[derive(Clone, Debug)]
+struct Request {
+    method: &'static str,
+    fields: Vec<(&'static str, String)>,
+}
+
+// === impl Request ===
+
+impl Request {
+    fn has(&self, wanted: &str) -> bool {
+        self.fields.iter().any(|(name, _)| *name == wanted)
+    }
+
+    /// The ranges of a well-formed header, cut to the file; an independent reading of RFC 9110 §14.1.
+    fn ranges(&self) -> Option<Vec<std::ops::Range<u64>>> {
+        let (_, value) = self.fields.iter().find(|(name, _)| *name == "range")?;
+        let set = value.strip_prefix("bytes=")?;
+        let mut ranges = Vec::new();
+        for spec in set.split(',').map(str::trim).filter(|spec| !spec.is_empty()) {
+            let (first, last) = spec.split_once('-')?;
+            let range = match (first.parse::<u64>(), last.parse::<u64>()) {
+                (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1),
+                (Ok(first), Err(_)) if last.is_empty() => first..SIZE,
+                (Err(_), Ok(length)) if first.is_empty() => SIZE.saturating_sub(length)..SIZE,
+                _ => return None,
+            };
+            ranges.push(range.start.min(SIZE)..range.end.min(SIZE));
+        }
+        Some(ranges)
+    }
+
+    /// The fields with the validators of one server.
+    fn filled(&self, whole: &Answer) -> Vec<(&'static str, String)> {
+        let modified = httpdate::parse_http_date(whole.header("last-modified").unwrap()).unwrap();
+        let hour = Duration::from_hours(1);
+        let fill = |text: &str| {
+            let text = text.replace("{etag}", whole.header("etag").unwrap());
+            let text = text.replace("{modified}", &httpdate::fmt_http_date(modified));
+            let text = text.replace("{before}", &httpdate::fmt_http_date(modified - hour));
+            text.replace("{after}", &httpdate::fmt_http_date(modified + hour))
+        };
+        self.fields.iter().map(|(name, value)| (*name, fill(value))).collect()
+    }
+}
+
+fn is_ascending(ranges: &[std::ops::Range<u64>]) -> bool {
+    let there: Vec<_> = ranges.iter().filter(|range| !range.is_empty()).collect();
+    there.windows(2).all(|pair| pair[0].end <= pair[1].start)
+}
+
+fn listed() -> Vec<Request> {
+    let ranges = [
+        "bytes=0-0",
+        "bytes=0-1",
+        "bytes=5-",
+        "bytes=-10",
+        "bytes=-5000",
+        "bytes=990-5000",
+        "bytes=1000-",
+        "bytes=1001-",
+        "bytes=5000-6000",
+        "bytes=-0",
+        "bytes=",
+        "bytes=5-3",
+        "bytes=a-",
+        "items=0-1",
+        "0-1",
+        "bytes=0-1,500-501",
+        "bytes=0-1,5000-",
+        "bytes=4-5,0-1",
+        "bytes=0-5,3-9",
+        "bytes=0-0,-0",
+        "bytes=0-,-1",
+        "bytes= 0-1 , 4-5",
+        "bytes=18446744073709551616-",
+        "bytes=0-18446744073709551615",
+        "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16",
+    ];
+    let conditions = [
+        ("if-none-match", "{etag}"),
+        ("if-none-match", "W/{etag}"),
+        ("if-none-match", "*"),
+        ("if-none-match", "\"x\""),
+        ("if-match", "{etag}"),
+        ("if-match", "*"),
+        ("if-match", "\"x\""),
+        ("if-match", "\"x\", {etag}"),
+        ("if-modified-since", "{modified}"),
+        ("if-modified-since", "{before}"),
+        ("if-modified-since", "{after}"),
+        ("if-unmodified-since", "{modified}"),
+        ("if-unmodified-since", "{before}"),
+        ("if-unmodified-since", "{after}"),
+    ];
+    let mut requests: Vec<Request> = Vec::new();
+    for method in ["GET", "HEAD"] {
+        requests.extend(ranges.map(|range| Request { method, fields: vec![("range", range.to_owned())] }));
+        requests.extend(conditions.map(|(name, value)| Request { method, fields: vec![(name, value.to_owned())] }));
+    }
+    requests
+}
+
+/// Requests of ranges and conditions thrown together; the same every time.
+fn generated() -> Vec<Request> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut below = |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 16).unwrap() % end
+    };
+    let numbers = [0, 1, 2, 499, 500, 999, 1_000, 1_001, 5_000, u64::MAX];
+    let mut requests = Vec::new();
+    for _ in 0..GENERATED {
+        let mut fields = Vec::new();
+        if below(4) > 0 {
+            let specs: Vec<String> = (0..=below(3))
+                .map(|_| {
+                    let (first, last) = (numbers[below(10)], numbers[below(10)]);
+                    match below(6) {
+                        0 => format!("{first}-"),
+                        1 => format!("-{last}"),
+                        2 => format!("{last}-{first}"),
+                        _ => format!("{}-{}", first.min(last), first.max(last)),
+                    }
+                })
+                .collect();
+            fields.push(("range", format!("bytes={}", specs.join(","))));
+        }
+        let values = ["{etag}", "\"x\"", "W/{etag}", "*", "\"x\", {etag}"];
+        let dates = ["{modified}", "{before}", "{after}"];
+        for name in ["if-match", "if-none-match"] {
+            if below(4) == 0 {
+                fields.push((name, values[below(5)].to_owned()));
+            }
+        }
+        for name in ["if-unmodified-since", "if-modified-since"] {
+            if below(4) == 0 {
+                fields.push((name, dates[below(3)].to_owned()));
+            }
+        }
+        if below(3) == 0 {
+            let value = if below(2) == 0 { values[below(3)] } else { dates[below(3)] };
+            fields.push(("if-range", value.to_owned()));
+        }
+        requests.push(Request { method: if below(4) == 0 { "HEAD" } else { "GET" }, fields });
+    }
+    requests
+}
+
+#[tokio::test]
+async fn ranges_and_conditions_are_those_of_nginx() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let path = format!("/v/{id}/1/360p/1.m4s");
+    let bytes = segment_bytes(Track::Rung(360), 1);
+    assert_eq!(bytes.len() as u64, SIZE);
+    let our_whole = ask(site.addr, "GET", &path, &[]).await;
+    let modified = httpdate::parse_http_date(our_whole.header("last-modified").unwrap()).unwrap();
+    let nginx = Nginx::start(&bytes, modified).await;
+    let their_whole = nginx.ask("GET", &[]).await;
+    assert_eq!(Seen::new(&their_whole), Seen::new(&our_whole));
+    assert_eq!(their_whole.header("last-modified"), our_whole.header("last-modified"));
+    let mut met = [0; DIFFERENCES.len()];
+    let mut unmeant = Vec::new();
+    for request in listed().into_iter().chain(generated()) {
+        let fill = |whole| request.filled(whole);
+        let (theirs, ours) = (fill(&their_whole), fill(&our_whole));
+        let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let ours: Vec<_> = ours.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let theirs = Seen::new(&nginx.ask(request.method, &theirs).await);
+        let ours = Seen::new(&ask(site.addr, request.method, &path, &ours).await);
+        if theirs == ours {
+            continue;
+        }
+        let is_meant = |difference: &Difference| {
+            (difference.when)(&request)
+                && difference.theirs.contains(&theirs.status)
+                && difference.ours.contains(&ours.status)
+        };
+        match DIFFERENCES.iter().position(is_meant) {
+            Some(place) => met[place] += 1,
+            None => unmeant.push(format!("{request:?}: nginx {theirs}, here {ours}")),
+        }
+    }
+    assert!(unmeant.is_empty(), "{} differences:\n{}", unmeant.len(), unmeant.join("\n"));
+    for (difference, count) in DIFFERENCES.iter().zip(met) {
+        assert!(count > 0, "not met, so strike it from the list: {}", difference.reason);
+    }
+}

@@ -1,0 +1,211 @@
+//! HTTP/2 from hostile clients, frame by frame: malformed requests end a stream, floods end the connection.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    client::{ANSWER_MAX, get},
+    fixture::Site,
+    protocols::{Nodes, PROTOCOLS, Protocol},
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// Kinds and flags of frames (RFC 9113 §6).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GO_AWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// A connection over which frames are sent as they are.
+struct Raw(TcpStream);
+
+/// A frame that came back.
+#[derive(Debug)]
+struct Frame {
+    kind: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+// === impl Raw ===
+
+impl Raw {
+    async fn open(site: &Site) -> Self {
+        let mut stream = TcpStream::connect(site.addr).await.unwrap();
+        stream.write_all(PREFACE).await.unwrap();
+        let mut raw = Self(stream);
+        raw.send(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+        raw
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
+    async fn read(&mut self) -> Option<Frame> {
+        let reading = async {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).await.ok()?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            let mut payload = vec![0; length];
+            self.0.read_exact(&mut payload).await.ok()?;
+            Some(Frame { kind: head[3], stream, payload })
+        };
+        timeout(ANSWER_MAX, reading).await.expect("a frame or the end in time")
+    }
+
+    /// The first frame of one of these kinds on a stream; `None` if the connection ends before.
+    async fn until(&mut self, kinds: &[u8], stream: u32) -> Option<Frame> {
+        loop {
+            let frame = self.read().await?;
+            if kinds.contains(&frame.kind) && (frame.stream == stream || frame.kind == GO_AWAY) {
+                return Some(frame);
+            }
+        }
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Fields as literals that no table remembers (RFC 7541 §6.2.2).
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let text = |text: &str| {
+        let mut bytes = vec![u8::try_from(text.len()).unwrap()];
+        bytes.extend_from_slice(text.as_bytes());
+        bytes
+    };
+    fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
+}
+
+const REQUEST: [(&str, &str); 4] = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+
+fn request(stream: u32, more: &[(&str, &str)]) -> Vec<u8> {
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(&[&REQUEST, more].concat()))
+}
+
+#[tokio::test]
+async fn a_malformed_request_ends_its_stream_alone() {
+    let site = Site::start().await;
+    let bad: [&[(&str, &str)]; 4] =
+        [&[("connection", "close")], &[("transfer-encoding", "chunked")], &[("te", "gzip")], &[(":path", "/again")]];
+    let mut raw = Raw::open(&site).await;
+    let mut stream = 1;
+    for fields in bad {
+        raw.send(&request(stream, fields)).await.unwrap();
+        let refused = raw.until(&[RST_STREAM, GO_AWAY], stream).await.unwrap();
+        assert_eq!(refused.kind, RST_STREAM, "{fields:?}: {refused:?}");
+        // The connection goes on.
+        raw.send(&request(stream + 2, &[])).await.unwrap();
+        let answered = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream + 2).await.unwrap();
+        assert_eq!(answered.kind, HEADERS, "{fields:?}: {answered:?}");
+        stream += 4;
+    }
+    // What breaks the reading of fields ends the connection: all streams share their table.
+    for field in [("X-Upper", "1"), ("x-bad", "a\nb"), (":late", "1")] {
+        let mut raw = Raw::open(&site).await;
+        raw.send(&request(1, &[("x", "1"), field])).await.unwrap();
+        assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 1).await.unwrap().kind, GO_AWAY, "{field:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_has_one_name() {
+    let nodes = Nodes::start().await;
+    for protocol in PROTOCOLS {
+        let named = nodes.ask(protocol, "GET", "/v1/videos", &[("host", "localhost")]).await;
+        assert_eq!(named.status, 200, "{protocol:?}");
+    }
+    let mut raw = Raw::open(&nodes.site).await;
+    let cases: [(&[(&str, &str)], bool); 3] = [(&[("host", "a")], true), (&[("host", "b")], false), (&[], true)];
+    for (nth, (fields, is_good)) in (0..).zip(cases) {
+        let stream = 1 + 2 * nth;
+        raw.send(&request(stream, fields)).await.unwrap();
+        let answered = raw.until(&[HEADERS, RST_STREAM], stream).await.unwrap();
+        // `:status: 200` has a place in the static table, as has 400 (RFC 7541, appendix A).
+        assert_eq!(answered.payload[0], if is_good { 0x88 } else { 0x8c }, "{fields:?}: {answered:?}");
+    }
+    // The rules for writers hold over HTTP/2 as well.
+    let foreign = nodes.send(Protocol::Http2, "PUT", "/v1/videos", &[("host", "videos.example")], b"x").await;
+    assert_eq!((foreign.status, foreign.code()), (403, "write_not_allowed".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wants_ends_its_stream_alone() {
+    let site = Site::start().await;
+    let mut raw = Raw::open(&site).await;
+    let post = [(":method", "POST"), (":scheme", "http"), (":path", "/v/x"), (":authority", "a")];
+    raw.send(&frame(HEADERS, END_HEADERS, 1, &block(&post))).await.unwrap();
+    raw.send(&frame(DATA, 0, 1, b"some of it")).await.unwrap();
+    let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 1).await.unwrap();
+    assert_eq!(refused.kind, HEADERS);
+    raw.send(&request(3, &[])).await.unwrap();
+    assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 3).await.unwrap().kind, HEADERS);
+}
+
+/// What a flood repeats, given the number of its round.
+type Flood = fn(u32) -> Vec<u8>;
+
+#[tokio::test]
+async fn floods_end_the_connection() {
+    let site = Site::start().await;
+    let floods: [(&str, Flood); 4] = [
+        ("streams that are reset at once", |round| {
+            let stream = 1 + 2 * round;
+            [request(stream, &[]), frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
+        }),
+        ("headers without end", |round| {
+            let more = block(&[("x-more", "0123456789")]);
+            if round == 0 { frame(HEADERS, 0, 1, &block(&REQUEST)) } else { frame(CONTINUATION, 0, 1, &more) }
+        }),
+        ("data for a stream that never was", |_| frame(DATA, 0, 1, b"x")),
+        ("streams beyond the table's end", |round| {
+            frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * round, &[0xff, 0xff, 0x7f])
+        }),
+    ];
+    for (what, flood) in floods {
+        let mut raw = Raw::open(&site).await;
+        let (mut reader, mut writer) = raw.0.split();
+        // Nobody reads until the server hangs up: its answers must not pile up either.
+        let writing = async {
+            for round in 0..200_000 {
+                if writer.write_all(&flood(round)).await.is_err() {
+                    return;
+                }
+            }
+            panic!("{what}: all were taken");
+        };
+        let reading = async {
+            let mut bytes = Vec::new();
+            let _ = reader.read_to_end(&mut bytes).await;
+        };
+        timeout(ANSWER_MAX, async {
+            tokio::select! { () = writing => {}, () = reading => {} }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{what}: the connection is still there"));
+        assert_eq!(get(site.addr, "/v1/videos").await.status, 200, "{what}");
+    }
+    // Pings are answered as long as the answers are read, and hold nothing up.
+    let mut raw = Raw::open(&site).await;
+    for round in 0..1_000_u64 {
+        raw.send(&frame(PING, 0, 0, &round.to_be_bytes())).await.unwrap();
+    }
+    raw.send(&request(1, &[])).await.unwrap();
+    assert_eq!(raw.until(&[HEADERS, GO_AWAY], 1).await.unwrap().kind, HEADERS);
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes the media entries of media/fuzz/corpus anew, with ffmpeg and vidstream; what was written by hand stays.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+vidstream=${VIDSTREAM:-target/ci/vidstream}
+file=media/fuzz/corpus/file cmaf=media/fuzz/corpus/cmaf
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Tiny pictures and little sound: what matters are the tables.
+make() {
+  local name=$1 seconds=$2
+  shift 2
+  ffmpeg -nostdin -loglevel error -y -f lavfi -i "testsrc2=size=32x32:rate=10:duration=$seconds" \
+    -f lavfi -i "sine=frequency=440:sample_rate=16000:duration=$seconds" \
+    -fflags +bitexact -flags:v +bitexact -flags:a +bitexact -map_metadata -1 "$@" "$file/$name"
+}
+h264=(-map 0:v -map 1:a -c:v libx264 -preset veryslow -bf 2 -g 5 -crf 51 -threads 1 -c:a aac -b:a 16k)
+make plain.mp4 1 "${h264[@]}" -movflags +faststart
+make index-last.mp4 1 "${h264[@]}"
+make fragments.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov+default_base_moof
+make fragments-based.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov
+make negative-offsets.mp4 1 "${h264[@]}" -movflags +faststart+negative_cts_offsets
+make late.mp4 1 -output_ts_offset 0.5 "${h264[@]}" -movflags +faststart
+make quicktime.mov 0.3 -map 0:v -map 1:a -c:v mjpeg -q:v 31 -c:a pcm_s16le -ar 8000
+make sound.m4a 0.5 -map 1:a -c:a aac -b:a 16k
+make opus.mp4 0.5 -map 1:a -c:a libopus -b:a 8k
+make vp9.mp4 0.3 -map 0:v -c:v libvpx-vp9 -b:v 10k -threads 1
+make hevc.mp4 0.3 -map 0:v -c:v libx265 -x265-params log-level=none:pools=1 -crf 51 -tag:v hvc1
+
+"$vidstream" package "$file/plain.mp4" --out "$work/out" >/dev/null
+find "$work/out" \( -name 'init.mp4' -o -name '*.m4s' \) -size -8k | while read -r path; do
+  name=${path#"$work"/out/}
+  cp "$path" "$cmaf/${name//\//-}"
+done
+ls -l "$file" "$cmaf"
