@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 /// A box around a body.
-pub(crate) fn atom(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub(crate) fn atom(kind: &[u8], body: &[u8]) -> Vec<u8> {
     let size = u32::try_from(body.len() + 8).unwrap();
-    [&size.to_be_bytes(), kind.as_slice(), body].concat()
+    [&size.to_be_bytes(), kind, body].concat()
 }
 
 /// Children of the box whose body this is: kind and whole range.
@@ -56,7 +56,7 @@ pub(crate) fn append(bytes: &mut Vec<u8>, names: &str, more: &[u8]) {
     bytes.splice(end..end, more.iter().copied());
 }
 
-pub(crate) fn rename(bytes: &mut [u8], names: &str, kind: &[u8; 4]) {
+pub(crate) fn rename(bytes: &mut [u8], names: &str, kind: &[u8]) {
     let at = path(bytes, names).last().unwrap().start + 4;
     put(bytes, at, kind);
 }

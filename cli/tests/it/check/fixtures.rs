@@ -28,8 +28,8 @@ pub(crate) fn bitrates(site: &mut Site) {
             let lines = text.lines().map(|line| {
                 let Some(seconds) = line.strip_prefix("#EXTINF:") else { return format!("{line}\n") };
                 let seconds: f64 = seconds.trim_end_matches(',').parse().unwrap();
-                let size = f64::from(u32::try_from(*sizes.next().unwrap()).unwrap());
-                format!("#EXT-X-BITRATE:{:.0}\n{line}\n", size * 8.0 / 1000.0 / seconds)
+                let bytes = f64::from(u32::try_from(*sizes.next().unwrap()).unwrap());
+                format!("#EXT-X-BITRATE:{:.0}\n{line}\n", bytes * 8.0 / 1000.0 / seconds)
             });
             lines.collect()
         });
@@ -98,9 +98,9 @@ pub(crate) fn cbcs(site: &mut Site) {
     let mut tenc = vec![1, 0, 0, 0, 0, 0x19, 1, 0];
     tenc.extend([7; 16]);
     tenc.extend([16; 17]);
-    let schm = [&[0; 4], b"cbcs".as_slice(), &[0, 1, 0, 0]].concat();
-    let schi = atom(b"schi", &atom(b"tenc", &tenc));
-    let sinf = atom(b"sinf", &[atom(b"frma", b"avc1"), atom(b"schm", &schm), schi].concat());
+    let scheme = atom(b"schm", &[&[0; 4], b"cbcs".as_slice(), &[0, 1, 0, 0]].concat());
+    let information = atom(b"schi", &atom(b"tenc", &tenc));
+    let sinf = atom(b"sinf", &[atom(b"frma", b"avc1"), scheme, information].concat());
     for rung in RUNGS {
         let init = &mut site.file(&format!("1/{rung}/init.mp4")).bytes;
         append(init, entry, &sinf);

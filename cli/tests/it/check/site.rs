@@ -48,7 +48,8 @@ impl Site {
     }
 
     pub(crate) fn add(&mut self, path: &str, bytes: impl Into<Vec<u8>>) {
-        let content_type = if path.ends_with(".m3u8") { "application/vnd.apple.mpegurl" } else { "video/mp4" };
+        let is_playlist = Path::new(path).extension().is_some_and(|extension| extension == "m3u8");
+        let content_type = if is_playlist { "application/vnd.apple.mpegurl" } else { "video/mp4" };
         self.0.insert(path.to_owned(), File { bytes: bytes.into(), content_type, ..File::default() });
     }
 
@@ -90,7 +91,7 @@ impl Site {
                 drops_uri = with_uri && line.starts_with(start);
                 !is_dropped
             });
-            kept.map(|line| format!("{line}\n")).collect()
+            kept.flat_map(|line| [line, "\n"]).collect()
         });
     }
 
@@ -139,10 +140,8 @@ fn answer(mut stream: &TcpStream, site: &std::sync::Mutex<Site>) -> Option<()> {
     };
     let is_again = std::mem::replace(&mut file.was_served, true);
     let mut body = file.again.clone().filter(|_| is_again).unwrap_or_else(|| file.bytes.clone());
-    let mut head = format!("content-type: {}\r\n", file.content_type);
-    if let Some(rule) = file.cache_control {
-        head += &format!("cache-control: {rule}\r\n");
-    }
+    let caching = file.cache_control.map_or_else(String::new, |rule| format!("cache-control: {rule}\r\n"));
+    let mut head = format!("content-type: {}\r\n{caching}", file.content_type);
     let mut status = "200 OK";
     if let Some(range) = header("range") {
         let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
