@@ -57,8 +57,6 @@ pub(crate) struct Stream {
     pub(crate) end_ns: Option<i64>,
     /// Language, if the file tells.
     pub(crate) language: Option<String>,
-    /// Channels; 0 for pictures and if unknown.
-    pub(crate) channels: u32,
     /// Samples per second; 0 for pictures and if unknown.
     pub(crate) sample_rate: u32,
 }

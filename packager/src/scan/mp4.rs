@@ -264,7 +264,6 @@ fn stream(track: Track) -> Stream {
         start_ns: track.start_ns,
         end_ns: track.end_ns,
         language: track.language,
-        channels: track.codec.channels,
         sample_rate: track.codec.sample_rate,
     }
 }

@@ -122,7 +122,7 @@ impl StreamState {
 
     /// The stream with its packets timed.
     pub(super) fn into_stream(self, timed: fn(&[Raw]) -> Vec<Packet>) -> Stream {
-        let (channels, sample_rate) = self.sound();
+        let (_, sample_rate) = self.sound();
         Stream {
             codec: self.codec(),
             caps: self.caps.to_string(),
@@ -130,7 +130,6 @@ impl StreamState {
             start_ns: i64::MIN,
             end_ns: None,
             language: self.language,
-            channels,
             sample_rate,
         }
     }
