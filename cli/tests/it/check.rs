@@ -71,25 +71,32 @@ const OURS: [u64; 1] = [33];
 fn each_rule_fails_when_what_is_served_breaks_it() {
     let mut tested = BTreeSet::new();
     let mut wrong = Vec::new();
+    // The verdicts before a change, of each base once.
+    let mut bases: Vec<(fn(&mut Site), Vec<Value>)> = Vec::new();
     for row in rows::ALL {
         let mut site = Site::read(tree());
         (row.base)(&mut site);
-        let before = verdicts(&site.clone().serve());
+        let known = bases.iter().position(|(base, _)| std::ptr::fn_addr_eq(*base, row.base));
+        let place = known.unwrap_or_else(|| {
+            bases.push((row.base, verdicts(&site.clone().serve())));
+            bases.len() - 1
+        });
+        let before = &bases[place].1;
         (row.change)(&mut site);
         let after = verdicts(&site.serve());
         let broken: BTreeSet<u64> =
-            with_verdict(&after, "fail").difference(&with_verdict(&before, "fail")).copied().collect();
+            with_verdict(&after, "fail").difference(&with_verdict(before, "fail")).copied().collect();
         let mut expected: BTreeSet<u64> = row.with.iter().copied().collect();
         expected.insert(row.rule);
-        let is_clean = with_verdict(&before, "fail").iter().all(|rule| OURS.contains(rule));
-        if broken != expected || !with_verdict(&before, "pass").contains(&row.rule) || !is_clean {
+        let is_clean = with_verdict(before, "fail").iter().all(|rule| OURS.contains(rule));
+        if broken != expected || !with_verdict(before, "pass").contains(&row.rule) || !is_clean {
             let news: Vec<&Value> =
                 failed(&after).into_iter().filter(|rule| broken.contains(&rule["rule"].as_u64().unwrap())).collect();
             wrong.push(format!(
                 "rule {} ({}): fails {broken:?}, expected {expected:?}; before: {:?}\n{news:#?}",
                 row.rule,
                 row.what,
-                failed(&before)
+                failed(before)
             ));
         }
         tested.insert(row.rule);

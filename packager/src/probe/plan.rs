@@ -31,7 +31,7 @@ const RATES_KEPT: [u32; 2] = [44_100, 48_000];
 const AAC_FRAME_SAMPLES: u32 = 1024;
 /// Stereo, of mono sound too: there must be a stereo rendition in AAC (Apple authoring specification 2.3).
 const CHANNELS: u32 = 2;
-/// Bits per second of the sound.
+/// Bit rate of two channels, in bits per second.
 const STEREO_BPS: u32 = 128_000;
 /// A pixel is not more oblong than this; more is a damaged header.
 const PIXEL_ASPECT_MAX: u32 = 16;

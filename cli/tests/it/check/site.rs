@@ -114,6 +114,8 @@ impl Site {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let site = Arc::clone(&site);
+                // Small answers must not wait for acknowledgements.
+                stream.set_nodelay(true).unwrap();
                 std::thread::spawn(move || while answer(&stream, &site).is_some() {});
             }
         });
@@ -152,8 +154,9 @@ fn answer(mut stream: &TcpStream, site: &std::sync::Mutex<Site>) -> Option<()> {
         head += "content-encoding: gzip\r\n";
         body = stored_gzip(&body);
     }
-    write!(stream, "HTTP/1.1 {status}\r\n{head}content-length: {}\r\n\r\n", body.len()).ok()?;
-    stream.write_all(&body).ok()
+    let mut whole = format!("HTTP/1.1 {status}\r\n{head}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    whole.extend(body);
+    stream.write_all(&whole).ok()
 }
 
 /// A gzip member of stored blocks (RFC 1951 §3.2.4, RFC 1952).
