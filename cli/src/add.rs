@@ -1,6 +1,5 @@
 //! `vidstream add`: upload with a progress bar, then follow the packaging to its end.
 
-mod client;
 mod follow;
 mod upload;
 
@@ -10,6 +9,7 @@ use anyhow::Context;
 
 use crate::{
     args::Add,
+    client,
     exit::{Code, Failure},
 };
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Add) -> anyhow::Result<Code> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(async {
         let server = args.server.trim_end_matches('/');
-        let client = client::build(server, args.ca_file.as_deref())?;
+        let client = client::builder(server, args.ca_file.as_deref())?.build().context("no HTTP client")?;
         let title = args.title.clone().unwrap_or_else(|| title_of(&args.file));
         let token = token(args.token_file.as_deref())?;
         let video = upload::send(&client, server, &args.file, &title, token.as_deref()).await?;

@@ -141,6 +141,9 @@ pub(crate) struct Check {
     /// Print {ok, rules: [{rule, level, verdict, where, reason}]} instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Trust the certificates in this file (PEM) instead of the system's, for https:// streams
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 const CHECK_EXAMPLES: &str = "\

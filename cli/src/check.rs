@@ -22,14 +22,14 @@ enum Source {
 
 pub(crate) fn run(args: &Check) -> anyhow::Result<Code> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no async runtime")?;
-    let report = runtime.block_on(report(&args.stream))?;
+    let report = runtime.block_on(report(&args.stream, args.ca_file.as_deref()))?;
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
     crate::add::print(&text);
     Ok(if report.ok { Code::Done } else { Code::Verdict })
 }
 
-async fn report(stream: &str) -> anyhow::Result<Report> {
-    let (mut source, url, transport) = open(stream)?;
+async fn report(stream: &str, ca_file: Option<&Path>) -> anyhow::Result<Report> {
+    let (mut source, url, transport) = open(stream, ca_file)?;
     let mut crawl = Crawl::new(&url, transport);
     let progress = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     progress.enable_steady_tick(Duration::from_millis(200));
@@ -46,9 +46,9 @@ async fn report(stream: &str) -> anyhow::Result<Report> {
     }
 }
 
-fn open(stream: &str) -> Result<(Source, String, Transport), Failure> {
+fn open(stream: &str, ca_file: Option<&Path>) -> Result<(Source, String, Transport), Failure> {
     if stream.starts_with("http://") || stream.starts_with("https://") {
-        let (client, url) = http::Client::open(stream)?;
+        let (client, url) = http::Client::open(stream, ca_file)?;
         return Ok((Source::Http(client), url, Transport::Http));
     }
     let (tree, url) = files::Tree::open(Path::new(stream))?;

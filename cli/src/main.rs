@@ -4,6 +4,7 @@
 mod add;
 mod args;
 mod check;
+mod client;
 mod exit;
 mod logging;
 #[cfg(feature = "packager")]

@@ -1,15 +1,16 @@
 //! One request at a time to a server, as a player makes them; what comes is never decoded.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, path::Path, time::Duration};
 
 use futures_util::StreamExt;
 use reqwest::{Url, header};
 use vidstream_media::check::{Answer, Ask};
 
-use crate::exit::{Code, Failure};
+use crate::{
+    client,
+    exit::{Code, Failure},
+};
 
-/// A server that does not answer within this is called unreachable.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A body that has not come whole by then is as good as missing; longer than an origin may hold a request.
 const FETCH_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -22,7 +23,7 @@ pub(super) struct Client {
 
 impl Client {
     /// A client, and the URL to begin at: a last part without a dot is a folder.
-    pub(super) fn open(stream: &str) -> Result<(Self, String), Failure> {
+    pub(super) fn open(stream: &str, ca_file: Option<&Path>) -> Result<(Self, String), Failure> {
         let usage = |error: String| Failure::new(Code::Usage, format!("{stream} is no URL: {error}"));
         let mut url = Url::parse(stream).map_err(|error| usage(error.to_string()))?;
         url.set_fragment(None);
@@ -31,7 +32,7 @@ impl Client {
             let folder = format!("{}/", url.path());
             url.set_path(&folder);
         }
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX).timeout(FETCH_WAIT_MAX).build();
+        let http = client::builder(stream, ca_file)?.timeout(FETCH_WAIT_MAX).build();
         let http = http.map_err(|error| Failure::new(Code::Software, format!("no HTTP client: {error}")))?;
         Ok((Self { http, has_answered: false }, url.into()))
     }

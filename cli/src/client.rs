@@ -1,27 +1,25 @@
-//! The HTTP client of `vidstream add`: how long it waits for a server, and whom it trusts.
+//! The HTTP client of the commands that talk to a server: how long it waits for one, and whom it trusts.
 
 use std::{path::Path, time::Duration};
 
-use anyhow::Context;
-use reqwest::Certificate;
+use reqwest::{Certificate, ClientBuilder};
 
 use crate::exit::{Code, Failure};
 
 /// A server that does not answer within this is called unreachable.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A client for this server. HTTPS is trusted by the system's certificates, or by those in `ca_file` alone.
-pub(super) fn build(server: &str, ca_file: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+/// What makes a client for this server. HTTPS is trusted by the system's certificates, or by those in `ca_file` alone.
+pub(crate) fn builder(server: &str, ca_file: Option<&Path>) -> Result<ClientBuilder, Failure> {
     // Fails when another one was installed before, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().connect_timeout(CONNECT_WAIT_MAX);
-    let builder = match ca_file {
+    Ok(match ca_file {
         Some(path) => builder.tls_certs_only(trusted(path)?),
         None if server.starts_with("https://") => builder,
         // Plaintext needs no certificates, and works where the system has none.
         None => builder.tls_certs_only([]),
-    };
-    builder.build().context("no HTTP client")
+    })
 }
 
 fn trusted(path: &Path) -> Result<Vec<Certificate>, Failure> {
