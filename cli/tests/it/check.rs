@@ -72,7 +72,7 @@ fn each_rule_fails_when_what_is_served_breaks_it() {
     let mut tested = BTreeSet::new();
     let mut wrong = Vec::new();
     // The verdicts before a change, of each base once.
-    let mut bases: Vec<(fn(&mut Site), Vec<Value>)> = Vec::new();
+    let mut bases: Vec<(rows::Change, Vec<Value>)> = Vec::new();
     for row in rows::ALL {
         let mut site = Site::read(tree());
         (row.base)(&mut site);

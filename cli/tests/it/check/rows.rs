@@ -6,18 +6,21 @@ use super::{
     site::Site,
 };
 
+/// What is done to a stream before it is served.
+pub(crate) type Change = fn(&mut Site);
+
 /// One change and what it breaks.
 pub(crate) struct Row {
     pub(crate) rule: u64,
     pub(crate) what: &'static str,
     /// What is added to a stream of ours first, so that the rule applies.
-    pub(crate) base: fn(&mut Site),
-    pub(crate) change: fn(&mut Site),
+    pub(crate) base: Change,
+    pub(crate) change: Change,
     /// Rules that cannot hold either.
     pub(crate) with: &'static [u64],
 }
 
-const fn row(rule: u64, what: &'static str, base: fn(&mut Site), change: fn(&mut Site), with: &'static [u64]) -> Row {
+const fn row(rule: u64, what: &'static str, base: Change, change: Change, with: &'static [u64]) -> Row {
     Row { rule, what, base, change, with }
 }
 
