@@ -32,25 +32,40 @@ pub(crate) async fn worker(
     catalog: Catalog,
     store: Store,
 ) -> anyhow::Result<vidstream_packager::worker::Worker> {
-    use anyhow::Context;
     use vidstream_media::{ladder, timeline};
-    use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker, process::ChildConfig};
+    use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker};
 
     let plugins = vidstream_plugins::Registry::load(&config.plugin_folders);
     let plugins = plugins.map_err(|error| Failure::new(Code::Usage, sentence(&error)))?;
     let identity = Identity::take(&config.data, config.worker_id.as_deref());
     let identity =
         identity.map_err(|error| Failure::new(Code::Io, format!("cannot keep the worker's name: {error}")))?;
-    let program = std::env::current_exe().context("where is this executable?")?;
     let settings = worker::Config {
         data: config.data.clone(),
         slots: Slots { work: config.worker_slots, ..Slots::default() },
-        child: ChildConfig::new(program, vec!["__child".into()]),
+        child: child()?,
         ladder: ladder::Config { heights: config.ladder_heights.clone() },
         timeline: timeline::Config { gop_s: config.gop_s, segment_s: config.segment_s },
     };
     let worker = Worker::start(settings, Parts { catalog, store, plugins: plugins.into() }, identity).await;
     Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+}
+
+/// How children are started: this executable, in its hidden role.
+#[cfg(feature = "packager")]
+pub(crate) fn child() -> anyhow::Result<vidstream_packager::worker::process::ChildConfig> {
+    use anyhow::Context;
+
+    let program = std::env::current_exe().context("where is this executable?")?;
+    Ok(vidstream_packager::worker::process::ChildConfig::new(program, vec!["__child".into()]))
+}
+
+/// A runtime for a command that is no server.
+#[cfg(feature = "packager")]
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context;
+
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")
 }
 
 /// Cancels `stop` at the first Ctrl-C or TERM.

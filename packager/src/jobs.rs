@@ -20,7 +20,7 @@ mod delete;
 mod encode;
 mod finalize;
 mod probe;
-mod settings;
+pub(crate) mod settings;
 mod sheet;
 
 /// Nice level of jobs that nobody waits for.

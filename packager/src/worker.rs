@@ -9,8 +9,9 @@ use vidstream_plugins::{Kind, Registry};
 use vidstream_store::Store;
 
 use crate::{
+    elements::{self, Abilities},
     jobs::Context,
-    protocol::{EncoderChoice, Failure, InspectJob, Isolation, Job, Report},
+    protocol::{EncoderChoice, Failure},
 };
 
 pub(crate) mod backend;
@@ -31,7 +32,7 @@ pub mod watch;
 pub use identity::Identity;
 pub use slots::Slots;
 
-use process::{ChildConfig, Ended, Launcher, Start};
+use process::{ChildConfig, Launcher};
 use spares::Spares;
 
 /// Codec of all video tracks.
@@ -98,12 +99,6 @@ pub enum Error {
     },
 }
 
-/// What the children of this machine can do.
-struct Abilities {
-    elements: BTreeSet<String>,
-    isolation: Isolation,
-}
-
 // === impl Worker ===
 
 impl Worker {
@@ -112,9 +107,9 @@ impl Worker {
         let temp = config.data.join("children").join(&identity.id);
         let registry = config.data.join("gstreamer-registry.bin");
         fresh_folder(&temp)?;
-        let launcher = Launcher::new(with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
+        let launcher = Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
             .map_err(|source| Error::Folder { path: temp, source })?;
-        let abilities = inspect(&launcher, &parts.plugins).await?;
+        let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
         let video = choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?;
         let audio = choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?;
         let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
@@ -151,36 +146,6 @@ fn fresh_folder(path: &PathBuf) -> Result<(), Error> {
         _ => {}
     }
     fs::create_dir_all(path).map_err(of)
-}
-
-/// Puts the folders of plugin libraries on the path that children search.
-fn with_libraries(mut config: ChildConfig, plugins: &Registry) -> ChildConfig {
-    let mut folders = plugins.library_folders();
-    if folders.is_empty() {
-        return config;
-    }
-    folders.extend(std::env::var_os("GST_PLUGIN_PATH").iter().flat_map(std::env::split_paths));
-    match std::env::join_paths(folders) {
-        Ok(path) => config.env.push(("GST_PLUGIN_PATH".into(), path)),
-        Err(error) => tracing::warn!(%error, "plugin libraries in folders with a colon cannot be loaded"),
-    }
-    config
-}
-
-/// Lets a child find out which elements exist; it also writes the registry file for those after it.
-async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<Abilities, Error> {
-    let elements = plugins.iter().map(|plugin| plugin.element.clone()).collect();
-    let spare = launcher.launch(Start::Refresh).await.map_err(Error::Child)?;
-    let isolation = spare.isolation;
-    let job = Job::Inspect(InspectJob { elements });
-    let watch = launcher.watch();
-    match spare.run(job, 0, watch, service::Nothing, &CancellationToken::new()).await {
-        Ended::Reported(Ok(Report::Inspect(report))) => {
-            Ok(Abilities { elements: report.available.into_iter().collect(), isolation })
-        }
-        Ended::Reported(Err(failure)) => Err(Error::Child(failure)),
-        other => Err(Error::Child(Failure::permanent("worker_protocol", "unexpected report", format!("{other:?}")))),
-    }
 }
 
 fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abilities) -> Result<EncoderChoice, Error> {

@@ -4,6 +4,7 @@ mod bad_files;
 mod deletion;
 mod exit_codes;
 mod package;
+mod plugins;
 mod recovery;
 mod server;
 mod upload;

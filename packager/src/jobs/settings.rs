@@ -6,7 +6,7 @@ use vidstream_plugins::{Knobs, Plugin, Registry};
 use crate::protocol::{EncoderChoice, Failure};
 
 /// Fills in the settings of all tracks. The plan must pin what the probe was offered.
-pub(super) fn fill(
+pub(crate) fn fill(
     plan: &mut Plan,
     plugins: &Registry,
     video: &EncoderChoice,

@@ -19,6 +19,10 @@ pub enum Job {
     Sheet(SheetJob),
     /// Make the poster from stored I-frames.
     Poster(PosterJob),
+    /// Encode runs of segments one after another and store what the encoders give, judged by nobody.
+    Trial(TrialJob),
+    /// Decode stored fragments and compare them with the source.
+    Replay(ReplayJob),
 }
 
 /// Which elements to look for.
@@ -96,6 +100,41 @@ pub struct PosterJob {
     pub config: DecoderConfig,
     /// Pictures to choose from, never empty.
     pub candidates: Vec<Picture>,
+}
+
+/// Encoders to try out, as the contract suite for plugins does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialJob {
+    /// What to encode; the segments of each round take the place of its own.
+    pub encode: EncodeJob,
+    /// Runs of segments, one after another in one process. Each leaves a record of every track and is published.
+    pub rounds: Vec<Segments>,
+    /// Another run, which the source breaks off in the middle: what is left of it then is reported.
+    pub broken_off: Option<Segments>,
+}
+
+/// Stored fragments of one track to decode again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplayJob {
+    /// What was promised. The source must be raw: [`ReplayJob::unit_bytes`] tells how its frames lie in it.
+    pub plan: Plan,
+    /// The track.
+    pub track: Track,
+    /// Its decoder configuration.
+    pub config: DecoderConfig,
+    /// Bytes of a raw picture in the source, or of a raw audio frame.
+    pub unit_bytes: u32,
+    /// What to decode.
+    pub passes: Vec<Pass>,
+}
+
+/// Objects that are decoded behind one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The objects, each an [`Input::Media`].
+    pub objects: Vec<Input>,
+    /// Whether each fragment gets a new decoder, which knows nothing of what came before.
+    pub alone: bool,
 }
 
 /// An I-frame in a stored object: a range from the start of a `moof` to the end of its first sample.

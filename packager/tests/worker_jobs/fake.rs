@@ -42,6 +42,7 @@ pub(crate) fn run(io: &ChildIo, job: &Job, dir: &Path) -> Result<Report, Failure
             image(io, Output::Sheet { n: job.n }).map(Report::Sheet)
         }
         Job::Poster(_) => image(io, Output::Poster).map(Report::Poster),
+        Job::Trial(_) | Job::Replay(_) => unreachable!("workers start no such job"),
     }
 }
 
