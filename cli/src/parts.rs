@@ -46,9 +46,23 @@ pub(crate) async fn worker(
         child: child()?,
         ladder: ladder::Config { heights: config.ladder_heights.clone() },
         timeline: timeline::Config { gop_s: config.gop_s, segment_s: config.segment_s },
+        overrides: overrides(&config.plugin_overrides)?,
     };
     let worker = Worker::start(settings, Parts { catalog, store, plugins: plugins.into() }, identity).await;
-    Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+    Ok(worker.map_err(|error| {
+        let code = if matches!(error, worker::Error::Override { .. }) { Code::Usage } else { Code::Unavailable };
+        Failure::new(code, sentence(&error))
+    })?)
+}
+
+/// The tracks that ask for a plugin by name.
+#[cfg(feature = "packager")]
+fn overrides(pairs: &[(String, String)]) -> Result<Vec<(vidstream_media::Track, String)>, Failure> {
+    let parsed = |(track, plugin): &(String, String)| {
+        let track = track.parse().map_err(|error| Failure::new(Code::Usage, format!("plugins.tracks: {error}")))?;
+        Ok((track, plugin.clone()))
+    };
+    pairs.iter().map(parsed).collect()
 }
 
 /// How children are started: this executable, in its hidden role.

@@ -9,8 +9,8 @@ mod message;
 mod report;
 
 pub use job::{
-    EncodeJob, EncoderChoice, Input, InspectJob, Job, Output, OutputId, Pass, Picture, PosterJob, ProbeJob, ReplayJob,
-    SheetJob, TrialJob,
+    EncodeJob, EncoderChoice, Encoders, Input, InspectJob, Job, Output, OutputId, Pass, Picture, PosterJob, ProbeJob,
+    ReplayJob, SheetJob, TrialJob,
 };
 pub use message::{Answer, Ask, Isolation, Level, Limits, Refusal, RefusalKind, Setup, ToChild, ToWorker};
 pub use report::{

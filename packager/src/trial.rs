@@ -14,11 +14,11 @@ use crate::{
 /// Threads of a run that was broken off have this long to end.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 /// Threads of a finished run have this long to end before those that stay are counted.
-const SETTLE_WAIT: Duration = Duration::from_secs(2);
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
 /// How often threads are counted; their end is no event.
-const COUNT_EVERY: Duration = Duration::from_millis(50);
+const COUNT_EVERY: Duration = Duration::from_millis(20);
 /// The count has settled when it was the same so many times.
-const SETTLED_COUNTS: u32 = 6;
+const SETTLED_COUNTS: u32 = 5;
 
 /// Makes the rounds of a trial; each publishes a record of every track.
 ///
@@ -26,24 +26,26 @@ const SETTLED_COUNTS: u32 = 6;
 /// Why the first round that failed did.
 pub(crate) fn run(io: &ChildIo, job: &TrialJob) -> Result<TrialReport, Failure> {
     let round = |segments| EncodeJob { segments, ..job.encode.clone() };
+    let mut report = TrialReport::default();
     for &segments in &job.rounds {
         encode::record(io, &round(segments))?;
+        report.threads_before = settled()?;
+        report.resident_bytes.push(resident_bytes()?);
     }
-    let Some(segments) = job.broken_off else { return Ok(TrialReport::default()) };
-    let threads_before = settled()?;
+    let Some(segments) = job.broken_off else { return Ok(report) };
     let broken_off = encode::record(io, &round(segments));
     let started = Instant::now();
     if broken_off.is_ok() {
         let detail = "the source was to end in the middle and did not";
         return Err(Failure::permanent("worker_protocol", "a run was not broken off", detail));
     }
-    let mut threads_after = threads()?;
-    while threads_after > threads_before && started.elapsed() < STOP_WAIT {
+    report.threads_after = threads()?;
+    while report.threads_after > report.threads_before && started.elapsed() < STOP_WAIT {
         thread::sleep(COUNT_EVERY);
-        threads_after = threads()?;
+        report.threads_after = threads()?;
     }
-    let stop_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(TrialReport { threads_before, threads_after, stop_ms })
+    report.stop_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
 }
 
 /// The count of threads once it does not change any more.
@@ -61,4 +63,13 @@ fn settled() -> io::Result<usize> {
 
 fn threads() -> io::Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
+}
+
+/// Anonymous resident memory of this process: what it has allocated, without mapped files.
+fn resident_bytes() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/status tells no RssAnon");
+    Ok(kibibytes.ok_or_else(missing)? * 1024)
 }

@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, fs, io, path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
-use vidstream_media::{ladder, timeline};
-use vidstream_plugins::{Kind, Registry};
+use vidstream_media::{Track, ladder, timeline};
+use vidstream_plugins::{Kind, Plugin, Registry};
 use vidstream_store::Store;
 
 use crate::{
     elements::{self, Abilities},
     jobs::Context,
-    protocol::{EncoderChoice, Failure},
+    protocol::{EncoderChoice, Encoders, Failure},
 };
 
 pub(crate) mod backend;
@@ -53,6 +53,8 @@ pub struct Config {
     pub ladder: ladder::Config,
     /// How the grid is planned.
     pub timeline: timeline::Config,
+    /// Tracks that are made by another plugin than the best one, by its name.
+    pub overrides: Vec<(Track, String)>,
 }
 
 /// The catalog, the objects and the plugins that a worker works with.
@@ -97,6 +99,16 @@ pub enum Error {
         /// Elements of the known plugins.
         elements: String,
     },
+    /// A plugin that a track is to be made by cannot do that.
+    #[error("{track} cannot be made by {plugin}: {reason}")]
+    Override {
+        /// The track.
+        track: Track,
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 // === impl Worker ===
@@ -110,17 +122,21 @@ impl Worker {
         let launcher = Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
             .map_err(|source| Error::Folder { path: temp, source })?;
         let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
-        let video = choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?;
-        let audio = choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?;
+        let encoders = Encoders {
+            video: choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?,
+            audio: choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?,
+            overrides: overrides(&parts.plugins, &config.overrides, &abilities)?,
+        };
         let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
-        let encoders: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
+        let claimed: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
         tracing::info!(
-            worker = identity.id, isolation = ?abilities.isolation, video = video.plugin, audio = audio.plugin,
+            worker = identity.id, isolation = ?abilities.isolation,
+            video = encoders.video.plugin, audio = encoders.audio.plugin,
             "worker is ready"
         );
         let slots = config.slots;
-        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), video, audio));
-        Ok(Self { identity, slots, context, encoders })
+        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), encoders));
+        Ok(Self { identity, slots, context, encoders: claimed })
     }
 
     /// Claims and does jobs until `shutdown`. Then children are killed and claims given back, within
@@ -155,5 +171,34 @@ fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abili
         let elements = known.iter().map(|plugin| plugin.element.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::NoEncoder { codec, elements });
     };
-    Ok(EncoderChoice { plugin: best.name.clone(), version: best.version.clone(), codec: codec.to_owned() })
+    Ok(pin(best))
+}
+
+/// The plugins that single tracks ask for, each able to make its track.
+fn overrides(
+    plugins: &Registry,
+    wanted: &[(Track, String)],
+    abilities: &Abilities,
+) -> Result<Vec<(Track, EncoderChoice)>, Error> {
+    let able = |(track, name): &(Track, String)| {
+        let refused = |reason: String| Error::Override { track: *track, plugin: name.clone(), reason };
+        let (kind, codec) =
+            if track.is_video() { (Kind::VideoEncoder, VIDEO_CODEC) } else { (Kind::AudioEncoder, AUDIO_CODEC) };
+        let plugin = plugins.get(name).ok_or_else(|| refused("there is no such plugin".to_owned()))?;
+        if plugin.kind != kind || plugin.codec != codec {
+            return Err(refused(format!("it does not make {codec}")));
+        }
+        if let Some(promise) = plugin.lacks() {
+            return Err(refused(format!("it does not promise {promise}, which plans need")));
+        }
+        if !abilities.elements.contains(&plugin.element) {
+            return Err(refused(format!("its GStreamer element {} is not installed", plugin.element)));
+        }
+        Ok((*track, pin(plugin)))
+    };
+    wanted.iter().map(able).collect()
+}
+
+fn pin(plugin: &Plugin) -> EncoderChoice {
+    EncoderChoice { plugin: plugin.name.clone(), version: plugin.version.clone(), codec: plugin.codec.clone() }
 }

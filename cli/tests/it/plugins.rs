@@ -4,11 +4,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::Duration,
 };
 
 use serde_json::Value;
+use vidstream_catalog::{Catalog, Options};
+use vidstream_testkit::{Clip, Encoding};
 
-use crate::server::VIDSTREAM;
+use crate::server::{Server, VIDSTREAM};
 
 /// A folder of plugins, each in a folder of its own.
 struct Folder(tempfile::TempDir);
@@ -60,15 +63,15 @@ library = "libvidstream_liar.so"
 bitrate = "{{cap_kbps}}"
 bframes = "{{bframes}}"
 key-int-max = "{{key_frames_max}}"
-lie = "{lie}"
 quantizer = "{{quality}}"
 threads = "{{threads}}"
 vbv-buf-capacity = "{{buffer_ms}}"
+wrong = "{lie}"
 
 [intra]
 bframes = "0"
 key-int-max = "1"
-lie = "none"
+wrong = "none"
 
 [promises]
 idr_on_grid = true
@@ -82,6 +85,11 @@ bounded_memory = true
 clean_abort = true
 "#
     )
+}
+
+/// The manifest of the example plugin.
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/example/plugin.toml")).unwrap()
 }
 
 /// The promises with this outcome, and the reason of each.
@@ -147,7 +155,7 @@ fn lies_about_resources_are_seen() {
 #[test]
 fn lies_about_sound_are_seen() {
     let manifest = |lie: &str| {
-        let settings = format!("bitrate = \"{{target_bps}}\"\nlie = \"{lie}\"\n");
+        let settings = format!("bitrate = \"{{target_bps}}\"\nwrong = \"{lie}\"\n");
         let promises = "exact_frames = true\ntrue_times = true\nsame_decoder_config = true\nclean_joins = true\nbounded_memory = true\nclean_abort = true\n";
         format!(
             "name = \"liar-{lie}\"\nversion = \"1\"\nkind = \"audio_encoder\"\ncodec = \"aac\"\nelement = \"liaraacenc\"\nrank = 1\n\
@@ -215,8 +223,7 @@ fn a_plugin_that_is_not_there_has_its_exit_code() {
 #[test]
 fn the_example_is_listed_shown_and_keeps_its_promises() {
     let folder = Folder::new();
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/example/plugin.toml");
-    folder.add("example", &fs::read_to_string(manifest).unwrap());
+    folder.add("example", &example());
     let text = |args: &[&str]| String::from_utf8_lossy(&folder.run(args).stdout).into_owned();
     let listed = text(&["list"]);
     let line = listed.lines().find(|line| line.starts_with("calm-x264")).unwrap();
@@ -227,4 +234,52 @@ fn the_example_is_listed_shown_and_keeps_its_promises() {
     }
     let (report, code) = check(&folder, "calm-x264");
     assert_eq!((code, with_outcome(&report, "pass").len()), (Some(0), 9), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_plugin_of_a_folder_is_pinned_by_a_plan_and_encodes_in_a_child() {
+    let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+    folder.add("example", &example());
+    let folders = format!("plugins.folders={}", folder.path().display());
+    let tracks = "plugins.tracks=240p=calm-x264,trick=openh264";
+    let flags = ["--set", &folders, "--set", tracks, "--set", "ladder.heights=240,144"];
+    let server = Server::with(data.path(), &flags).await;
+    let clip = Clip::new((426, 240), 30, 9).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&clip).await;
+    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+
+    let url = format!("sqlite://{}", data.path().join("catalog.sqlite").display());
+    let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+    let snapshot = catalog.snapshot(id.parse().unwrap()).await.unwrap().unwrap();
+    let plan = snapshot.presentation.unwrap().plan;
+    let videos = plan.rungs.iter().chain(&plan.trick);
+    let pinned: Vec<_> = videos.map(|video| (video.track.to_string(), video.encoder.plugin.as_str())).collect();
+    let expected = [("240p", "calm-x264"), ("144p", "x264"), ("trick", "openh264")];
+    assert_eq!(pinned, expected.map(|(track, plugin)| (track.to_owned(), plugin)));
+    assert_eq!(plan.rungs[0].encoder.settings["calm"], "6");
+}
+
+#[test]
+fn a_track_cannot_ask_for_a_plugin_that_does_not_fit() {
+    let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+    folder.add("absent", &liar("none").replace("liarh264enc", "noenc").replace("liar-none", "absent"));
+    folder.add("vague", &liar("none").replace("closed_gop = true", "closed_gop = false").replace("liar-none", "vague"));
+    let folders = format!("plugins.folders={}", folder.path().display());
+    let cases = [
+        ("720p", "such as 720p=x264"),
+        ("top=x264", "a height such as 720p"),
+        ("720p=nobody", "there is no such plugin"),
+        ("720p=avenc-aac", "it does not make h264"),
+        ("720p=absent", "noenc is not installed"),
+        ("trick=vague", "it does not promise closed_gop"),
+    ];
+    for (pair, sentence) in cases {
+        let tracks = format!("plugins.tracks={pair}");
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["packager", "--set", &folders, "--set", &tracks, "--data"]).arg(data.path());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{pair}: {told}");
+        assert!(told.contains(sentence), "{pair}: {told}");
+    }
 }

@@ -40,7 +40,7 @@ pub(super) struct Evidence {
     pub(super) plan: Plan,
     /// Rounds of the trial, and why it ended early.
     pub(super) rounds: Vec<Round>,
-    pub(super) trial: Result<(), Failure>,
+    pub(super) trial: Result<TrialReport, Failure>,
     /// One part a chunk, and why there are no more.
     pub(super) chunks: Vec<Part>,
     pub(super) refused: Option<(Segments, Failure)>,
@@ -98,7 +98,7 @@ impl Evidence {
     ) -> Result<Self, Failure> {
         let plan = planned::plan(plugins, plugin)?;
         let film = Arc::new(Film::of(&plan)?);
-        let plain = site.plain(plugins).await?;
+        let decoders = site.plain(plugins).await?;
         let desk = Desk { site, plugin, plan, film, objects: Objects::default(), tell };
         let ((rounds, trial), (chunks, refused, through)) = tokio::join!(desk.trial(), desk.jobs());
         tell("breaking off in the middle of a chunk");
@@ -106,7 +106,7 @@ impl Evidence {
         tell("decoding what was made");
         let mut replays = Vec::new();
         for track in desk.plan.tracks() {
-            replays.push((track, desk.replay(&plain, track, &chunks, &through).await));
+            replays.push((track, desk.replay(&decoders, track, &chunks, &through).await));
         }
         Ok(Self { plan: desk.plan, rounds, trial, chunks, refused, through, replays, broken_off, killed })
     }
@@ -116,14 +116,14 @@ impl Evidence {
 
 impl Desk<'_> {
     /// The film over and over in one process, written down as it comes.
-    async fn trial(&self) -> (Vec<Round>, Result<(), Failure>) {
+    async fn trial(&self) -> (Vec<Round>, Result<TrialReport, Failure>) {
         let chunks = &self.plan.chunks;
         (self.tell)(&format!("encoding {} chunks in one process", chunks.len() * CYCLES));
         let rounds = chunks.iter().copied().cycle().take(chunks.len() * CYCLES).collect();
         let job = TrialJob { encode: self.encode_job(self.whole(), 2), rounds, broken_off: None };
         let studio = Studio::new(&self.film, &self.objects, TRIAL);
         let ended = run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await;
-        (studio.rounds(), ended.map(|_| ()))
+        (studio.rounds(), ended.and_then(report))
     }
 
     /// Chunk jobs as a worker starts them, a process each; then the film in a single one.
@@ -157,10 +157,7 @@ impl Desk<'_> {
         let (segments, breaks_at) = self.break_off();
         let job = TrialJob { encode: self.encode_job(first, 2), rounds: vec![first], broken_off: Some(segments) };
         let studio = Studio::breaking(&self.film, &self.objects, TRIAL, Some(breaks_at));
-        match run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await? {
-            Report::Trial(report) => Ok(report),
-            other => Err(unexpected(&other)),
-        }
+        report(run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await?)
     }
 
     /// A chunk job whose process is killed in the middle.
@@ -187,7 +184,7 @@ impl Desk<'_> {
     /// Decodes a track with the decoders of the system.
     async fn replay(
         &self,
-        plain: &Launcher,
+        decoders: &Launcher,
         track: Track,
         chunks: &[Part],
         through: &Result<Part, Failure>,
@@ -209,7 +206,7 @@ impl Desk<'_> {
             passes,
         };
         let studio = Studio::new(&self.film, &self.objects, 0);
-        match run(plain, Job::Replay(job), &studio, &CancellationToken::new()).await? {
+        match run(decoders, Job::Replay(job), &studio, &CancellationToken::new()).await? {
             Report::Replay(replayed) => match <[Replayed; 3]>::try_from(replayed) {
                 Ok([chunked, alone, through]) => Ok(Replay { chunked, alone, through }),
                 Err(other) => Err(unexpected(&Report::Replay(other))),
@@ -240,7 +237,6 @@ impl Desk<'_> {
 /// Starts a child and gives it a job.
 async fn run(launcher: &Launcher, job: Job, studio: &Studio, cancel: &CancellationToken) -> Result<Report, Failure> {
     let spare = launcher.launch(Start::Cold).await?;
-    studio.serves(spare.pid());
     match spare.run(job, 0, WATCH, studio.clone(), cancel).await {
         Ended::Reported(result) => result,
         Ended::Cancelled => Err(Failure::retryable("cancelled", "the job was cancelled", "")),
@@ -260,6 +256,13 @@ fn descendants() -> BTreeSet<OsString> {
         (state != "Z" && fields.next()? == own).then(|| entry.file_name())
     };
     entries.flatten().filter_map(child).collect()
+}
+
+fn report(report: Report) -> Result<TrialReport, Failure> {
+    match report {
+        Report::Trial(report) => Ok(report),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn unexpected(report: &Report) -> Failure {

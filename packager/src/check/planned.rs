@@ -13,7 +13,7 @@ use vidstream_plugins::{Kind, Plugin, Registry};
 
 use crate::{
     jobs::settings,
-    protocol::{EncodeJob, EncoderChoice, Failure},
+    protocol::{EncodeJob, EncoderChoice, Encoders, Failure},
 };
 
 /// Size of the made-up pictures: small, since speed is not judged, and rows of a multiple of 8.
@@ -43,7 +43,8 @@ pub(super) fn plan(plugins: &Registry, plugin: &Plugin) -> Result<Plan, Failure>
         settings: BTreeMap::new(),
     };
     let mut plan = if plugin.kind == Kind::AudioEncoder { sound(encoder) } else { pictures(&encoder) };
-    settings::fill(&mut plan, plugins, &choice, &choice)?;
+    let encoders = Encoders { video: choice.clone(), audio: choice, overrides: Vec::new() };
+    settings::fill(&mut plan, plugins, &encoders)?;
     Ok(plan)
 }
 

@@ -2,8 +2,6 @@
 
 use super::planned::SIZE;
 
-/// Frames of a scene: prime, so that cuts fall anywhere on the grid.
-const SCENE_FRAMES: u64 = 37;
 /// In scenes of cuts a picture stands for this many frames.
 const CUT_FRAMES: u64 = 5;
 /// Pixels that a fast scene moves each frame.
@@ -26,7 +24,10 @@ enum Kind {
     Cuts,
 }
 
-const SCENES: [Kind; 5] = [Kind::Still, Kind::Pan, Kind::Noise, Kind::Fade, Kind::Cuts];
+/// Scenes in turn, and how many frames each lasts: 37 is prime, so that cuts fall anywhere on the grid.
+/// The noise outlasts a segment and its join, so that an encoder has no easy pictures to make up for it.
+const SCENES: [(Kind, u64); 5] =
+    [(Kind::Still, 37), (Kind::Pan, 37), (Kind::Noise, 3 * 37), (Kind::Fade, 37), (Kind::Cuts, 37)];
 
 /// Bytes of a picture.
 pub(super) fn picture_bytes() -> usize {
@@ -36,8 +37,7 @@ pub(super) fn picture_bytes() -> usize {
 
 /// The picture of frame `n`: I420, limited range.
 pub(super) fn picture(n: u64) -> Vec<u8> {
-    let (scene, at) = (n / SCENE_FRAMES, n % SCENE_FRAMES);
-    let kind = SCENES.get(usize::try_from(scene).unwrap_or(0) % SCENES.len()).copied().unwrap_or(Kind::Still);
+    let (kind, scene, at) = place(n);
     match kind {
         Kind::Still => texture(scene, 0),
         Kind::Pan => texture(scene, at * PAN_PIXELS),
@@ -45,6 +45,18 @@ pub(super) fn picture(n: u64) -> Vec<u8> {
         Kind::Fade => flat(scene, 30 + at * FADE_LEVELS),
         Kind::Cuts => texture(n / CUT_FRAMES + 1000, 0),
     }
+}
+
+/// The scene of a frame: what it shows, its number, and the frame's place in it.
+fn place(n: u64) -> (Kind, u64, u64) {
+    let mut at = n;
+    for (scene, (kind, frames)) in (0..).zip(SCENES.into_iter().cycle()) {
+        if at < frames {
+            return (kind, scene, at);
+        }
+        at -= frames;
+    }
+    (Kind::Still, 0, 0)
 }
 
 /// Waves with grain in them; another seed is another picture.
@@ -83,8 +95,7 @@ fn flat(seed: u64, luma: u64) -> Vec<u8> {
 
 fn noise(seed: u64) -> Vec<u8> {
     let words = (0..(picture_bytes() as u64).div_ceil(8)).map(|at| mix((seed << 32) ^ at));
-    // Half of the range, in its middle.
-    let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).map(|byte| (byte >> 1) + 64).collect();
+    let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
     bytes.truncate(picture_bytes());
     bytes
 }
@@ -125,7 +136,7 @@ mod tests {
         };
         assert_eq!(change(0, 1), 0, "a still scene");
         assert!(change(36, 37) > 15, "a cut: {}", change(36, 37));
-        assert!(change(80, 81) > 30, "noise: {}", change(80, 81));
-        assert_eq!(change(120, 121), FADE_LEVELS, "a fade");
+        assert!(change(180, 181) > 30, "noise: {}", change(180, 181));
+        assert_eq!(change(190, 191), FADE_LEVELS, "a fade");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -43,7 +42,6 @@ struct Shared {
 
 #[derive(Default)]
 struct Heard {
-    pid: Option<u32>,
     parts: Vec<Part>,
     rounds: Vec<Round>,
     bytes: usize,
@@ -56,8 +54,6 @@ pub(super) struct Round {
     pub(super) segments: Segments,
     /// What the encoders gave; `None` for what cannot be read.
     pub(super) records: Vec<(Track, Option<Record>)>,
-    /// Anonymous resident memory of the child when it was done, in bytes.
-    pub(super) resident_bytes: Option<u64>,
 }
 
 /// An unfinished object.
@@ -87,11 +83,6 @@ impl Studio {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Tells which process is served, so that its memory can be measured.
-    pub(super) fn serves(&self, pid: Option<u32>) {
-        self.heard().pid = pid;
-    }
-
     /// Cancelled when the child reads where the source breaks off.
     pub(super) fn broke(&self) -> CancellationToken {
         self.shared.broke.clone()
@@ -116,14 +107,14 @@ impl Studio {
     }
 
     /// Takes the records of a published round away from the objects.
-    fn round(&self, part: &Part, resident_bytes: Option<u64>) -> Round {
+    fn round(&self, part: &Part) -> Round {
         let mut objects = self.shared.objects.lock().unwrap_or_else(PoisonError::into_inner);
         let mut take = |track: Track| {
             let name = Input::Media { track, first: part.segments.first, token: self.shared.token };
             (track, objects.remove(&name).and_then(|bytes| Record::read(&bytes)))
         };
         let records = part.tracks.iter().map(|chunk| take(chunk.track)).collect();
-        Round { segments: part.segments, records, resident_bytes }
+        Round { segments: part.segments, records }
     }
 }
 
@@ -183,8 +174,7 @@ impl Backend for Studio {
     async fn publish(&self, part: Part) -> Result<(), Refusal> {
         let on_trial = part.tracks.iter().all(|chunk| chunk.segments.is_empty());
         if on_trial {
-            let pid = self.heard().pid;
-            let round = self.round(&part, pid.and_then(resident_bytes));
+            let round = self.round(&part);
             self.heard().rounds.push(round);
         }
         self.heard().parts.push(part);
@@ -196,14 +186,6 @@ impl Backend for Studio {
     fn log(&self, _: Level, text: &str) {
         tracing::debug!(text, "child");
     }
-}
-
-/// Anonymous resident memory of a process: what it allocated, without mapped files.
-fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 fn refusal(kind: RefusalKind, detail: &str) -> Refusal {

@@ -28,13 +28,18 @@ fn value(n: u64, channel: u32) -> f32 {
     let passage = (seconds / PASSAGE_S).floor();
     let inside = seconds - passage * PASSAGE_S;
     let turn = f64::from(channel) * 0.2;
-    let level = match (passage as u64) % PASSAGES {
+    let level = match passage_of(passage) % PASSAGES {
         0 => CHORD_HZ.iter().map(|hertz| ((hertz * seconds + turn) * TAU).sin()).sum::<f64>() * 0.2,
         1 => ((SWEEP_HZ * inside + SWEEP_HZ_PER_S * inside * inside / 2.0 + turn) * TAU).sin() * 0.5,
         2 => (scrambled(n * 2 + u64::from(channel)) - 0.5) * 0.2 + ((330.0 * seconds + turn) * TAU).sin() * 0.3,
         _ => 0.0,
     };
     level as f32
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+fn passage_of(passage: f64) -> u64 {
+    passage as u64
 }
 
 /// A number from 0 to 1 without any order.

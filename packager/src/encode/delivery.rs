@@ -125,12 +125,11 @@ impl Recorder {
     }
 
     fn write(&mut self) -> Result<(), Failure> {
-        let output = match self.output {
-            Some(output) => output,
-            None => {
-                let output = Output::Media { track: self.track, first: self.first_segment };
-                *self.output.insert(self.io.open_output(output)?)
-            }
+        let output = if let Some(output) = self.output {
+            output
+        } else {
+            let output = Output::Media { track: self.track, first: self.first_segment };
+            *self.output.insert(self.io.open_output(output)?)
         };
         self.io.write(output, &self.bytes)?;
         self.bytes.clear();

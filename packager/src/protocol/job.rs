@@ -41,10 +41,19 @@ pub struct ProbeJob {
     pub segment_s: f64,
     /// Which renditions to plan.
     pub ladder: ladder::Config,
+    /// The encoders of its tracks.
+    pub encoders: Encoders,
+}
+
+/// The encoders that a plan may pin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoders {
     /// The encoder of the rungs and of the trick track.
     pub video: EncoderChoice,
     /// The encoder of the audio track.
     pub audio: EncoderChoice,
+    /// Tracks that get another one.
+    pub overrides: Vec<(Track, EncoderChoice)>,
 }
 
 /// The encoder that a plan pins. The probe leaves `plan::Encoder::settings` empty: the worker fills
@@ -196,6 +205,16 @@ pub enum Output {
 /// An open output, as the child numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OutputId(pub u32);
+
+// === impl Encoders ===
+
+impl Encoders {
+    /// The encoder of a track.
+    pub fn of(&self, track: Track) -> &EncoderChoice {
+        let usual = if track == Track::Audio { &self.audio } else { &self.video };
+        self.overrides.iter().find(|(of, _)| *of == track).map_or(usual, |(_, choice)| choice)
+    }
+}
 
 // === impl Output ===
 

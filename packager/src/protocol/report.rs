@@ -53,8 +53,10 @@ pub struct ImageReport {
 }
 
 /// What a trial left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialReport {
+    /// Memory of the process after each round: what it has allocated, in bytes.
+    pub resident_bytes: Vec<u64>,
     /// Threads of the process before the run that was broken off.
     pub threads_before: usize,
     /// Threads after it, once there were no more than before or the time for that was over.

@@ -1,4 +1,4 @@
-//! `liaraacenc`: avenc_aac in a bin that breaks a promise.
+//! `liaraacenc`: `avenc_aac` in a bin that breaks a promise.
 
 use gst::glib;
 
@@ -30,7 +30,7 @@ mod imp {
     impl ObjectImpl for LiarAacEnc {
         fn properties() -> &'static [glib::ParamSpec] {
             static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-                let lie = glib::ParamSpecString::builder("lie").write_only().build();
+                let lie = glib::ParamSpecString::builder("wrong").write_only().build();
                 vec![lie, glib::ParamSpecInt::builder("bitrate").write_only().build()]
             });
             &PROPERTIES

@@ -37,7 +37,7 @@ mod imp {
     impl ObjectImpl for LiarH264Enc {
         fn properties() -> &'static [glib::ParamSpec] {
             static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-                let lie = glib::ParamSpecString::builder("lie").write_only().build();
+                let lie = glib::ParamSpecString::builder("wrong").write_only().build();
                 let handed_on = HANDED_ON.iter().map(|name| glib::ParamSpecUInt::builder(name).write_only().build());
                 std::iter::once(lie).chain(handed_on).collect()
             });
@@ -77,14 +77,12 @@ mod imp {
         }
     }
 
-    /// Sets the encoder up for a lie. Settings by name come before `lie` in the alphabet or do not matter to it.
+    /// Sets the encoder up for a lie. Settings are set in the order of their names, so that `wrong` is the last.
     fn told(lie: &str, x264: &gst::Element) {
         static SECOND: AtomicBool = AtomicBool::new(false);
         let options = match lie {
-            "more-keys" => "scenecut=0:open-gop=0:force-cfr=1:sync-lookahead=0:keyint=20",
-            "open-gop" => "scenecut=0:open-gop=1:force-cfr=1:sync-lookahead=0:keyint=48:min-keyint=48:bframes=2",
+            "open-gop" => "scenecut=0:open-gop=1:force-cfr=1:sync-lookahead=0:bframes=2",
             "bad-start" => "scenecut=0:open-gop=0:force-cfr=1:sync-lookahead=0:zones=0,11,q=51",
-            "no-cap" => "scenecut=0:open-gop=0:force-cfr=1:sync-lookahead=0:crf=8:vbv-maxrate=0:vbv-bufsize=0",
             // Every second encoder of a process.
             "config" if SECOND.fetch_xor(true, Ordering::Relaxed) => {
                 "scenecut=0:open-gop=0:force-cfr=1:sync-lookahead=0:ref=4"
@@ -92,6 +90,14 @@ mod imp {
             _ => HONEST,
         };
         x264.set_property_from_str("option-string", options);
+        match lie {
+            "more-keys" => x264.set_property("key-int-max", 20_u32),
+            "no-cap" => {
+                x264.set_property("vbv-buf-capacity", 0_u32);
+                x264.set_property("quantizer", 8_u32);
+            }
+            _ => {}
+        }
         if let Some(pad) = x264.static_pad("src") {
             lies::tell(if lie == "open-gop" { "deaf" } else { lie }, &pad);
         }

@@ -16,7 +16,7 @@ const JOIN_FRAMES: u64 = 8;
 /// A join may be worse than the same frames made in one go by this much on average, in hundredths of a
 /// decibel: rate control starts anew, with less known of the film.
 const LOSS_CDB_MAX: i32 = 300;
-/// Nobody sees a loss above this.
+/// Nobody sees or hears a loss above this.
 const FINE_CDB: i32 = 4000;
 /// Audio frames on each side of a join, and how much worse they may be: chunks have pre-roll and
 /// post-roll, without which the loss is 16 dB and more; rate control alone makes up to 8 dB.
@@ -96,7 +96,7 @@ fn loss_cdb(evidence: &Evidence, track: Track, replay: &Replay, segment: u64) ->
             let start = timeline.audio_frames(grid, segment).start;
             let (made, meant) = (by_frame(&replay.chunked.units), by_frame(&replay.through.units));
             let frames = start.saturating_sub(SOUND_FRAMES)..start + SOUND_FRAMES;
-            let losses = frames.filter_map(|frame| Some(meant.get(&frame)? - made.get(&frame)?));
+            let losses = frames.filter_map(|frame| Some(loss(*made.get(&frame)?, *meant.get(&frame)?)));
             losses.max()
         }
         _ => {
@@ -108,9 +108,14 @@ fn loss_cdb(evidence: &Evidence, track: Track, replay: &Replay, segment: u64) ->
                 Some(found.iter().sum::<i32>() / count)
             };
             let (made, meant) = (mean(&made)?, mean(&meant)?);
-            (made < FINE_CDB).then_some(meant.min(FINE_CDB) - made)
+            Some(loss(made, meant))
         }
     }
+}
+
+/// How much worse `made` is than `meant`, as far as it matters.
+fn loss(made: i32, meant: i32) -> i32 {
+    meant.min(FINE_CDB) - made.min(FINE_CDB)
 }
 
 fn by_frame(units: &[Unit]) -> BTreeMap<u64, i32> {
