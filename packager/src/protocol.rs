@@ -9,7 +9,7 @@ mod message;
 mod report;
 
 pub use job::{
-    EncodeJob, EncoderChoice, Input, InspectJob, Job, Output, OutputId, Picture, PosterJob, ProbeJob, SheetJob,
+    EncodeJob, EncoderChoice, Input, InspectJob, Job, Output, OutputId, Picture, PosterJob, ProbeJob, Rolls, SheetJob,
 };
 pub use message::{Answer, Ask, Isolation, Level, Limits, Refusal, RefusalKind, Setup, ToChild, ToWorker};
 pub use report::{Failure, ImageReport, InspectReport, Part, ProbeReport, Progress, Report, Warning};
