@@ -17,7 +17,7 @@ test-long: ## the long rows: 20 kills of a 3-minute film, more cases of every pr
 check: ## formatting, lints, documentation and house rules
 	@scripts/check.sh
 
-bench: ## print each figure beside its bound; exit 1 on a miss
+bench: ## print each figure beside its bound, write docs/BENCHMARKS.md; exit 1 on a miss
 	@scripts/bench.sh
 
 web: ## build the page that the origin embeds
