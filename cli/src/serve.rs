@@ -108,7 +108,9 @@ impl Server {
         let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
         bound.map_err(|error| {
             let code = match error {
-                vidstream_origin::Error::AddrInUse { .. } | vidstream_origin::Error::Bind { .. } => Code::Unavailable,
+                vidstream_origin::Error::AddrInUse { .. }
+                | vidstream_origin::Error::Bind { .. }
+                | vidstream_origin::Error::Threads(_) => Code::Unavailable,
                 _ => Code::Usage,
             };
             Failure::new(code, parts::sentence(&error))

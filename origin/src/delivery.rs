@@ -1,5 +1,6 @@
 //! Delivery: what players and CDNs fetch. GET, HEAD and OPTIONS, no cookies, open to every website.
 
+mod answers;
 mod conditional;
 mod documents;
 mod objects;
@@ -23,6 +24,7 @@ pub(crate) use representation::{CacheRule, Representation};
 pub(crate) use views::Views;
 
 use self::{
+    answers::{Answers, Lasting},
     documents::{Documents, Kind as DocumentKind},
     objects::{Missing, Piece},
     segments::Segments,
@@ -43,6 +45,7 @@ pub(crate) struct Delivery {
     documents: Documents,
     objects: Objects,
     segments: Segments,
+    answers: Answers,
 }
 
 /// What delivery is made of.
@@ -61,7 +64,13 @@ impl Delivery {
     pub(crate) fn new(parts: New) -> Self {
         let New { catalog, store, views, cache_bytes, segment_wait, shutdown } = parts;
         let segments = Segments::new(catalog, Arc::clone(&views), segment_wait, shutdown);
-        Self { views, documents: Documents::new(), objects: Objects::new(store, cache_bytes), segments }
+        let objects = Objects::new(store, cache_bytes);
+        Self { views, documents: Documents::new(), objects, segments, answers: Answers::default() }
+    }
+
+    /// Answers that are kept whole.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Bytes of stored objects, for those who report about them.
@@ -112,7 +121,7 @@ impl Delivery {
     async fn document(
         &self,
         request: &Parts,
-        view: &View,
+        view: &Arc<View>,
         presentation: &Arc<Presentation>,
         kind: DocumentKind,
     ) -> Result<Response<Body>, Problem> {
@@ -126,7 +135,8 @@ impl Delivery {
             _ => CacheRule::Immutable,
         };
         let representation = Representation { etag: document.etag.clone(), content_type: kind.content_type(), cache };
-        Ok(representation.answer(request, document.bytes.clone()))
+        let lasting = Lasting { view: Arc::clone(view), bytes: document.bytes.clone(), stored: false };
+        Ok(lasting.ride(representation.answer(request, document.bytes.clone())))
     }
 
     async fn segment(
@@ -160,7 +170,14 @@ impl Delivery {
             let range = place.offset..place.offset.saturating_add(place.bytes);
             let piece = Piece { key, range: Some(range), bytes: Some(place.bytes) };
             match self.objects.get(&piece).await {
-                Ok(bytes) => return Ok(representation.answer(request, bytes)),
+                Ok(bytes) => {
+                    let response = representation.answer(request, bytes.clone());
+                    if !view.complete {
+                        // While chunks are made, each request tells the queue where a viewer is.
+                        return Ok(response);
+                    }
+                    return Ok(Lasting { view, bytes, stored: true }.ride(response));
+                }
                 Err(Missing::Gone) if !last => {
                     self.views.changed(Some(asked.id));
                     view = self.views.get(asked.id).await?;

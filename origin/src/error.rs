@@ -26,6 +26,9 @@ pub enum Error {
         /// The address that was wanted.
         addr: SocketAddr,
     },
+    /// The threads that serve connections cannot be started.
+    #[error("no threads to serve connections")]
+    Threads(#[source] io::Error),
     /// The token file cannot be used.
     #[error("token file {}: {reason}", path.display())]
     Token {

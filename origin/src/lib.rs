@@ -14,6 +14,7 @@ mod delivery;
 mod error;
 mod etag;
 mod limits;
+mod memory;
 mod metering;
 mod page;
 mod request;

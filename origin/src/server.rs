@@ -1,7 +1,10 @@
 //! The listeners: accepting, bounding and ending connections.
 
+mod activity;
 mod connection;
+mod direct;
 mod io;
+mod lanes;
 mod listener;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -11,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_store::Store;
 
-use self::listener::Server;
+use self::{lanes::Lanes, listener::Server};
 use crate::{
     Config, Error,
     admin::Admin,
@@ -28,6 +31,7 @@ const CLEANUP_MAX: Duration = Duration::from_millis(500);
 /// An origin that is bound to its addresses and not yet serving.
 pub struct Origin {
     app: Arc<App>,
+    lanes: Lanes,
     listener: TcpListener,
     admin: TcpListener,
     addr: SocketAddr,
@@ -41,13 +45,15 @@ impl Origin {
     ///
     /// # Errors
     /// `AddrInUse` or `Bind` when an address cannot be had, `Unprotected` for an address beyond
-    /// loopback without token or `read_only`, `Token` for an unusable token file.
+    /// loopback without token or `read_only`, `Token` for an unusable token file, `Threads` when the
+    /// system refuses threads.
     pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
         metering::start();
         let app = App::new(&config, catalog, store).await?;
         let (listener, addr) = listener::bind(config.listen)?;
         let (admin, admin_addr) = listener::bind(config.admin_listen)?;
-        Ok(Self { app: Arc::new(app), listener, admin, addr, admin_addr })
+        let lanes = Lanes::start().map_err(Error::Threads)?;
+        Ok(Self { app: Arc::new(app), lanes, listener, admin, addr, admin_addr })
     }
 
     /// The address of delivery, API and page.
@@ -68,6 +74,7 @@ impl Origin {
         let admin_end = CancellationToken::new();
         let admin = Server {
             listener: self.admin,
+            lanes: None,
             connections_max: ADMIN_CONNECTIONS_MAX,
             patience: app.patience,
             end: admin_end.clone(),
@@ -76,6 +83,7 @@ impl Origin {
         let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
         let server = Server {
             listener: self.listener,
+            lanes: Some(&self.lanes),
             connections_max: CONNECTIONS_MAX,
             patience: app.patience,
             end: shutdown.clone(),
@@ -147,6 +155,7 @@ async fn tidy(app: Arc<App>) {
     loop {
         tick.tick().await;
         app.delivery.objects().tidy().await;
+        app.delivery.answers().tidy();
         let bytes = usize::try_from(app.delivery.objects().cached_bytes()).unwrap_or(usize::MAX);
         metrics::gauge!("vidstream_cache_bytes").set(metering::as_f64(bytes));
         metering::upkeep();

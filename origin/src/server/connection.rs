@@ -1,14 +1,14 @@
 //! One connection: HTTP/1.1 with bounds on headers, idleness and slow readers.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr};
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::io::Patient;
+use super::{activity::Activity, direct::Direct, io::Patient};
 use crate::{
     Patience,
     limits::{CONNECTION_BUFFER_BYTES_MAX, HEADER_BYTES_MAX},
@@ -31,11 +31,22 @@ pub(super) async fn serve<H, F>(
         tracing::debug!(%peer, %error, "TCP_NODELAY was not set");
     }
     metrics::gauge!("vidstream_connections").increment(1.0);
-    let io = TokioIo::new(Patient::new(stream, patience.write_stall));
-    let service = service_fn(move |request| handler(peer, request));
+    let activity = Arc::new(Activity::default());
+    let io = TokioIo::new(Patient::new(Direct::new(stream), patience.write_stall, Arc::clone(&activity)));
+    let at_work = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let answering = at_work.answer();
+        let answer = handler(peer, request);
+        async move {
+            let answer = answer.await;
+            drop(answering);
+            answer
+        }
+    });
+    // A token of its own: looking at one that all connections share is a lock that all of them take.
+    let end = end.child_token();
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.header_read)
+        .header_read_timeout(None)
         .max_header_size(HEADER_BYTES_MAX)
         .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
         .half_close(false)
@@ -44,6 +55,7 @@ pub(super) async fn serve<H, F>(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = activity.idle(patience.header_read) => Ok(()),
         () = end.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
