@@ -86,7 +86,7 @@ pub(crate) const ALL: &[Row] = &[
     row(42, "a range one byte short", with::bare, |site| shorten_range(site, 1), &[]),
     row(43, "no trick track", with::bare, |site| site.edit(MASTER, |text| without(text, "trick/iframes")), &[46]),
     row(44, "half a block", with::sealed, |site| site.file("1/audio/2.m4s").bytes.push(0), &[]),
-    row(45, "BANDWIDTH too low", with::bare, |site| site.scale(MASTER, "#EXT-X-I-FRAME-STREAM-INF", ":BANDWIDTH=", 98), &[]),
+    row(45, "BANDWIDTH too low", with::bare, lower_iframes, &[]),
     row(46, "one bit rate", with::bare, |site| site.edit(MASTER, |text| without(&without(text, "240p/iframes"), "144p/iframes")), &[45]),
     row(47, "too wide", with::motion_jpeg, |site| site.edit(MASTER, wide_jpeg), &[56]),
     row(48, "no blocking", with::parts, |site| site.drop_lines(IFRAMES, "#EXT-X-SERVER-CONTROL", false), &[]),
@@ -199,6 +199,12 @@ fn wide_jpeg(text: &str) -> String {
         if line.contains("mjpg,") { line.replace("RESOLUTION=320x180", "RESOLUTION=640x360") } else { line.to_owned() }
     };
     text.lines().map(|line| change(line) + "\n").collect()
+}
+
+/// Less BANDWIDTH, and no more on average.
+fn lower_iframes(site: &mut Site) {
+    site.scale(MASTER, "#EXT-X-I-FRAME-STREAM-INF", "AVERAGE-BANDWIDTH=", 50);
+    site.scale(MASTER, "#EXT-X-I-FRAME-STREAM-INF", ":BANDWIDTH=", 80);
 }
 
 /// The first I-frame of a rung from a file that begins with the initialisation segment.
