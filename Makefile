@@ -11,7 +11,7 @@ demo: ## set up, build, serve on 127.0.0.1:8080 and package a clip (VIDEO= PORT=
 test: ## set up and pass all tests (DASH_XSD= checks MPDs against the schema)
 	@scripts/test.sh
 
-test-long: ## the long rows: 20 kills of a 3-minute film, more cases of every property
+test-long: ## the long rows: films of every kind and of two hours, 20 kills of a 3-minute film, more cases of every property
 	@scripts/test-long.sh
 
 check: ## formatting, lints, documentation and house rules

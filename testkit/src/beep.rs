@@ -51,15 +51,27 @@ fn sample(seconds: f64) -> i16 {
 }
 
 /// Seconds at which beeps start in mono samples (full scale 1.0) of `rate` hertz, to about a millisecond.
+///
+/// A beep is where a window of its length holds the most energy, so that what coders smear before it
+/// does not make it early.
 pub fn onsets(samples: &[f32], rate: u32) -> Vec<f64> {
-    let mut found: Vec<f64> = Vec::new();
-    for (n, sample) in samples.iter().enumerate() {
-        let at = crate::paint::as_f64(n) / f64::from(rate);
-        if sample.abs() > ONSET_LEVEL && found.last().is_none_or(|last| at - last > ONSET_GAP_S) {
-            found.push(at);
+    let per_second = f64::from(rate);
+    let [length, gap] = [BEEP_S, ONSET_GAP_S].map(|seconds| crate::paint::whole(seconds * per_second));
+    let mut energy = vec![0.0];
+    for sample in samples {
+        let before = energy.last().copied().unwrap_or_default();
+        energy.push(before + f64::from(*sample) * f64::from(*sample));
+    }
+    let until = |at: usize| energy.get(at).or(energy.last()).copied().unwrap_or_default();
+    let within = |start: usize| until(start + length) - until(start);
+    let mut found: Vec<usize> = Vec::new();
+    for (at, _) in samples.iter().enumerate().filter(|(_, sample)| sample.abs() > ONSET_LEVEL) {
+        if found.last().is_none_or(|last| at > last + gap) {
+            let near = at.saturating_sub(length)..at + length;
+            found.extend(near.max_by(|&a, &b| within(a).total_cmp(&within(b)).then(b.cmp(&a))));
         }
     }
-    found
+    found.into_iter().map(|at| crate::paint::as_f64(at) / per_second).collect()
 }
 
 #[cfg(test)]

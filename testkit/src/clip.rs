@@ -26,7 +26,7 @@ pub struct Clip {
     pub fps: (u32, u32),
     /// Number of frames.
     pub frames: u32,
-    /// The sound, if any; it lasts as long as the pictures.
+    /// The sound, if any.
     pub audio: Option<Audio>,
     /// What the pictures show.
     pub content: Content,
@@ -39,14 +39,16 @@ pub struct Audio {
     pub rate: u32,
     /// Channels, all alike.
     pub channels: u16,
+    /// How much longer than the pictures it lasts, in milliseconds.
+    pub longer_ms: u32,
 }
 
 // === impl Audio ===
 
 impl Default for Audio {
-    /// Stereo at 48 kHz.
+    /// Stereo at 48 kHz, as long as the pictures.
     fn default() -> Self {
-        Self { rate: 48_000, channels: 2 }
+        Self { rate: 48_000, channels: 2, longer_ms: 0 }
     }
 }
 
@@ -103,7 +105,8 @@ impl Clip {
         if let Some(audio) = self.audio {
             let second = folder.join("second.wav");
             fs::write(&second, beep::wav(audio.rate, audio.channels))?;
-            push(&["-stream_loop", "-1", "-t", &format!("{:.6}", self.seconds()), "-i"]);
+            let seconds = self.seconds() + f64::from(audio.longer_ms) / 1000.0;
+            push(&["-stream_loop", "-1", "-t", &format!("{seconds:.6}"), "-i"]);
             args.push(second.into());
         }
         args.extend(["-map", "0:v:0"].map(OsString::from));

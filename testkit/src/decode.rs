@@ -50,6 +50,15 @@ pub fn pictures<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<Picture>> {
     Ok(pts_s.into_iter().zip(read).map(|(pts_s, (counter, flash))| Picture { pts_s, counter, flash }).collect())
 }
 
+/// Time of the first picture, seconds.
+///
+/// # Errors
+/// If ffmpeg cannot read the input or it has no picture.
+pub fn first_picture_s<S: AsRef<OsStr>>(input: &[S]) -> Result<f64> {
+    let pts_s = each_luma(input, READ_SIZE, &["-copyts", "-frames:v", "1"], |_| {})?;
+    pts_s.first().copied().context("no picture")
+}
+
 /// The luma planes of the first `count` pictures, scaled to `size` without padding.
 ///
 /// # Errors
@@ -81,6 +90,36 @@ pub fn sound<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f32>> {
 /// If ffmpeg cannot read the input or it has no sound.
 pub fn beeps<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
     Ok(beep::onsets(&sound(input)?, SOUND_RATE))
+}
+
+/// Seconds at which beeps start on the input's own clock, on which [`pictures`] have their times too.
+///
+/// # Errors
+/// If ffmpeg cannot read the input or it has no sound.
+pub fn beeps_on_clock<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
+    let filter = format!("aresample={SOUND_RATE},aformat=sample_fmts=flt:channel_layouts=mono,ashowinfo");
+    let mut args: Vec<&OsStr> = vec![OsStr::new("-copyts")];
+    args.extend(input.iter().map(AsRef::as_ref));
+    args.extend(["-map", "0:a:0", "-af", &filter, "-f", "f32le", "pipe:1"].map(OsStr::new));
+    let mut run = Ffmpeg::start("info", &args)?;
+    let mut bytes = Vec::new();
+    run.child.stdout.take().context("ffmpeg without standard output")?.read_to_end(&mut bytes)?;
+    let blocks = run.finish()?.blocks;
+    let (&(first, _), mut at) = (blocks.first().context("no sound")?, 0);
+    let samples: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&sample| f32::from_le_bytes(sample)).collect();
+    let mut placed: Vec<f32> = Vec::new();
+    for (pts, count) in blocks {
+        let block = samples.get(at..at + count).context("fewer samples than told")?;
+        let place = usize::try_from(pts - first).unwrap_or_default();
+        // What lies between blocks is silent.
+        placed.resize(place.max(placed.len()), 0.0);
+        placed.truncate(place);
+        placed.extend_from_slice(block);
+        at += count;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "samples of a day stay below 2^53")]
+    let start_s = first as f64 / f64::from(SOUND_RATE);
+    Ok(beep::onsets(&placed, SOUND_RATE).into_iter().map(|at| start_s + at).collect())
 }
 
 /// What ffprobe says about format and streams.

@@ -29,6 +29,8 @@ pub(crate) struct Ffmpeg {
 pub(crate) struct Errors {
     /// `pts_time` of each picture that a `showinfo` filter saw, seconds.
     pub(crate) pts_s: Vec<f64>,
+    /// Time in samples, and samples, of each block of sound that an `ashowinfo` filter saw.
+    pub(crate) blocks: Vec<(i64, usize)>,
     lines: VecDeque<String>,
 }
 
@@ -67,6 +69,10 @@ impl Errors {
     fn read(stderr: ChildStderr) -> Self {
         let mut errors = Self::default();
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some(samples) = field(&line, " nb_samples:") {
+                errors.blocks.extend(field(&line, " pts:").zip(usize::try_from(samples).ok()));
+                continue;
+            }
             if let Some((_, rest)) = line.split_once(" pts_time:") {
                 errors.pts_s.extend(rest.split_whitespace().next().and_then(|pts| pts.parse::<f64>().ok()));
                 continue;
@@ -78,6 +84,11 @@ impl Errors {
         }
         errors
     }
+}
+
+/// The whole number after `name` in a line.
+fn field(line: &str, name: &str) -> Option<i64> {
+    line.split_once(name)?.1.split_whitespace().next()?.parse().ok()
 }
 
 /// A command that `timeout` ends at the deadline.

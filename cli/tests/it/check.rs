@@ -139,7 +139,7 @@ async fn a_video_of_a_server_passes() {
 
 #[test]
 fn what_is_made_of_unusual_sources_passes() {
-    let mono = Some(Audio { rate: 44_100, channels: 1 });
+    let mono = Some(Audio { rate: 44_100, channels: 1, ..Audio::default() });
     let clips = [
         ("mono", Clip { audio: mono, ..Clip::new((426, 240), 25, 5) }),
         ("one rung", Clip::new((256, 144), 30, 3)),

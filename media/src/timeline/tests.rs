@@ -43,6 +43,19 @@ fn the_target_duration_rounds_what_is_printed() {
 }
 
 #[test]
+fn half_a_gop_is_a_segment_of_its_own_and_a_frame_less_is_not() {
+    // GOPs of 60 and of 27 frames: half of an odd one is rounded up.
+    for (fps, gop_s, gop) in [(30, 2.0, 60), (27, 1.0, 27)] {
+        let grid = |frames| Timeline::new(Rational::new(fps, 1), frames, Config { gop_s, segment_s: 2.0 * gop_s });
+        assert_eq!(u64::from(grid(1000).gop_frames), gop);
+        for (start, before) in [(gop, 1), (2 * gop, 2), (4 * gop, 3)] {
+            let half = start + gop.div_ceil(2);
+            assert_eq!([half - 1, half].map(|frames| grid(frames).segments()), [before, before + 1], "{gop} {start}");
+        }
+    }
+}
+
+#[test]
 fn half_rate_and_slow_grids_are_whole_frames() {
     let odd = film(25, 2, 1000);
     assert_eq!((odd.gop_frames, odd.trick_frames), (26, 13));
@@ -55,7 +68,48 @@ fn rates() -> impl Strategy<Value = (u32, u32)> {
     (1u32..=1001).prop_flat_map(|den| (den.div_ceil(10)..=120 * den, Just(den)))
 }
 
+/// Every length of GOPs and segments that the configuration lets pass.
+fn configs() -> impl Strategy<Value = Config> {
+    (0.5..=20.0, 0.5..=20.0).prop_map(|(gop_s, segment_s)| Config { gop_s, segment_s })
+}
+
 proptest! {
+    #[test]
+    fn every_setting_keeps_what_a_grid_promises(
+        (num, den) in rates(), frames in 1u64..50_000, config in configs(), rate in prop::sample::select(vec![44_100u32, 48_000]),
+    ) {
+        let grid = Timeline::new(Rational::new(num, den), frames, config);
+        let audio = AudioGrid { sample_rate: rate, frame_samples: 1024 };
+        let (gop, scale) = (u64::from(grid.gop_frames), u64::from(grid.timescale));
+        let samples = |frame: u64| frame * 1024 * scale;
+        prop_assert_eq!(grid.gop_frames % grid.trick_frames, 0);
+        let target_s = grid.target_duration_s(Some(audio));
+        for n in 1..=grid.segments() {
+            let (span, sound) = (grid.segment_frames(n), grid.audio_frames(audio, n));
+            prop_assert!(!span.is_empty() && !sound.is_empty() && !grid.tricks_of_segments(n, n).is_empty(), "segment {}", n);
+            for (span, unit, scale) in [(&span, u64::from(grid.frame_ticks), grid.timescale), (&sound, 1024, rate)] {
+                // RFC 8216 section 4.3.3.1, on durations as they are printed.
+                let printed_us = micros(span.end * unit, scale) - micros(span.start * unit, scale);
+                prop_assert!((printed_us + 500_000) / 1_000_000 <= target_s, "segment {} lasts {} us", n, printed_us);
+            }
+            // Sound is cut at the nearest of its frames.
+            let apart = samples(sound.start).abs_diff(grid.ticks(span.start) * u64::from(rate));
+            prop_assert!(apart * 2 <= samples(1), "segment {}", n);
+            let last = n == grid.segments();
+            for part in grid.segment_gops(n) {
+                let length = part.end - part.start;
+                let is_tail = last && part.end == span.end;
+                prop_assert!(length == gop || is_tail && length * 2 < gop * 3 + 1, "{} frames in segment {}", length, n);
+                prop_assert!(length * 2 >= gop || frames * 2 < gop, "{} frames in segment {}", length, n);
+            }
+        }
+        let past_end = samples(grid.audio_total(audio)).checked_sub(grid.duration_ticks() * u64::from(rate));
+        prop_assert!(past_end.is_some_and(|past_end| past_end < samples(1)), "sound ends before pictures, or a frame late");
+        let tricks = (1..=grid.tricks()).map(|n| grid.trick_frames(n));
+        let at_grid = tricks.clone().zip(0..).all(|(span, n)| span.start == n * u64::from(grid.trick_frames));
+        prop_assert!(at_grid && tricks.last().map(|span| span.end) == Some(frames));
+    }
+
     #[test]
     fn no_extinf_is_longer_than_the_target_and_no_tail_shorter_than_half_a_gop(
         (num, den) in rates(), frames in 1u64..200_000, rate in prop::sample::select(vec![8000u32, 44_100, 48_000]),

@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, source: Option<AudioSpan>) -> Result<(), Fa
         None => None,
     };
     let rate = block.as_ref().map_or(track.grid.sample_rate, |block| block.rate);
-    let span = Span::new(&context.job.plan, track.grid, context.job.segments, rate);
+    let span = Span::new(&context.job, track.grid, rate);
     let mut aligner = Aligner::new(span.layout(t0_ns, SAMPLE_BYTES * track.channels));
     let feeder = Feeder::start(context, track, &span)?;
 

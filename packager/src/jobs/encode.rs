@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 use vidstream_media::{Plan, chunks::Segments};
 
 use super::{Context, Counted, NICE_BACKGROUND, NICE_URGENT, Shop, Stop, unexpected};
-use crate::protocol::{EncodeJob, Failure, Job, Report};
+use crate::protocol::{EncodeJob, Failure, Job, Report, Rolls};
 
 mod filler;
 
@@ -33,6 +33,7 @@ pub(super) async fn run(shop: &Shop<'_>, order: Order<'_>) -> Result<(), Stop> {
         segments: order.segments,
         filler,
         threads: threads(shop.context, urgent),
+        audio_rolls: Rolls::default(),
         publish_every: publish_every(order.plan, order.segments),
         elements: elements(shop.context, order.plan)?,
         plan: order.plan.clone(),
@@ -82,4 +83,28 @@ fn elements(context: &Context, plan: &Plan) -> Result<BTreeMap<String, String>, 
         None => Err(Failure::retryable("plugin_missing", "a pinned plugin is not installed", &encoder.plugin)),
     });
     known.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_media::{Rational, Timeline, timeline::Config};
+
+    use super::*;
+
+    #[test]
+    fn more_than_forty_seconds_are_published_in_runs_of_twenty() {
+        let plan = |segment_s| Plan {
+            timeline: Timeline::new(Rational::new(30, 1), 18_000, Config { gop_s: segment_s / 2.0, segment_s }),
+            rungs: Vec::new(),
+            trick: None,
+            audio: None,
+            storyboard: None,
+            target_duration_s: 5,
+            chunks: Vec::new(),
+        };
+        let every = |segment_s, count| publish_every(&plan(segment_s), Segments { first: 3, last: 2 + count });
+        assert_eq!([every(4.0, 10), every(4.0, 11)], [None, Some(5)]);
+        assert_eq!([every(5.0, 8), every(5.0, 9)], [None, Some(4)]);
+        assert_eq!([every(6.0, 6), every(6.0, 7)], [None, Some(4)], "24 s, since 18 s are too few");
+    }
 }

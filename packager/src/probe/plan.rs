@@ -96,8 +96,16 @@ fn video_span(stream: &Stream, shown: &Shown<'_>) -> Result<Span, Failure> {
     let (t0_ns, t1_ns) = stream.interval(shown).ok_or_else(fault::too_short)?;
     let mut times = shown.times_ns();
     times.retain(|time| (t0_ns..t1_ns).contains(time));
-    let pace = pace(&times);
+    let pace = pace(&times, told_rate(&stream.caps));
     Ok(Span { t0_ns, t1_ns, fps: pace.fps, uneven: pace.uneven })
+}
+
+/// The frame rate that the stream's caps tell; none where it varies.
+fn told_rate(caps: &str) -> Option<Rational> {
+    let caps = caps.parse::<gst::Caps>().ok()?;
+    let rate = caps.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
+    let part = |part: i32| u32::try_from(part).ok().filter(|&part| part > 0);
+    Some(Rational::new(part(rate.numer())?, part(rate.denom())?))
 }
 
 fn audio_span(stream: &Stream) -> Result<Span, Failure> {
@@ -162,4 +170,50 @@ fn audio_track(stream: &Stream, encoder: &EncoderChoice) -> AudioTrack {
 fn pin(choice: &EncoderChoice) -> Encoder {
     let EncoderChoice { plugin, version, codec } = choice.clone();
     Encoder { plugin, version, codec, settings: BTreeMap::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::picture::First;
+
+    fn span(length_ns: i64) -> Span {
+        Span { t0_ns: -7, t1_ns: length_ns - 7, fps: Rational::new(25, 1), uneven: false }
+    }
+
+    #[test]
+    fn a_day_is_a_film_and_a_nanosecond_more_is_too_long() {
+        let day_ns = i64::from(HOURS_MAX) * 3600 * 1_000_000_000;
+        assert_eq!(frames(&span(day_ns)).unwrap(), 24 * 3600 * 25);
+        assert_eq!(frames(&span(day_ns + 1)).unwrap_err().code, "too_long");
+    }
+
+    #[test]
+    fn half_a_frame_is_a_film_and_less_is_too_short() {
+        assert_eq!(frames(&span(20_000_000)).unwrap(), 1);
+        assert_eq!(frames(&span(19_999_999)).unwrap_err().code, "too_short");
+    }
+
+    #[test]
+    fn sides_have_from_two_pixels_to_the_most_that_decoders_take() {
+        let stream = || Stream {
+            codec: String::new(),
+            caps: String::new(),
+            packets: Vec::new(),
+            start_ns: 0,
+            end_ns: None,
+            language: None,
+            channels: 0,
+            sample_rate: 0,
+        };
+        let shown = |width, height, rotation| {
+            let picture = First { width, height, pixel_aspect: (1, 1), interlaced: false };
+            display(&VideoStream { stream: stream(), rotation, picture }).map_err(|failure| failure.code)
+        };
+        assert_eq!(shown(SIDE_MAX, 2, 0), Ok((SIDE_MAX, 2)));
+        assert_eq!(shown(SIDE_MAX, 2, 90), Ok((2, SIDE_MAX)));
+        for (width, height) in [(SIDE_MAX + 1, 2), (2, SIDE_MAX + 1), (1, 2), (2, 1)] {
+            assert_eq!(shown(width, height, 0), Err("unsupported_dimensions".to_owned()), "{width}x{height}");
+        }
+    }
 }

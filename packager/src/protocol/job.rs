@@ -66,6 +66,8 @@ pub struct EncodeJob {
     pub filler: Option<Filler>,
     /// Threads of each video encoder, at least 1.
     pub threads: u32,
+    /// Audio frames that are coded around those of the segments, and dropped.
+    pub audio_rolls: Rolls,
     /// Publish finished runs of about this many segments as they are done; `None`: all at once.
     pub publish_every: Option<u64>,
     /// The GStreamer element or bin of each plugin that the plan pins, by plugin name.
@@ -90,6 +92,16 @@ pub struct StoredGop {
     pub offset: u64,
     /// Bytes of `moof` and `mdat`.
     pub bytes: u32,
+}
+
+/// Audio frames that an encoder is given before and after those that are kept, so that it codes the kept
+/// ones as if it had never stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rolls {
+    /// Frames before the first one that is kept.
+    pub pre_frames: u32,
+    /// Frames after the last one that is kept.
+    pub post_frames: u32,
 }
 
 /// A tile sheet to make.
@@ -177,6 +189,15 @@ pub enum Output {
 /// An open output, as the child numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OutputId(pub u32);
+
+// === impl Rolls ===
+
+impl Default for Rolls {
+    /// What makes joins of AAC as good as the rest.
+    fn default() -> Self {
+        Self { pre_frames: 4, post_frames: 2 }
+    }
+}
 
 // === impl Output ===
 

@@ -17,6 +17,9 @@ pub(super) struct Raw {
 
 /// How long a picture lasts of which nothing is known: 25 a second.
 const FRAME_NS: u64 = 40_000_000;
+/// A told duration is believed when it is not so many times longer or shorter than usual: some streams
+/// tell the ticks of their clock instead.
+const TOLD_PARTS_MAX: u64 = 10;
 /// A picture before a longer hole than this ends after its usual time.
 const HOLD_NS_MAX: u64 = 3_600_000_000_000;
 
@@ -30,8 +33,8 @@ pub(super) fn pictures(raw: &[Raw]) -> Vec<Packet> {
     for (place, &at) in order.iter().enumerate() {
         let now = times.get(place).copied().unwrap_or(0);
         let gap = times.get(place + 1).map(|next| next.abs_diff(now)).filter(|&gap| gap <= HOLD_NS_MAX);
-        let told =
-            raw.get(at).and_then(|raw| raw.duration_ns).filter(|&told| told > 0 && told <= usual.saturating_mul(10));
+        let plausible = usual / TOLD_PARTS_MAX..=usual.saturating_mul(TOLD_PARTS_MAX);
+        let told = raw.get(at).and_then(|raw| raw.duration_ns).filter(|told| *told > 0 && plausible.contains(told));
         if let Some(packet) = packets.get_mut(at) {
             packet.duration_ns = gap.or(told).unwrap_or(usual);
         }
@@ -147,6 +150,16 @@ mod tests {
         ]);
         let durations: Vec<u64> = packets.iter().map(|packet| packet.duration_ns / 1_000_000).collect();
         assert_eq!(durations, [40, 40, 40, 40]);
+    }
+
+    #[test]
+    fn a_last_picture_that_lasts_one_tick_lasts_as_long_as_usual() {
+        let row = |pts_ms, duration_ns| Raw { duration_ns: Some(duration_ns), ..raw(Some(pts_ms), None, true, None) };
+        let last = |told| pictures(&[row(0, told), row(40, told), row(80, told)])[2].duration_ns;
+        assert_eq!(
+            [11_111, 4_000_000, 400_000_000, 400_000_001].map(last),
+            [40_000_000, 4_000_000, 400_000_000, 40_000_000]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use vidstream_media::{
     plan::{AudioTrack, Encoder, VideoTrack},
     timeline::{AudioGrid, Config},
 };
-use vidstream_packager::protocol::EncodeJob;
+use vidstream_packager::protocol::{EncodeJob, Rolls};
 use vidstream_plugins::{Knobs, Registry};
 
 pub(crate) const AAC: AudioGrid = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
@@ -111,6 +111,7 @@ pub(crate) fn job(plan: &Plan, first: u64, last: u64) -> EncodeJob {
         segments: Segments { first, last },
         filler: None,
         threads: 1,
+        audio_rolls: Rolls::default(),
         publish_every: None,
         elements,
     }

@@ -4,18 +4,13 @@ use std::ops::Range;
 
 use vidstream_media::{
     Plan,
-    chunks::Segments,
     rational::{mul_div_ceil, mul_div_round},
     timeline::AudioGrid,
 };
 
 use super::align::Layout;
-use crate::encode::coder::FrameOf;
+use crate::{encode::coder::FrameOf, protocol::EncodeJob};
 
-/// Frames coded before the first one that is kept, so that joins are as good as two frames give.
-const PRE_ROLL_FRAMES: i64 = 4;
-/// Frames coded after the last one that is kept.
-const POST_ROLL_FRAMES: u64 = 2;
 /// Packets that an encoder makes before the one that decodes to its first input frame.
 const PRIMING_PACKETS: u64 = 1;
 /// The encoder is started up to this many frames earlier, to start on a sample of the source.
@@ -41,11 +36,11 @@ pub(super) struct Span {
 // === impl Span ===
 
 impl Span {
-    pub(super) fn new(plan: &Plan, grid: AudioGrid, segments: Segments, rate: u32) -> Self {
-        let timeline = &plan.timeline;
+    pub(super) fn new(job: &EncodeJob, grid: AudioGrid, rate: u32) -> Self {
+        let (timeline, segments, rolls) = (&job.plan.timeline, job.segments, job.audio_rolls);
         let frames = timeline.audio_frames(grid, segments.first).start..timeline.audio_frames(grid, segments.last).end;
         let phase = i64::try_from(phase_frames(grid, rate)).unwrap_or(1);
-        let start = (signed(frames.start) - PRE_ROLL_FRAMES).div_euclid(phase) * phase;
+        let start = (signed(frames.start) - i64::from(rolls.pre_frames)).div_euclid(phase) * phase;
         let source_samples = |frame: u64| {
             mul_div_ceil(
                 frame.saturating_mul(u64::from(grid.frame_samples)),
@@ -60,7 +55,7 @@ impl Span {
             start,
             rate,
             first: if start < 0 { -first } else { first },
-            end: signed(source_samples(frames.end + POST_ROLL_FRAMES)),
+            end: signed(source_samples(frames.end + u64::from(rolls.post_frames))),
             total: signed(total),
             frames,
         }
