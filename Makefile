@@ -17,7 +17,7 @@ test-long: ## the long rows: films of every kind and of two hours, 20 kills of a
 check: ## formatting, lints, documentation and house rules
 	@scripts/check.sh
 
-bench: ## print each figure beside its bound; exit 1 on a miss
+bench: ## print each figure beside its bound, write docs/BENCHMARKS.md; exit 1 on a miss
 	@scripts/bench.sh
 
 web: ## build the page that the origin embeds

@@ -1,24 +1,28 @@
 #!/usr/bin/env bash
 # Figures beside their bounds, on this machine; exits 1 on a miss.
-#   bench.sh           every part
-#   bench.sh PART ...  some parts: seek playable
+#   bench.sh           every part, and writes docs/BENCHMARKS.md
+#   bench.sh PART ...  some parts: encode package memory delivery seek playable
+# BENCH_RUNS=1 makes each measurement once: for a quick look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/setup.sh test
+
+readonly all=(encode package memory delivery seek playable)
+parts=("${@:-${all[@]}}")
+for part in "${parts[@]}"; do
+  [[ " ${all[*]} " == *" $part "* ]] || { echo "bench.sh: no part '$part'; there are: ${all[*]}" >&2; exit 64; }
+done
+
+scripts/setup.sh bench
 scripts/web.sh
-cargo build --profile ci --locked --quiet -p vidstream -p vidstream-testkit
+# The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
+cargo build --profile ci --locked --quiet --workspace --bins --example chunks
 (cd players && npm ci --no-audit --no-fund --loglevel=error)
 
-run_part() {
-  case $1 in
-    seek) (cd players && node bench/seek.mjs) ;;
-    playable) (cd players && node bench/playable.mjs) ;;
-    *) echo "bench.sh: no part '$1'; there are: seek playable" >&2; exit 64 ;;
-  esac
-}
-
+figures=$(mktemp)
+trap 'rm -f "$figures"' EXIT
 missed=0
-for part in "${@:-seek playable}"; do
-  for name in $part; do run_part "$name" || missed=1; done
+for part in "${parts[@]}"; do
+  (cd players && BENCH_FIGURES=$figures node "bench/$part.mjs") || missed=1
 done
+[ $# -gt 0 ] || (cd players && node bench/report.mjs "$figures")
 exit "$missed"

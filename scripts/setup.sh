@@ -2,6 +2,7 @@
 # Installs the Debian packages that are missing, and nothing when all are there.
 #   setup.sh run    what building and running vidstream needs
 #   setup.sh test   what its tests need on top
+#   setup.sh bench  what its bench needs on top of those
 set -euo pipefail
 
 purpose=${1:-run}
@@ -16,7 +17,7 @@ rust=$(rustc --version | cut -d' ' -f2)
 [ "$(printf '%s\n%s\n' "$rust_min" "$rust" | sort -V | head -n 1)" = "$rust_min" ] ||
   fail "vidstream is built with Rust $rust_min or newer, and this is $rust: run 'rustup update stable' and try again."
 
-if [ "$purpose" = test ]; then
+if [ "$purpose" != run ]; then
   for component in rustfmt clippy; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component" ||
       fail "the tests check formatting and lints, and this Rust has no $component: install it and run this again."
@@ -29,11 +30,13 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-[ "$purpose" = test ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng)
+[ "$purpose" != run ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng)
+# The load of the delivery part.
+[ "$purpose" = bench ] && packages+=(wrk)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 # The real clips of the tests are fetched with pip.
-[ "$purpose" != test ] || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+[ "$purpose" = run ] || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 
 missing=()
 for package in "${packages[@]}"; do

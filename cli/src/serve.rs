@@ -109,7 +109,9 @@ impl Server {
         let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
         bound.map_err(|error| {
             let code = match error {
-                vidstream_origin::Error::AddrInUse { .. } | vidstream_origin::Error::Bind { .. } => Code::Unavailable,
+                vidstream_origin::Error::AddrInUse { .. }
+                | vidstream_origin::Error::Bind { .. }
+                | vidstream_origin::Error::Threads(_) => Code::Unavailable,
                 vidstream_origin::Error::TlsFile { .. } => Code::NoInput,
                 _ => Code::Usage,
             };

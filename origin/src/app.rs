@@ -1,6 +1,6 @@
 //! From a request to its answer: checks that hold for all of them, the route, and what is said of the outcome.
 
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, Version, header, request::Parts};
@@ -12,7 +12,7 @@ use vidstream_store::Store;
 
 use crate::{
     Config, Error, Patience,
-    access::Line,
+    access::{self, Line},
     api::{self, Call, Uploads, guard::Guard},
     delivery::{self, Delivery, Views},
     limits::{DRAINS_MAX, FIELDS_BYTES_MAX, URI_BYTES_MAX},
@@ -86,9 +86,29 @@ impl App {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         let (mut parts, body) = request.into_parts();
-        let path = parts.uri.path().to_owned();
-        let route = Route::parse(&path);
-        let context = Context::new(peer, &path);
+        if let Some(response) = self.again(peer, &mut parts, &body) {
+            return Ok(response);
+        }
+        // On the heap, since it is some kilobytes and hyper moves what it is given.
+        Ok(Box::pin(self.make(peer, parts, body)).await)
+    }
+
+    /// The answer that somebody else was given a moment ago.
+    fn again(&self, peer: SocketAddr, request: &mut Parts, body: &Incoming) -> Option<Response<Body>> {
+        if !body.is_end_stream() || adopt_authority(request).is_err() || check(request).is_err() {
+            return None;
+        }
+        let began = Instant::now();
+        let (response, route) = self.delivery.answers().get(request, began)?;
+        let context = Context::new(peer, request.uri.clone());
+        access::tell(&context, &request.method, route, &response, began.elapsed());
+        Some(response)
+    }
+
+    async fn make(self: Arc<Self>, peer: SocketAddr, mut parts: Parts, body: Incoming) -> Response<Body> {
+        let uri = parts.uri.clone();
+        let route = Route::parse(uri.path());
+        let context = Context::new(peer, uri.clone());
         let mut line = Line::begin(&context, &parts.method, route.label());
         let has_body = !body.is_end_stream();
         let expects = parts.headers.contains_key(header::EXPECT);
@@ -110,8 +130,11 @@ impl App {
             response = close(response);
         }
         finish(&mut response, &parts, &context, route);
+        if !has_body && !chunked {
+            self.delivery.answers().keep(&parts, route.label(), &mut response);
+        }
         line.end(&response);
-        Ok(response)
+        response
     }
 
     async fn answer(
@@ -141,7 +164,7 @@ async fn caught(context: &Context, answering: impl Future<Output = Result<Respon
         Ok(Err(problem)) => problem.respond(context),
         Err(_) => {
             metrics::counter!("vidstream_panics_total").increment(1);
-            tracing::error!(request_id = context.id, path = context.path, "a request handler panicked");
+            tracing::error!(request_id = %context.id, path = context.path(), "a request handler panicked");
             close(Kind::Internal.because("a bug; the log has the request id").respond(context))
         }
     }
@@ -191,7 +214,7 @@ fn check(request: &Parts) -> Result<(), Problem> {
 fn finish(response: &mut Response<Body>, request: &Parts, context: &Context, route: Route<'_>) {
     if route.is_delivery() {
         delivery::share(response);
-    } else if let Ok(id) = HeaderValue::try_from(&context.id) {
+    } else if let Ok(id) = HeaderValue::try_from(context.id.to_string()) {
         // Not on delivery: a cache would hand one request's id to everybody.
         response.headers_mut().insert("x-request-id", id);
     }
@@ -217,11 +240,13 @@ fn close(mut response: Response<Body>) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use http::Uri;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_is_a_500_that_ends_the_connection() {
-        let context = Context::new(([127, 0, 0, 1], 1).into(), "/v/x");
+        let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static("/v/x"));
         let response = caught(&context, async { panic!("a bug") }).await;
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers()[header::CONNECTION], "close");

@@ -1,5 +1,6 @@
 //! Delivery: what players and CDNs fetch. GET, HEAD and OPTIONS, no cookies, open to every website.
 
+mod answers;
 mod conditional;
 mod content;
 mod documents;
@@ -38,6 +39,7 @@ pub(crate) mod fuzzed {
 }
 
 use self::{
+    answers::{Answers, Lasting},
     documents::{Documents, Kind as DocumentKind},
     objects::{Missing, Piece},
     segments::Segments,
@@ -58,6 +60,7 @@ pub(crate) struct Delivery {
     documents: Documents,
     objects: Objects,
     segments: Segments,
+    answers: Answers,
 }
 
 /// What delivery is made of.
@@ -76,7 +79,13 @@ impl Delivery {
     pub(crate) fn new(parts: New) -> Self {
         let New { catalog, store, views, cache_bytes, segment_wait, shutdown } = parts;
         let segments = Segments::new(catalog, Arc::clone(&views), segment_wait, shutdown);
-        Self { views, documents: Documents::new(), objects: Objects::new(store, cache_bytes), segments }
+        let objects = Objects::new(store, cache_bytes);
+        Self { views, documents: Documents::new(), objects, segments, answers: Answers::default() }
+    }
+
+    /// Answers that are kept whole.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Bytes of stored objects, for those who report about them.
@@ -127,7 +136,7 @@ impl Delivery {
     async fn document(
         &self,
         request: &Parts,
-        view: &View,
+        view: &Arc<View>,
         presentation: &Arc<Presentation>,
         kind: DocumentKind,
     ) -> Result<Response<Body>, Problem> {
@@ -146,7 +155,10 @@ impl Delivery {
             CacheRule::Settled => view.updated_s(),
             _ => None,
         };
-        document.answer(request, Said { content_type: kind.content_type(), cache, modified_s }).await
+        let said = Said { content_type: kind.content_type(), cache, modified_s };
+        let (representation, bytes) = document.choose(request, said).await?;
+        let lasting = Lasting { view: Arc::clone(view), bytes: bytes.clone(), stored: false };
+        Ok(lasting.ride(representation.answer(request, bytes)))
     }
 
     async fn segment(
@@ -182,7 +194,14 @@ impl Delivery {
             let range = place.offset..place.offset.saturating_add(place.bytes);
             let piece = Piece { key, range: Some(range), bytes: Some(place.bytes) };
             match self.objects.get(&piece).await {
-                Ok(bytes) => return Ok(representation.answer(request, bytes)),
+                Ok(bytes) => {
+                    let response = representation.answer(request, bytes.clone());
+                    if !view.complete {
+                        // While chunks are made, each request tells the queue where a viewer is.
+                        return Ok(response);
+                    }
+                    return Ok(Lasting { view, bytes, stored: true }.ride(response));
+                }
                 Err(Missing::Gone) if !last => {
                     self.views.changed(Some(asked.id));
                     view = self.views.get(asked.id).await?;

@@ -43,6 +43,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The threads that serve connections cannot be started.
+    #[error("no threads to serve connections")]
+    Threads(#[source] io::Error),
     /// The token file cannot be used.
     #[error("token file {}: {reason}", path.display())]
     Token {

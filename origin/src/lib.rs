@@ -16,6 +16,7 @@ mod etag;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod limits;
+mod memory;
 mod metering;
 mod page;
 mod request;

@@ -1,6 +1,6 @@
 //! Every bound of the origin, by name and unit. Times that a test shortens are in [`crate::Patience`].
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Connections that are served at once; further ones wait in the listen queue.
 pub(crate) const CONNECTIONS_MAX: usize = 4_096;
@@ -74,9 +74,19 @@ pub(crate) const VIEW_BYTES_MAX: u64 = 128 << 20;
 pub(crate) const STRIPES: usize = 256;
 /// Rendered documents that are kept, in bytes.
 pub(crate) const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
+/// Paths of which whole answers are kept.
+pub(crate) const ANSWERS_MAX: usize = 4_096;
+/// Answers of each path, for different lists of codings: there are few kinds of clients.
+pub(crate) const ANSWERS_EACH_MAX: usize = 4;
+/// Bytes of the bodies of whole answers that are kept; most of them are those of the hot cache, not others.
+pub(crate) const ANSWERS_BYTES_MAX: usize = 64 << 20;
 
 /// A value larger than one part in this many of the hot cache is served but not kept.
 pub(crate) const CACHE_SHARES: u64 = 8;
+/// Hot bytes of these sizes lie in memory files: smaller ones are as quickly copied.
+pub(crate) const MEMORY_FILE_BYTES: RangeInclusive<usize> = 64 << 10..=32 << 20;
+/// Memory files, each of which is an open descriptor.
+pub(crate) const MEMORY_FILES_MAX: usize = 512;
 /// Bytes that may be on their way from the store at once.
 pub(crate) const LOAD_BYTES_MAX: u64 = 256 << 20;
 /// Different objects that may be on their way from the store at once.

@@ -68,7 +68,7 @@ struct Document<'a> {
     detail: &'a str,
     instance: &'a str,
     code: &'a str,
-    request_id: &'a str,
+    request_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u32>,
 }
@@ -147,9 +147,9 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: &self.detail,
-            instance: &context.path,
+            instance: context.path(),
             code,
-            request_id: &context.id,
+            request_id: context.id.to_string(),
             retry_after_s: self.retry_after_s(),
         };
         // A document of strings and numbers always has a JSON form.

@@ -1,7 +1,10 @@
 //! The listeners: accepting, bounding and ending connections.
 
+mod activity;
 mod connection;
+mod direct;
 mod io;
+mod lanes;
 mod listener;
 mod preface;
 mod streams;
@@ -14,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_store::Store;
 
-use self::{connection::Terms, listener::Server, tls::Tls};
+use self::{connection::Terms, lanes::Lanes, listener::Server, tls::Tls};
 use crate::{
     Config, Error,
     admin::Admin,
@@ -32,6 +35,7 @@ const CLEANUP_MAX: Duration = Duration::from_millis(500);
 pub struct Origin {
     app: Arc<App>,
     tls: Option<Tls>,
+    lanes: Lanes,
     listener: TcpListener,
     admin: TcpListener,
     addr: SocketAddr,
@@ -45,8 +49,9 @@ impl Origin {
     ///
     /// # Errors
     /// `AddrInUse` or `Bind` when an address cannot be had, `Unprotected` for an address beyond
-    /// loopback without token or `read_only`, `Token` for an unusable token file,
-    /// `TlsFile` for a certificate or key file that cannot be read, `Tls` for one that cannot be used.
+    /// loopback without token or `read_only`, `Token` for an unusable token file, `Threads` when the
+    /// system refuses threads, `TlsFile` for a certificate or key file that cannot be read, `Tls` for
+    /// one that cannot be used.
     pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
         metering::start();
         let app = App::new(&config, catalog, store).await?;
@@ -56,7 +61,8 @@ impl Origin {
         };
         let (listener, addr) = listener::bind(config.listen)?;
         let (admin, admin_addr) = listener::bind(config.admin_listen)?;
-        Ok(Self { app: Arc::new(app), tls, listener, admin, addr, admin_addr })
+        let lanes = Lanes::start().map_err(Error::Threads)?;
+        Ok(Self { app: Arc::new(app), tls, lanes, listener, admin, addr, admin_addr })
     }
 
     /// The address of delivery, API and page.
@@ -82,6 +88,7 @@ impl Origin {
         let admin_end = CancellationToken::new();
         let admin = Server {
             listener: self.admin,
+            lanes: None,
             connections_max: ADMIN_CONNECTIONS_MAX,
             terms: Terms { patience: app.patience, tls: None, end: admin_end.clone() },
         };
@@ -89,6 +96,7 @@ impl Origin {
         let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
         let server = Server {
             listener: self.listener,
+            lanes: Some(&self.lanes),
             connections_max: CONNECTIONS_MAX,
             terms: Terms { patience: app.patience, tls: acceptor, end: shutdown.clone() },
         };
@@ -159,6 +167,7 @@ async fn tidy(app: Arc<App>) {
     loop {
         tick.tick().await;
         app.delivery.objects().tidy().await;
+        app.delivery.answers().tidy();
         let bytes = usize::try_from(app.delivery.objects().cached_bytes()).unwrap_or(usize::MAX);
         metrics::gauge!("vidstream_cache_bytes").set(metering::as_f64(bytes));
         metering::upkeep();

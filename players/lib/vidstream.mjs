@@ -5,11 +5,15 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { measured } from "./measure.mjs";
 
 export const run = promisify(execFile);
 export const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
 export const program = join(profile, "vidstream");
 const STOP_WAIT_MS = 10_000;
+
+// How often the bench repeats a measurement.
+export const runs = (usual) => Number(process.env.BENCH_RUNS ?? usual);
 
 // Resolves with the first value that `probe` gives, asking every 20 ms.
 export async function until(what, waitMs, probe) {
@@ -35,9 +39,15 @@ export async function clip(folder, name, { seconds = 20, size = "1280x720", fps 
   return path;
 }
 
-export async function serve(data, extra = []) {
+// All chunk jobs of a film by a worker of its own: the plan, and the seconds of wall and processor time that they took.
+export async function chunks(source, folder, { bare = false, memory = false } = {}) {
+  const { stdout, peak } = await measured(join(profile, "examples/chunks"), [program, source, folder, ...(bare ? ["bare"] : [])], { memory });
+  return { ...JSON.parse(stdout), peak };
+}
+
+export async function serve(data, extra = [], env = {}) {
   await rm(join(data, "listen.addr"), { force: true });
-  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
   let log = "";
   child.stderr.on("data", (text) => { log = (log + text).slice(-200_000); });
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));

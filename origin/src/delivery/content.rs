@@ -65,6 +65,12 @@ impl Content {
 
     /// Answers a GET or HEAD.
     pub(crate) async fn answer(&self, request: &Parts, said: Said) -> Result<Response<Body>, Problem> {
+        let (representation, bytes) = self.choose(request, said).await?;
+        Ok(representation.answer(request, bytes))
+    }
+
+    /// The coding that the client likes best, and the bytes in it.
+    pub(super) async fn choose(&self, request: &Parts, said: Said) -> Result<(Representation, Bytes), Problem> {
         let (form, coding) = match &self.encoded {
             None => (self.plain.clone(), None),
             Some(encoded) => {
@@ -74,8 +80,7 @@ impl Content {
             }
         };
         let Said { content_type, cache, modified_s } = said;
-        let representation = Representation { etag: form.etag, modified_s, content_type, cache, coding };
-        Ok(representation.answer(request, form.bytes))
+        Ok((Representation { etag: form.etag, modified_s, content_type, cache, coding }, form.bytes))
     }
 
     async fn form(&self, encoded: &Encoded, coding: Coding) -> Result<Form, Problem> {

@@ -17,7 +17,10 @@ use tokio::{
 };
 use vidstream_store::{Error, Key, Store};
 
-use crate::limits::{CACHE_SHARES, LOAD_BYTES_MAX, LOAD_WAIT_MAX, LOADS_MAX};
+use crate::{
+    limits::{CACHE_SHARES, LOAD_BYTES_MAX, LOAD_WAIT_MAX, LOADS_MAX},
+    memory, metering,
+};
 
 /// Loading memory is counted in units of this many bytes.
 const UNIT_BYTES: u64 = 1 << 10;
@@ -85,7 +88,7 @@ impl Objects {
     /// The bytes, exactly as many as were asked for.
     pub(crate) async fn get(&self, piece: &Piece) -> Outcome {
         if let Some(bytes) = self.hot.get(piece).await {
-            metrics::counter!("vidstream_cache_hits_total").increment(1);
+            metering::CACHE_HITS.increment(1);
             return Ok(bytes);
         }
         metrics::counter!("vidstream_cache_misses_total").increment(1);
@@ -152,7 +155,9 @@ impl Listed {
             return Err(Missing::Gone);
         }
         if bytes.len() as u64 <= objects.kept_bytes_max {
+            let bytes = memory::hold(bytes);
             objects.hot.insert(self.piece.clone(), bytes.clone()).await;
+            return Ok(bytes);
         }
         Ok(bytes)
     }

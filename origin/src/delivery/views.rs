@@ -45,6 +45,8 @@ pub(crate) struct View {
     created_ms: i64,
     updated_ms: i64,
     epoch: u64,
+    /// The epoch of its stripe as it is now.
+    epoch_now: Arc<AtomicU64>,
     read_at: Instant,
     /// When the catalog last confirmed this; differs from `read_at` while it does not answer.
     confirmed_at: Instant,
@@ -61,7 +63,7 @@ pub(crate) struct Views {
 /// What the videos of one hash share: a change of one makes the views of all of them old.
 #[derive(Default)]
 struct Stripe {
-    epoch: AtomicU64,
+    epoch: Arc<AtomicU64>,
     changed: Notify,
     reading: Mutex<()>,
 }
@@ -91,8 +93,7 @@ impl Views {
     /// The view of a video, at most so old. One reader at a time asks the catalog.
     pub(crate) async fn younger(&self, id: VideoId, age_max: Duration) -> Result<Arc<View>, Problem> {
         let Some(stripe) = self.stripe(id) else { return Err(Kind::Internal.because("no such stripe")) };
-        let fresh =
-            |view: &Arc<View>| view.epoch == stripe.epoch.load(Ordering::Acquire) && view.read_at.elapsed() < age_max;
+        let fresh = |view: &Arc<View>| view.is_younger(age_max, Instant::now());
         if let Some(view) = self.kept.get(&id).await.filter(fresh) {
             return Ok(view);
         }
@@ -109,7 +110,7 @@ impl Views {
         };
         let now = Instant::now();
         let view = match read {
-            Some(Ok(snapshot)) => View::new(snapshot, epoch, now),
+            Some(Ok(snapshot)) => View::new(snapshot, epoch, &stripe.epoch, now),
             Some(Err(error)) => View::again(old, epoch, now).ok_or_else(|| Problem::from(error))?,
             None => {
                 let silent = || Kind::CatalogUnavailable.because("the catalog does not answer");
@@ -155,7 +156,16 @@ impl Views {
 // === impl View ===
 
 impl View {
-    fn new(snapshot: Option<Snapshot>, epoch: u64, now: Instant) -> Self {
+    /// Whether it is `now` at most [`VIEW_AGE_MAX`] old and nothing was heard of the video since.
+    pub(crate) fn is_fresh(&self, now: std::time::Instant) -> bool {
+        self.is_younger(VIEW_AGE_MAX, now.into())
+    }
+
+    fn is_younger(&self, age_max: Duration, now: Instant) -> bool {
+        self.epoch == self.epoch_now.load(Ordering::Acquire) && now.saturating_duration_since(self.read_at) < age_max
+    }
+
+    fn new(snapshot: Option<Snapshot>, epoch: u64, epoch_now: &Arc<AtomicU64>, now: Instant) -> Self {
         let version =
             snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.video.generation, snapshot.video.row_version));
         let (created_ms, updated_ms) =
@@ -169,6 +179,7 @@ impl View {
             created_ms,
             updated_ms,
             epoch,
+            epoch_now: Arc::clone(epoch_now),
             read_at: now,
             confirmed_at: now,
         }

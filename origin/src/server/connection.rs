@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    activity::Activity,
+    direct::Direct,
     io::Patient,
     preface::{Protocol, sniff},
     streams::{Reason, Streams},
@@ -69,13 +71,14 @@ impl Connection {
     {
         let Patience { handshake, header_read, write_stall, .. } = self.terms.patience;
         let end = self.terms.end.clone();
-        let stream = Patient::new(stream, write_stall);
+        let activity = Arc::new(Activity::default());
+        let stream = Patient::new(Direct::new(stream), write_stall, Arc::clone(&activity));
         match &self.terms.tls {
             None => {
                 let sniffing = end.run_until_cancelled(timeout(header_read, sniff(stream)));
                 let Some(sniffed) = sniffing.await else { return Ok(()) };
                 let (protocol, stream) = sniffed??;
-                self.speak(protocol, stream, handler).await
+                self.speak(protocol, stream, activity, handler).await
             }
             Some(acceptor) => {
                 let accepting = end.run_until_cancelled(timeout(handshake, acceptor.accept(stream)));
@@ -85,42 +88,54 @@ impl Connection {
                     Some(HTTP2) => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
-                self.speak(protocol, stream, handler).await
+                self.speak(protocol, stream, activity, handler).await
             }
         }
     }
 
-    async fn speak<S, H, F>(self, protocol: Protocol, stream: S, handler: H) -> Ended
+    async fn speak<S, H, F>(self, protocol: Protocol, stream: S, activity: Arc<Activity>, handler: H) -> Ended
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         match protocol {
-            Protocol::Http1 => self.http1(stream, handler).await,
+            Protocol::Http1 => self.http1(stream, activity, handler).await,
             Protocol::Http2 => self.http2(stream, handler).await,
         }
     }
 
-    async fn http1<S, H, F>(self, stream: S, handler: H) -> Ended
+    async fn http1<S, H, F>(self, stream: S, activity: Arc<Activity>, handler: H) -> Ended
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         H: Fn(SocketAddr, Request<Incoming>) -> F,
         F: Future<Output = Result<Response<Body>, Infallible>>,
     {
         let peer = self.peer;
+        let at_work = Arc::clone(&activity);
+        let service = service_fn(move |request| {
+            let answering = at_work.answer();
+            let answer = handler(peer, request);
+            async move {
+                let answer = answer.await;
+                drop(answering);
+                answer
+            }
+        });
+        // A token of its own: looking at one that all connections share is a lock that all of them take.
+        let end = self.terms.end.child_token();
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.terms.patience.header_read)
+            .header_read_timeout(None)
             .max_header_size(limits::HEADER_BYTES_MAX)
             .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX)
             .half_close(false)
-            .serve_connection(TokioIo::new(stream), service_fn(move |request| handler(peer, request)))
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return Ok(ended?),
-            () = self.terms.end.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = activity.idle(self.terms.patience.header_read) => return Ok(()),
+            () = end.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         Ok(connection.await?)
     }

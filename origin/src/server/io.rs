@@ -7,6 +7,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,11 +17,13 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use super::activity::Activity;
 use crate::limits::WRITE_PROGRESS_BYTES_MIN;
 
 /// A stream whose writes fail with `TimedOut` when the other end takes too little for too long.
 pub(super) struct Patient<S> {
     stream: S,
+    activity: Arc<Activity>,
     window: Duration,
     /// Runs from the first write that was not taken whole.
     blocked: Option<Pin<Box<Sleep>>>,
@@ -30,8 +33,8 @@ pub(super) struct Patient<S> {
 // === impl Patient ===
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, window: Duration) -> Self {
-        Self { stream, window, blocked: None, taken_bytes: 0 }
+    pub(super) fn new(stream: S, window: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, window, blocked: None, taken_bytes: 0 }
     }
 
     /// Judges the outcome of a write of `offered` bytes.
@@ -44,6 +47,7 @@ impl<S> Patient<S> {
         match wrote {
             Poll::Ready(Ok(taken)) => {
                 self.taken_bytes = self.taken_bytes.saturating_add(taken as u64);
+                self.activity.wrote(taken == offered);
                 if taken == offered {
                     self.blocked = None;
                 }
@@ -126,7 +130,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_given_up() {
         let (near, _far) = duplex(1_024);
-        let mut patient = Patient::new(near, WINDOW);
+        let mut patient = Patient::new(near, WINDOW, Arc::default());
         let began = Instant::now();
         let error = patient.write_all(&[0; 4_096]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -143,7 +147,7 @@ mod tests {
                     sleep(Duration::from_secs(1)).await;
                 }
             });
-            let mut patient = Patient::new(near, WINDOW);
+            let mut patient = Patient::new(near, WINDOW, Arc::default());
             let written = patient.write_all(&vec![0; 512 << 10]).await;
             assert_eq!(written.is_ok(), served, "{step_bytes}");
             drop(patient);

@@ -11,7 +11,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::connection::{self, Terms};
+use super::{
+    connection::{self, Terms},
+    lanes::Lanes,
+};
 use crate::{
     Error,
     limits::{ACCEPT_PAUSE_MAX, ACCEPT_PAUSE_MIN, LISTEN_BACKLOG},
@@ -19,8 +22,10 @@ use crate::{
 };
 
 /// A bound address and the bounds of what is served there.
-pub(super) struct Server {
+pub(super) struct Server<'a> {
     pub(super) listener: TcpListener,
+    /// Where connections are served; here if absent.
+    pub(super) lanes: Option<&'a Lanes>,
     pub(super) connections_max: usize,
     pub(super) terms: Terms,
 }
@@ -41,7 +46,7 @@ pub(super) fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
 
 // === impl Server ===
 
-impl Server {
+impl Server<'_> {
     /// Serves until the end is told, then drains within bounds.
     pub(super) async fn serve<H, F>(self, handler: H)
     where
@@ -61,11 +66,18 @@ impl Server {
                 Ok((stream, peer, place)) => {
                     pause = ACCEPT_PAUSE_MIN;
                     let handler = handler.clone();
-                    let serving = connection::serve(stream, peer, self.terms.clone(), handler);
-                    connections.spawn(async move {
-                        serving.await;
+                    let terms = self.terms.clone();
+                    let serving = async move {
+                        match TcpStream::from_std(stream) {
+                            Ok(stream) => connection::serve(stream, peer, terms, handler).await,
+                            Err(error) => tracing::debug!(%peer, %error, "a connection cannot be polled"),
+                        }
                         drop(place);
-                    });
+                    };
+                    match self.lanes {
+                        Some(lanes) => lanes.spawn(&mut connections, serving),
+                        None => drop(connections.spawn(serving)),
+                    }
                 }
                 Err(error) => pause = self.rest(&error, pause).await,
             }
@@ -82,10 +94,11 @@ impl Server {
     async fn accept(
         &self,
         places: &Arc<Semaphore>,
-    ) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    ) -> io::Result<(std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
         let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = self.listener.accept().await?;
-        Ok((stream, peer, place))
+        // Let go of by this poller: the one of its lane is to have it.
+        Ok((stream.into_std()?, peer, place))
     }
 
     /// Without a pause, a process that is out of descriptors would spin here.

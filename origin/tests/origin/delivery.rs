@@ -18,6 +18,20 @@ pub(crate) fn assert_shared(answer: &Answer) {
 }
 
 #[tokio::test]
+async fn what_was_kept_of_a_video_goes_with_it() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let paths = ["master.m3u8", "1/360p/index.m3u8", "1/360p/1.m4s"].map(|rest| format!("/v/{id}/{rest}"));
+    for path in paths.iter().chain(&paths) {
+        assert_eq!(get(site.addr, path).await.status, 200, "{path}");
+    }
+    assert_eq!(ask(site.addr, "DELETE", &format!("/v1/videos/{id}"), &[]).await.status, 202);
+    for path in &paths {
+        assert_eq!(get(site.addr, path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn everything_of_a_ready_video_is_there_with_its_type_and_lifetime() {
     let nodes = Nodes::start().await;
     let id = ready(&nodes.site).await;
@@ -68,6 +82,8 @@ async fn everything_of_a_ready_video_is_there_with_its_type_and_lifetime() {
             headers
         };
         assert_eq!(without_date(&head), without_date(&answer), "{path}");
+        let second = get(site.addr, &format!("{path}?from=memory")).await;
+        assert_eq!((without_date(&second), &second.body), (without_date(&answer), &answer.body), "{path}");
 
         let again = ask("GET", &[("if-none-match", &etag)]).await;
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
