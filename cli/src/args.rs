@@ -20,7 +20,7 @@ or, without a server:
   vidstream package holiday.mp4 --out holiday
   vidstream check holiday                is it what players and platforms ask for?
 
-Exit codes: 0 done, 1 the video or the check failed, 64 usage or configuration, 66 no input,
+Exit codes: 0 done, 1 the video or the check failed or a promise is broken, 64 usage or configuration, 66 no input,
 69 unavailable (port, server, GStreamer element), 70 a bug, 74 I/O or disk.";
 
 #[derive(Subcommand, Debug)]
@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Reads what is served and nothing else, of any packager: every playlist, the MPD, every initialisation segment
     /// and every segment that they list. Exit code 1 if a MUST fails.
     Check(Check),
-    /// List the transcoder plugins or show one
+    /// List the transcoder plugins, show one, or check whether they keep their promises
     Plugins(Plugins),
     /// Run one job from standard input (started by the packager, not by people)
     #[cfg(feature = "packager")]
@@ -162,6 +162,9 @@ pub(crate) struct Plugins {
     /// Folders of plugins beside the bundled ones (may be repeated)
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) folder: Vec<PathBuf>,
+    /// Configuration file (TOML), whose plugins.folders are looked into too
+    #[arg(long, value_name = "FILE", global = true, env = "VIDSTREAM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) action: PluginsAction,
 }
@@ -175,6 +178,26 @@ pub(crate) enum PluginsAction {
         /// Its name
         name: String,
     },
+    /// Run the contract suite: a verdict for each promise, from real encodes of a made-up film
+    ///
+    /// Takes some ten seconds a plugin, all of it in child processes confined as those of jobs are. Exit
+    /// code 1 if a promise that is made is broken, 64 if there is no such plugin, 69 if its element is missing.
+    #[cfg(feature = "packager")]
+    Check(Check),
+}
+
+#[cfg(feature = "packager")]
+#[derive(Group, Debug)]
+pub(crate) struct Check {
+    /// The plugin's name
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) name: Option<String>,
+    /// Check every plugin whose element is here, and name the others
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print the verdicts as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn settings_help() -> String {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Package) -> anyhow::Result<Code> {
         ..Common::default()
     })?;
     logging::start(false, logging::COMMAND);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    let runtime = parts::runtime()?;
     let made = runtime.block_on(async {
         // First of all: whoever is killed by a signal cannot clean up.
         let stop = CancellationToken::new();

@@ -38,7 +38,7 @@ pub(crate) async fn worker(
     store: Store,
 ) -> anyhow::Result<vidstream_packager::worker::Worker> {
     use vidstream_media::{ladder, timeline};
-    use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker, process::ChildConfig};
+    use vidstream_packager::worker::{self, Identity, Parts, Slots, Worker};
 
     let plugins = vidstream_plugins::Registry::load(&config.plugin_folders);
     let plugins = plugins.map_err(|error| Failure::new(Code::Usage, sentence(&error)))?;
@@ -48,12 +48,40 @@ pub(crate) async fn worker(
     let settings = worker::Config {
         data: config.data.clone(),
         slots: Slots { work: config.worker_slots, ..Slots::default() },
-        child: ChildConfig::new(THIS_EXECUTABLE.into(), vec!["__child".into()]),
+        child: child(),
         ladder: ladder::Config { heights: config.ladder_heights.clone() },
         timeline: timeline::Config { gop_s: config.gop_s, segment_s: config.segment_s },
+        overrides: overrides(&config.plugin_overrides)?,
     };
     let worker = Worker::start(settings, Parts { catalog, store, plugins: plugins.into() }, identity).await;
-    Ok(worker.map_err(|error| Failure::new(Code::Unavailable, sentence(&error)))?)
+    Ok(worker.map_err(|error| {
+        let code = if matches!(error, worker::Error::Override { .. }) { Code::Usage } else { Code::Unavailable };
+        Failure::new(code, sentence(&error))
+    })?)
+}
+
+/// The tracks that ask for a plugin by name.
+#[cfg(feature = "packager")]
+fn overrides(pairs: &[(String, String)]) -> Result<Vec<(vidstream_media::Track, String)>, Failure> {
+    let parsed = |(track, plugin): &(String, String)| {
+        let track = track.parse().map_err(|error| Failure::new(Code::Usage, format!("plugins.tracks: {error}")))?;
+        Ok((track, plugin.clone()))
+    };
+    pairs.iter().map(parsed).collect()
+}
+
+/// How children are started: this executable, in its hidden role.
+#[cfg(feature = "packager")]
+pub(crate) fn child() -> vidstream_packager::worker::process::ChildConfig {
+    vidstream_packager::worker::process::ChildConfig::new(THIS_EXECUTABLE.into(), vec!["__child".into()])
+}
+
+/// A runtime for a command that is no server.
+#[cfg(feature = "packager")]
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context;
+
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")
 }
 
 /// Cancels `stop` at the first Ctrl-C or TERM.

@@ -48,6 +48,8 @@ pub struct Config {
     pub gop_s: f64,
     /// Folders of plugins.
     pub plugin_folders: Vec<PathBuf>,
+    /// Tracks, by name, that are made by another plugin than the best one, and its name.
+    pub plugin_overrides: Vec<(String, String)>,
 }
 
 // === impl Config ===
@@ -79,6 +81,7 @@ impl Config {
             segment_s: seconds(layers, "ladder.segment_s")?,
             gop_s: seconds(layers, "ladder.gop_s")?,
             plugin_folders: list(layers, "plugins.folders").map(PathBuf::from).collect(),
+            plugin_overrides: overrides(layers)?,
         })
     }
 
@@ -132,6 +135,16 @@ fn slots(layers: &Layers) -> Result<usize, Error> {
     let fits = (1..=256).contains(&slots);
     fits.then_some(slots)
         .ok_or_else(|| fault("worker.slots", &slots.to_string(), "this must be a number from 1 to 256"))
+}
+
+fn overrides(layers: &Layers) -> Result<Vec<(String, String)>, Error> {
+    const KEY: &str = "plugins.tracks";
+    let wanted = |pair: &str| fault(KEY, pair, "this must be a track and a plugin, such as 720p=x264");
+    let split = |pair: &str| {
+        let (track, plugin) = pair.split_once('=').ok_or_else(|| wanted(pair))?;
+        Ok((track.trim().to_owned(), plugin.trim().to_owned()))
+    };
+    list(layers, KEY).map(split).collect()
 }
 
 fn heights(layers: &Layers) -> Result<Vec<u16>, Error> {

@@ -43,6 +43,7 @@ pub const KEYS: &[Key] = &[
     key("ladder.segment_s", "4", "wanted seconds of a segment"),
     key("ladder.gop_s", "2", "wanted seconds between IDR pictures"),
     key("plugins.folders", "", "folders of transcoder plugins, comma-separated"),
+    key("plugins.tracks", "", "plugins of single tracks instead of the best ones, such as 720p=x264,trick=openh264"),
 ];
 
 /// The environment variable of a key.

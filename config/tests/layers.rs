@@ -51,11 +51,20 @@ fn values_that_do_not_fit_are_refused() {
         ("origin.read_only", "maybe"),
         ("tls.cert_file", "/cert.pem"),
         ("tls.key_file", "/key.pem"),
+        ("plugins.tracks", "720p"),
     ] {
         let mut layers = Layers::default();
         layers.set(key, value.into(), "test").unwrap();
         assert!(matches!(Config::new(&layers), Err(Error::Value { .. })), "{key}={value}");
     }
+}
+
+#[test]
+fn tracks_name_their_plugins() {
+    let mut layers = Layers::default();
+    layers.set("plugins.tracks", "720p = x264, trick=openh264".into(), "test").unwrap();
+    let pair = |track: &str, plugin: &str| (track.to_owned(), plugin.to_owned());
+    assert_eq!(Config::new(&layers).unwrap().plugin_overrides, [pair("720p", "x264"), pair("trick", "openh264")]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use gst::prelude::*;
 use crate::{
     encode, poster, probe,
     protocol::{Failure, Job, Report, ToChild, ToWorker, frame},
-    sandbox, sheet,
+    replay, sandbox, sheet, trial,
 };
 
 mod inspect;
@@ -122,6 +122,8 @@ fn run(io: &ChildIo, job: &Job) -> Result<Report, Failure> {
         Job::Encode(job) => encode::run(io, job).map(|()| Report::Encode),
         Job::Sheet(job) => sheet::run(io, job).map(Report::Sheet),
         Job::Poster(job) => poster::run(io, job).map(Report::Poster),
+        Job::Trial(job) => trial::run(io, job).map(Report::Trial),
+        Job::Replay(job) => replay::run(io, job).map(Report::Replay),
     }
 }
 

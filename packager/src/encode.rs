@@ -11,13 +11,14 @@ mod coder;
 mod collect;
 pub(crate) mod decode;
 mod deinterlace;
-mod element;
+mod delivery;
+pub(crate) mod element;
 mod events;
 pub(crate) mod fault;
 mod fragments;
 mod input;
 pub(crate) mod jpeg;
-mod nal;
+pub(crate) mod nal;
 mod picker;
 mod pictures;
 pub(crate) mod pipe;
@@ -47,6 +48,8 @@ struct Context {
     pipes: Pipes,
     /// The runs that are published one by one.
     runs: Arc<[Segments]>,
+    /// Whether what encoders give is written down instead of held against the grid.
+    on_trial: bool,
 }
 
 /// Makes every track of a run of segments, and publishes it in one or more parts.
@@ -57,11 +60,23 @@ struct Context {
 /// # Errors
 /// What the worker reports as the reason of a failed attempt.
 pub fn run(io: &ChildIo, job: &EncodeJob) -> Result<(), Failure> {
+    encode(io, job, false)
+}
+
+/// As [`run`], but stores what the encoders give as it comes, in one [`crate::record`] a track.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn record(io: &ChildIo, job: &EncodeJob) -> Result<(), Failure> {
+    encode(io, &EncodeJob { publish_every: None, ..job.clone() }, true)
+}
+
+fn encode(io: &ChildIo, job: &EncodeJob, on_trial: bool) -> Result<(), Failure> {
     let source = if job.filler.is_some() { SourceSpan::none() } else { input::read_span(io, job.segments)? };
     let (events, inbox) = events::channel();
     let pipes = Pipes::default();
     let runs: Arc<[Segments]> = runs(job.segments, job.publish_every).into();
-    let context = Context { io: io.clone(), job: Arc::new(job.clone()), events, pipes: pipes.clone(), runs };
+    let context = Context { io: io.clone(), job: Arc::new(job.clone()), events, pipes: pipes.clone(), runs, on_trial };
     if !job.plan.rungs.is_empty() {
         let (context, span) = (context.clone(), source.video);
         context.events.clone().spawn("video", move || video::run(&context, span))?;

@@ -12,7 +12,7 @@ use vidstream_plugins::Registry;
 use vidstream_store::{Error as StoreError, Store};
 
 use crate::{
-    protocol::{EncoderChoice, Failure, Job, Report},
+    protocol::{Encoders, Failure, Job, Report},
     worker::{Config, Parts, backend::ClaimBackend, process::Ended, spares::Spares},
 };
 
@@ -20,7 +20,7 @@ mod delete;
 mod encode;
 mod finalize;
 mod probe;
-mod settings;
+pub(crate) mod settings;
 mod sheet;
 
 /// Nice level of jobs that nobody waits for.
@@ -35,8 +35,7 @@ pub(crate) struct Context {
     pub(crate) plugins: Arc<Registry>,
     pub(crate) spares: Spares,
     config: Config,
-    video: EncoderChoice,
-    audio: EncoderChoice,
+    encoders: Encoders,
     cores: usize,
     /// Encode jobs that somebody waits for.
     urgent: AtomicUsize,
@@ -89,21 +88,14 @@ pub(crate) struct Shop<'a> {
 // === impl Context ===
 
 impl Context {
-    pub(crate) fn new(
-        config: Config,
-        parts: Parts,
-        spares: Spares,
-        video: EncoderChoice,
-        audio: EncoderChoice,
-    ) -> Self {
+    pub(crate) fn new(config: Config, parts: Parts, spares: Spares, encoders: Encoders) -> Self {
         let Parts { catalog, store, plugins } = parts;
         Self {
             catalog,
             store,
             plugins,
             spares,
-            video,
-            audio,
+            encoders,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             urgent: AtomicUsize::new(0),
             scans: Semaphore::new(config.slots.probes.max(1)),

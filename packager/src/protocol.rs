@@ -9,11 +9,13 @@ mod message;
 mod report;
 
 pub use job::{
-    EncodeJob, EncoderChoice, Filler, Input, InspectJob, Job, Output, OutputId, Picture, PosterJob, ProbeJob, Rolls,
-    SheetJob, StoredGop,
+    EncodeJob, EncoderChoice, Encoders, Filler, Input, InspectJob, Job, Output, OutputId, Pass, Picture, PosterJob,
+    ProbeJob, ReplayJob, Rolls, SheetJob, StoredGop, TrialJob,
 };
 pub use message::{Answer, Ask, Isolation, Level, Limits, Refusal, RefusalKind, Setup, ToChild, ToWorker};
-pub use report::{Failure, ImageReport, InspectReport, Part, ProbeReport, Progress, Report, Warning};
+pub use report::{
+    Failure, ImageReport, InspectReport, Part, ProbeReport, Progress, Replayed, Report, TrialReport, Unit, Warning,
+};
 
 /// Requests of one child that may wait for an answer at the same time.
 pub const REQUESTS_OPEN_MAX: usize = 16;

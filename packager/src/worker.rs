@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, fs, io, path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
-use vidstream_media::{ladder, timeline};
-use vidstream_plugins::{Kind, Registry};
+use vidstream_media::{Track, ladder, timeline};
+use vidstream_plugins::{Kind, Plugin, Registry};
 use vidstream_store::Store;
 
 use crate::{
+    elements::{self, Abilities},
     jobs::Context,
-    protocol::{EncoderChoice, Failure, InspectJob, Isolation, Job, Report},
+    protocol::{EncoderChoice, Encoders, Failure},
 };
 
 pub(crate) mod backend;
@@ -31,7 +32,7 @@ pub mod watch;
 pub use identity::Identity;
 pub use slots::Slots;
 
-use process::{ChildConfig, Ended, Launcher, Start};
+use process::{ChildConfig, Launcher};
 use spares::Spares;
 
 /// Codec of all video tracks.
@@ -52,6 +53,8 @@ pub struct Config {
     pub ladder: ladder::Config,
     /// How the grid is planned.
     pub timeline: timeline::Config,
+    /// Tracks that are made by another plugin than the best one, by its name.
+    pub overrides: Vec<(Track, String)>,
 }
 
 /// The catalog, the objects and the plugins that a worker works with.
@@ -96,12 +99,16 @@ pub enum Error {
         /// Elements of the known plugins.
         elements: String,
     },
-}
-
-/// What the children of this machine can do.
-struct Abilities {
-    elements: BTreeSet<String>,
-    isolation: Isolation,
+    /// A plugin that a track is to be made by cannot do that.
+    #[error("{track} cannot be made by {plugin}: {reason}")]
+    Override {
+        /// The track.
+        track: Track,
+        /// The plugin.
+        plugin: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 // === impl Worker ===
@@ -112,20 +119,24 @@ impl Worker {
         let temp = config.data.join("children").join(&identity.id);
         let registry = config.data.join("gstreamer-registry.bin");
         fresh_folder(&temp)?;
-        let launcher = Launcher::new(with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
+        let launcher = Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
             .map_err(|source| Error::Folder { path: temp, source })?;
-        let abilities = inspect(&launcher, &parts.plugins).await?;
-        let video = choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?;
-        let audio = choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?;
+        let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
+        let encoders = Encoders {
+            video: choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?,
+            audio: choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?,
+            overrides: overrides(&parts.plugins, &config.overrides, &abilities)?,
+        };
         let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
-        let encoders: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
+        let claimed: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
         tracing::info!(
-            worker = identity.id, isolation = ?abilities.isolation, video = video.plugin, audio = audio.plugin,
+            worker = identity.id, isolation = ?abilities.isolation,
+            video = encoders.video.plugin, audio = encoders.audio.plugin,
             "worker is ready"
         );
         let slots = config.slots;
-        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), video, audio));
-        Ok(Self { identity, slots, context, encoders })
+        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), encoders));
+        Ok(Self { identity, slots, context, encoders: claimed })
     }
 
     /// Claims and does jobs until `shutdown`. Then children are killed and claims given back, within
@@ -153,36 +164,6 @@ fn fresh_folder(path: &PathBuf) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(of)
 }
 
-/// Puts the folders of plugin libraries on the path that children search.
-fn with_libraries(mut config: ChildConfig, plugins: &Registry) -> ChildConfig {
-    let mut folders = plugins.library_folders();
-    if folders.is_empty() {
-        return config;
-    }
-    folders.extend(std::env::var_os("GST_PLUGIN_PATH").iter().flat_map(std::env::split_paths));
-    match std::env::join_paths(folders) {
-        Ok(path) => config.env.push(("GST_PLUGIN_PATH".into(), path)),
-        Err(error) => tracing::warn!(%error, "plugin libraries in folders with a colon cannot be loaded"),
-    }
-    config
-}
-
-/// Lets a child find out which elements exist; it also writes the registry file for those after it.
-async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<Abilities, Error> {
-    let elements = plugins.iter().map(|plugin| plugin.element.clone()).collect();
-    let spare = launcher.launch(Start::Refresh).await.map_err(Error::Child)?;
-    let isolation = spare.isolation;
-    let job = Job::Inspect(InspectJob { elements });
-    let watch = launcher.watch();
-    match spare.run(job, 0, watch, service::Nothing, &CancellationToken::new()).await {
-        Ended::Reported(Ok(Report::Inspect(report))) => {
-            Ok(Abilities { elements: report.available.into_iter().collect(), isolation })
-        }
-        Ended::Reported(Err(failure)) => Err(Error::Child(failure)),
-        other => Err(Error::Child(Failure::permanent("worker_protocol", "unexpected report", format!("{other:?}")))),
-    }
-}
-
 fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abilities) -> Result<EncoderChoice, Error> {
     let candidates = plugins.candidates(kind, codec, |element| abilities.elements.contains(element));
     let Some(best) = candidates.first() else {
@@ -190,5 +171,34 @@ fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abili
         let elements = known.iter().map(|plugin| plugin.element.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::NoEncoder { codec, elements });
     };
-    Ok(EncoderChoice { plugin: best.name.clone(), version: best.version.clone(), codec: codec.to_owned() })
+    Ok(pin(best))
+}
+
+/// The plugins that single tracks ask for, each able to make its track.
+fn overrides(
+    plugins: &Registry,
+    wanted: &[(Track, String)],
+    abilities: &Abilities,
+) -> Result<Vec<(Track, EncoderChoice)>, Error> {
+    let able = |(track, name): &(Track, String)| {
+        let refused = |reason: String| Error::Override { track: *track, plugin: name.clone(), reason };
+        let (kind, codec) =
+            if track.is_video() { (Kind::VideoEncoder, VIDEO_CODEC) } else { (Kind::AudioEncoder, AUDIO_CODEC) };
+        let plugin = plugins.get(name).ok_or_else(|| refused("there is no such plugin".to_owned()))?;
+        if plugin.kind != kind || plugin.codec != codec {
+            return Err(refused(format!("it does not make {codec}")));
+        }
+        if let Some(promise) = plugin.lacks() {
+            return Err(refused(format!("it does not promise {promise}, which plans need")));
+        }
+        if !abilities.elements.contains(&plugin.element) {
+            return Err(refused(format!("its GStreamer element {} is not installed", plugin.element)));
+        }
+        Ok((*track, pin(plugin)))
+    };
+    wanted.iter().map(able).collect()
+}
+
+fn pin(plugin: &Plugin) -> EncoderChoice {
+    EncoderChoice { plugin: plugin.name.clone(), version: plugin.version.clone(), codec: plugin.codec.clone() }
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Knobs;
+use crate::{Knobs, Promise, promise::Promises};
 
 /// What a plugin does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Raw pictures to a video codec.
@@ -53,21 +53,6 @@ pub struct Plugin {
     /// The folder that the manifest lies in; `None` for the bundled ones.
     #[serde(skip)]
     pub folder: Option<PathBuf>,
-}
-
-/// The promises of an encoder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "a list of independent promises, each kept or not")]
-pub struct Promises {
-    /// An IDR picture exactly where one is forced, and nowhere else.
-    pub idr_on_grid: bool,
-    /// No picture refers across a GOP's edge.
-    pub closed_gop: bool,
-    /// The peak never exceeds the cap by more than the buffer allows.
-    pub cap_kept: bool,
-    /// The decoder configuration depends on the settings alone.
-    pub same_decoder_config: bool,
 }
 
 /// A manifest cannot be used.
@@ -125,6 +110,11 @@ impl Plugin {
         merged.into_iter().map(|(name, template)| (name.clone(), fill(template, &values))).collect()
     }
 
+    /// The first promise that a plan needs of its kind and that it does not make.
+    pub fn lacks(&self) -> Option<Promise> {
+        Promise::ALL.into_iter().find(|promise| promise.is_needed(self.kind) && !self.promises.makes(*promise))
+    }
+
     fn fault(&self) -> Option<String> {
         let plain =
             |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -139,6 +129,9 @@ impl Plugin {
         }
         if self.kind != Kind::Filter && self.codec.is_empty() {
             return Some("an encoder must name its codec".to_owned());
+        }
+        if let Some(promise) = self.promises.misplaced(self.kind) {
+            return Some(format!("{promise} is not a promise for its kind"));
         }
         let known = Knobs::default().values();
         let templates = self.settings.iter().chain(&self.intra);

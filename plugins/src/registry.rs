@@ -11,6 +11,11 @@ use crate::{Error, Kind, Plugin};
 /// The file that makes a folder a plugin.
 pub const MANIFEST: &str = "plugin.toml";
 
+/// Names are near when they differ by this many letters at most.
+const TYPING_ERRORS_MAX: usize = 3;
+/// Names that are offered instead of an unknown one.
+const NEAREST_MAX: usize = 3;
+
 /// The manifests that come with the executable.
 const BUNDLED: [(&str, &str); 3] = [
     ("x264", include_str!("../x264/plugin.toml")),
@@ -60,12 +65,26 @@ impl Registry {
         self.plugins.get(name)
     }
 
-    /// The plugins that make a codec and whose element exists, best first.
+    /// The plugins that make a codec, promise what a plan needs and whose element exists, best first.
     pub fn candidates(&self, kind: Kind, codec: &str, exists: impl Fn(&str) -> bool) -> Vec<&Plugin> {
-        let fits = |plugin: &&Plugin| plugin.kind == kind && plugin.codec == codec && exists(&plugin.element);
+        let fits = |plugin: &&Plugin| {
+            plugin.kind == kind && plugin.codec == codec && plugin.lacks().is_none() && exists(&plugin.element)
+        };
         let mut found: Vec<&Plugin> = self.iter().filter(fits).collect();
         found.sort_by_key(|plugin| std::cmp::Reverse(plugin.rank));
         found
+    }
+
+    /// Names that one may have meant, the nearest first; at most three.
+    pub fn nearest(&self, name: &str) -> Vec<&str> {
+        let mut near: Vec<(usize, &str)> = self
+            .plugins
+            .keys()
+            .map(|known| (distance(name, known), known.as_str()))
+            .filter(|&(distance, known)| distance <= TYPING_ERRORS_MAX || known.contains(name))
+            .collect();
+        near.sort_unstable();
+        near.into_iter().take(NEAREST_MAX).map(|(_, known)| known).collect()
     }
 
     /// The folders that hold GStreamer plugin libraries, for the registry path.
@@ -81,4 +100,19 @@ impl Registry {
             Some(_) => Err(Error::Duplicate { name, path: path.to_owned() }),
         }
     }
+}
+
+/// Letters to insert, drop or change between two names (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, (y, steps)) in b.bytes().zip(row.windows(2)).enumerate() {
+            let &[diagonal, above] = steps else { continue };
+            let left = next.get(j).copied().unwrap_or(0);
+            next.push((diagonal + usize::from(x != y)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
 }

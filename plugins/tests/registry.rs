@@ -4,8 +4,15 @@ use std::{fs, path::Path};
 
 use vidstream_plugins::{Error, Kind, Knobs, Plugin, Registry};
 
-const MINE: &str =
-    "name = \"mine\"\nversion = \"2\"\nkind = \"video_encoder\"\ncodec = \"h264\"\nelement = \"mineenc\"\nrank = 200\n";
+const MINE: &str = "\
+name = \"mine\"
+version = \"2\"
+kind = \"video_encoder\"
+codec = \"h264\"
+element = \"mineenc\"
+rank = 200
+promises = { idr_on_grid = true, closed_gop = true, exact_frames = true, true_times = true, same_decoder_config = true, clean_joins = true }
+";
 
 fn folder_with(manifest: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -25,6 +32,26 @@ fn the_best_available_encoder_comes_first() {
     assert_eq!(names(&|_| true), ["mine", "x264", "openh264"]);
     assert_eq!(names(&|element| element == "openh264enc"), ["openh264"]);
     assert_eq!(registry.candidates(Kind::AudioEncoder, "aac", |_| true).len(), 1);
+}
+
+#[test]
+fn an_encoder_that_does_not_promise_what_a_plan_needs_is_not_chosen() {
+    for promise in ["idr_on_grid", "clean_joins", "same_decoder_config"] {
+        let folder = folder_with(&MINE.replace(&format!("{promise} = true"), &format!("{promise} = false")));
+        let registry = Registry::load(&[folder.path().to_owned()]).unwrap();
+        let chosen = registry.candidates(Kind::VideoEncoder, "h264", |_| true);
+        assert_eq!(chosen[0].name, "x264", "{promise}");
+        assert_eq!(registry.get("mine").unwrap().lacks().unwrap().name(), promise);
+    }
+}
+
+#[test]
+fn names_that_one_may_have_meant() {
+    let registry = Registry::load(&[]).unwrap();
+    assert_eq!(registry.nearest("x246"), ["x264"]);
+    assert_eq!(registry.nearest("264"), ["x264", "openh264"]);
+    assert_eq!(registry.nearest("aac"), ["avenc-aac"]);
+    assert_eq!(registry.nearest("something-else"), [""; 0]);
 }
 
 #[test]
@@ -49,6 +76,9 @@ fn faulty_manifests_are_refused_with_a_sentence() {
         (MINE.replace("codec = \"h264\"", "codec = \"\""), "name its codec"),
         (format!("{MINE}colour = \"blue\"\n"), "unknown field"),
         (format!("{MINE}library = \"../evil.so\"\n"), "own folder"),
+        (MINE.replace("idr_on_grid", "never_fails"), "unknown variant"),
+        (MINE.replace("video_encoder", "filter"), "not a promise for its kind"),
+        (MINE.replace("video_encoder", "audio_encoder"), "not a promise for its kind"),
         (format!("{MINE}[settings]\nbitrate = \"{{speed}}\"\n"), "is not a knob"),
     ];
     for (manifest, part) in faults {

@@ -6,6 +6,7 @@ mod check;
 mod deletion;
 mod exit_codes;
 mod package;
+mod plugins;
 mod recovery;
 mod server;
 mod upload;

@@ -15,10 +15,10 @@ use self::{align::Aligner, decode::Decoder, span::Span};
 use super::{
     Context,
     coder::{Coder, Setup},
+    delivery::Delivery,
     element,
     events::Event,
     fault,
-    fragments::Fragments,
     input::AudioSpan,
     pipe::Feed,
 };
@@ -79,8 +79,8 @@ struct Feeder {
 
 impl Feeder {
     fn start(context: &Context, track: &AudioTrack, span: &Span) -> Result<Self, Failure> {
-        let Context { io, job, events, pipes, runs } = context;
-        let fragments = Fragments::new(io, events, &job.plan, Track::Audio, runs)?;
+        let Context { job, events, pipes, .. } = context;
+        let delivery = Delivery::new(context, Track::Audio)?;
         let plugin = &track.encoder.plugin;
         let name =
             job.elements.get(plugin).ok_or_else(|| fault::element(plugin, "the job does not name its element"))?;
@@ -103,7 +103,7 @@ impl Feeder {
             middle,
             coded_caps: gst::Caps::builder("audio/mpeg").field("mpegversion", 4).field("stream-format", "raw").build(),
             frame_of: span.frame_of(),
-            fragments,
+            delivery,
         };
         let frame_bytes = usize::try_from(SAMPLE_BYTES * track.channels).unwrap_or(1).max(1);
         Ok(Self {

@@ -1,4 +1,4 @@
-//! One encoder of the job: raw pictures or sound in, coded samples handed to [`Fragments`].
+//! One encoder of the job: raw pictures or sound in, coded samples handed to a [`Delivery`].
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -9,9 +9,9 @@ use gst::prelude::*;
 use vidstream_media::{Track, codec::DecoderConfig};
 
 use super::{
+    delivery::Delivery,
     events::Events,
     fault,
-    fragments::{Coded, Fragments},
     pipe::{Feed, Pipe, Pipes, STALL},
 };
 use crate::protocol::Failure;
@@ -41,12 +41,12 @@ pub(super) struct Setup<'a> {
     /// Which frame a sample is.
     pub(super) frame_of: FrameOf,
     /// Where samples go.
-    pub(super) fragments: Fragments,
+    pub(super) delivery: Delivery,
 }
 
 /// Takes samples on the encoder's thread.
 struct Taker {
-    fragments: Fragments,
+    delivery: Delivery,
     frame_of: FrameOf,
     taken: u64,
 }
@@ -59,9 +59,9 @@ impl Coder {
     /// # Errors
     /// `element_unavailable` when the elements do not fit together.
     pub(super) fn start(setup: Setup<'_>, pipes: &Pipes, events: &Events) -> Result<Self, Failure> {
-        let track = setup.fragments.track();
+        let track = setup.delivery.track();
         let (done, finished) = sync_channel(1);
-        let taker = Arc::new(Mutex::new(Taker { fragments: setup.fragments, frame_of: setup.frame_of, taken: 0 }));
+        let taker = Arc::new(Mutex::new(Taker { delivery: setup.delivery, frame_of: setup.frame_of, taken: 0 }));
         let sink = gst_app::AppSink::builder()
             .caps(&setup.coded_caps)
             .sync(false)
@@ -123,7 +123,7 @@ fn callbacks(
             })
         })
         .eos(move |_| {
-            if let Err(failure) = ending.lock().unwrap_or_else(PoisonError::into_inner).fragments.finish() {
+            if let Err(failure) = ending.lock().unwrap_or_else(PoisonError::into_inner).delivery.finish() {
                 at_end.failed(failure);
             }
             // A full channel was told already.
@@ -136,10 +136,10 @@ fn callbacks(
 
 impl Taker {
     fn take(&mut self, sample: &gst::Sample) -> Result<(), Failure> {
-        let track = self.fragments.track();
+        let track = self.delivery.track();
         let unusable = |what: &str| fault::encoder(track, format!("it made a sample without {what}"));
         if let Some(config) = sample.caps().and_then(|caps| decoder_config(track, caps)) {
-            self.fragments.configure(config)?;
+            self.delivery.configure(config)?;
         }
         let buffer = sample.buffer_owned().ok_or_else(|| unusable("bytes"))?;
         let pts = buffer.pts().ok_or_else(|| unusable("a time"))?;
@@ -148,10 +148,9 @@ impl Taker {
         let time = segment.and_then(|segment| segment.to_running_time(pts)).unwrap_or(gst::ClockTime::ZERO);
         let frame = (self.frame_of)(time, self.taken);
         self.taken += 1;
-        let Some(frame) = frame else { return Ok(()) };
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let data = buffer.into_mapped_buffer_readable().map_err(|_| unusable("readable bytes"))?;
-        self.fragments.push(Coded { frame, data, sync })
+        self.delivery.take(frame, time, data, sync)
     }
 }
 

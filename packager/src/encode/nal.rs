@@ -7,26 +7,34 @@ const LENGTH_BYTES: usize = 4;
 /// in the `avcC`, and access unit delimiters, which only cost bytes.
 const LEFT_OUT: [u8; 3] = [7, 8, 9];
 
-/// The sample without parameter sets and delimiters; a malformed one comes back as it is.
-pub(crate) fn without_parameter_sets(sample: &[u8]) -> Cow<'_, [u8]> {
-    let mut kept = Vec::new();
-    let mut left_out = false;
+/// The NAL units of a sample; `None` if a length is wrong.
+pub(crate) fn units(sample: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut units = Vec::new();
     let mut rest = sample;
-    while let Some((prefix, tail)) = rest.split_first_chunk::<LENGTH_BYTES>() {
-        let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
-        let (Some(unit), Some(next)) = (tail.get(..length), tail.get(length..)) else { return Cow::Borrowed(sample) };
-        if unit.first().is_some_and(|header| LEFT_OUT.contains(&(header & 0x1f))) {
-            left_out = true;
-        } else {
-            kept.push(unit);
-        }
+    while !rest.is_empty() {
+        let (prefix, tail) = rest.split_first_chunk::<LENGTH_BYTES>()?;
+        let length = usize::try_from(u32::from_be_bytes(*prefix)).ok()?;
+        let (unit, next) = tail.split_at_checked(length)?;
+        units.push(unit);
         rest = next;
     }
-    if !left_out || !rest.is_empty() {
+    Some(units)
+}
+
+/// The type of a NAL unit (ITU-T H.264 table 7-1); 0 for an empty one.
+pub(crate) fn unit_type(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |header| header & 0x1f)
+}
+
+/// The sample without parameter sets and delimiters; a malformed one comes back as it is.
+pub(crate) fn without_parameter_sets(sample: &[u8]) -> Cow<'_, [u8]> {
+    let Some(units) = units(sample) else { return Cow::Borrowed(sample) };
+    let is_left_out = |unit: &&[u8]| LEFT_OUT.contains(&unit_type(unit));
+    if !units.iter().any(is_left_out) {
         return Cow::Borrowed(sample);
     }
     let mut bytes = Vec::with_capacity(sample.len());
-    for unit in kept {
+    for unit in units.into_iter().filter(|unit| !is_left_out(unit)) {
         bytes.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend_from_slice(unit);
     }

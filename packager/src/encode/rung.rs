@@ -9,10 +9,10 @@ use vidstream_media::{
 
 use super::{
     coder::{Coder, Setup},
+    delivery::Delivery,
     element,
     events::Events,
     fault,
-    fragments::Fragments,
     pipe::{Feed, Pipes},
 };
 use crate::protocol::{EncodeJob, Failure};
@@ -50,7 +50,7 @@ impl Rung {
         job: &EncodeJob,
         video: &VideoTrack,
         first: u64,
-        fragments: Fragments,
+        delivery: Delivery,
         pipes: &Pipes,
         events: &Events,
     ) -> Result<Self, Failure> {
@@ -71,7 +71,7 @@ impl Rung {
             middle,
             coded_caps,
             frame_of: Box::new(move |time, _| Some(clock.frame(time))),
-            fragments,
+            delivery,
         };
         Ok(Self { coder: Coder::start(setup, pipes, events)?, clock, track: video.track })
     }

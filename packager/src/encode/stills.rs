@@ -135,7 +135,7 @@ fn take_all(pipe: &Pipe, take: &mut impl FnMut(usize, &Picture) -> Result<(), Fa
     }
 }
 
-fn coded_caps(config: &DecoderConfig) -> Result<gst::Caps, Failure> {
+pub(crate) fn coded_caps(config: &DecoderConfig) -> Result<gst::Caps, Failure> {
     let DecoderConfig::Avc(record) = config else {
         return Err(fault::decode("stored pictures are not H.264"));
     };

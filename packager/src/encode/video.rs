@@ -7,8 +7,8 @@ use vidstream_media::{Track, plan::VideoTrack};
 use super::{
     Context, canvas,
     decode::Picture,
+    delivery::Delivery,
     events::Event,
-    fragments::Fragments,
     input::VideoSpan,
     pictures::{Pictures, Source},
     rung::Rung,
@@ -116,7 +116,7 @@ impl Marks {
 }
 
 fn start(context: &Context, video: &VideoTrack) -> Result<Rung, Failure> {
-    let Context { io, job, events, pipes, runs } = context;
-    let fragments = Fragments::new(io, events, &job.plan, video.track, runs)?;
-    Rung::start(job, video, context.frames().start, fragments, pipes, events)
+    let Context { job, events, pipes, .. } = context;
+    let delivery = Delivery::new(context, video.track)?;
+    Rung::start(job, video, context.frames().start, delivery, pipes, events)
 }

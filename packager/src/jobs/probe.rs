@@ -46,8 +46,7 @@ async fn scan(shop: &Shop<'_>, backend: &ClaimBackend) -> Result<Option<ProbeRep
         gop_s: config.timeline.gop_s,
         segment_s: config.timeline.segment_s,
         ladder: config.ladder.clone(),
-        video: shop.context.video.clone(),
-        audio: shop.context.audio.clone(),
+        encoders: shop.context.encoders.clone(),
     });
     let attempt: CancellationToken = shop.cancel.child_token();
     let child = shop.child(job, NICE_URGENT, backend.clone(), &attempt);
@@ -82,7 +81,7 @@ async fn paused(shop: &Shop<'_>, source: &Source) {
 
 async fn finish(shop: &Shop<'_>, report: ProbeReport) -> Result<(), Stop> {
     let ProbeReport { facts, mut plan, warnings } = report;
-    settings::fill(&mut plan, &shop.context.plugins, &shop.context.video, &shop.context.audio)?;
+    settings::fill(&mut plan, &shop.context.plugins, &shop.context.encoders)?;
     let warnings: Vec<_> = warnings.into_iter().map(Warning::into).collect();
     shop.or_cancelled(async {
         loop {

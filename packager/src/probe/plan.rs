@@ -72,7 +72,7 @@ pub(super) fn draft(scanned: &Scanned, job: &ProbeJob) -> Result<Draft, Failure>
     let frames = frames(&span)?;
     let timeline = Timeline::new(span.fps, frames, Config { gop_s: job.gop_s, segment_s: job.segment_s });
     let display = scanned.video.as_ref().map(display).transpose()?;
-    let audio = scanned.audio.as_ref().map(|stream| audio_track(stream, &job.audio));
+    let audio = scanned.audio.as_ref().map(|stream| audio_track(stream, job.encoders.of(Track::Audio)));
     let sound = scanned.audio.as_ref().zip(audio.as_ref());
     let sound = sound.map(|(stream, track)| Sound { packets: &stream.packets, grid: track.grid });
     let spans = spans(&timeline, span.t0_ns, shown.as_ref(), sound);
@@ -149,7 +149,7 @@ fn video_tracks(width: u32, height: u32, timeline: &Timeline, job: &ProbeJob) ->
         cap_bps: rung.cap_bps,
         target_bps: rung.target_bps,
         buffer_ms: rung.buffer_ms,
-        encoder: pin(&job.video),
+        encoder: pin(job.encoders.of(track)),
     };
     let rungs = ladder::plan_rungs(width, height, timeline.fps, &job.ladder);
     let rungs = rungs.into_iter().map(|rung| planned(Track::Rung(rung.label), rung)).collect();

@@ -19,6 +19,10 @@ pub enum Job {
     Sheet(SheetJob),
     /// Make the poster from stored I-frames.
     Poster(PosterJob),
+    /// Encode runs of segments one after another and store what the encoders give, judged by nobody.
+    Trial(TrialJob),
+    /// Decode stored fragments and compare them with the source.
+    Replay(ReplayJob),
 }
 
 /// Which elements to look for.
@@ -37,10 +41,19 @@ pub struct ProbeJob {
     pub segment_s: f64,
     /// Which renditions to plan.
     pub ladder: ladder::Config,
+    /// The encoders of its tracks.
+    pub encoders: Encoders,
+}
+
+/// The encoders that a plan may pin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoders {
     /// The encoder of the rungs and of the trick track.
     pub video: EncoderChoice,
     /// The encoder of the audio track.
     pub audio: EncoderChoice,
+    /// Tracks that get another one.
+    pub overrides: Vec<(Track, EncoderChoice)>,
 }
 
 /// The encoder that a plan pins. The probe leaves `plan::Encoder::settings` empty: the worker fills
@@ -130,6 +143,41 @@ pub struct PosterJob {
     pub candidates: Vec<Picture>,
 }
 
+/// Encoders to try out, as the contract suite for plugins does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialJob {
+    /// What to encode; the segments of each round take the place of its own.
+    pub encode: EncodeJob,
+    /// Runs of segments, one after another in one process. Each leaves a record of every track and is published.
+    pub rounds: Vec<Segments>,
+    /// Another run, which the source breaks off in the middle: what is left of it then is reported.
+    pub broken_off: Option<Segments>,
+}
+
+/// Stored fragments of one track to decode again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplayJob {
+    /// What was promised. The source must be raw: [`ReplayJob::unit_bytes`] tells how its frames lie in it.
+    pub plan: Plan,
+    /// The track.
+    pub track: Track,
+    /// Its decoder configuration.
+    pub config: DecoderConfig,
+    /// Bytes of a raw picture in the source, or of a raw audio frame.
+    pub unit_bytes: u32,
+    /// What to decode.
+    pub passes: Vec<Pass>,
+}
+
+/// Objects that are decoded behind one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The objects, each an [`Input::Media`].
+    pub objects: Vec<Input>,
+    /// Whether each fragment gets a new decoder, which knows nothing of what came before.
+    pub alone: bool,
+}
+
 /// An I-frame in a stored object: a range from the start of a `moof` to the end of its first sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
@@ -196,6 +244,16 @@ impl Default for Rolls {
     /// What makes joins of AAC as good as the rest.
     fn default() -> Self {
         Self { pre_frames: 4, post_frames: 2 }
+    }
+}
+
+// === impl Encoders ===
+
+impl Encoders {
+    /// The encoder of a track.
+    pub fn of(&self, track: Track) -> &EncoderChoice {
+        let usual = if track == Track::Audio { &self.audio } else { &self.video };
+        self.overrides.iter().find(|(of, _)| *of == track).map_or(usual, |(_, choice)| choice)
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Report {
     Sheet(ImageReport),
     /// Of [`Job::Poster`](super::Job::Poster).
     Poster(ImageReport),
+    /// Of [`Job::Trial`](super::Job::Trial); its rounds were published one by one before.
+    Trial(TrialReport),
+    /// Of [`Job::Replay`](super::Job::Replay), one entry a pass.
+    Replay(Vec<Replayed>),
 }
 
 /// What exists here.
@@ -46,6 +50,39 @@ pub struct ProbeReport {
 pub struct ImageReport {
     /// Bytes of the object.
     pub bytes: u64,
+}
+
+/// What a trial left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// Memory of the process after each round: what it has allocated, in bytes.
+    pub resident_bytes: Vec<u64>,
+    /// Threads of the process before the run that was broken off.
+    pub threads_before: usize,
+    /// Threads after it, once there were no more than before or the time for that was over.
+    pub threads_after: usize,
+    /// How long it took until then, in milliseconds.
+    pub stop_ms: u64,
+}
+
+/// What came out of a decoder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The pictures or audio frames, in the order in which they are shown.
+    pub units: Vec<Unit>,
+    /// Errors of decoders.
+    pub errors: Vec<String>,
+}
+
+/// A decoded picture, or an audio frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its frame of the grid.
+    pub frame: u64,
+    /// A digest of what it shows.
+    pub digest: u64,
+    /// How near it comes to the source: signal to noise in hundredths of a decibel.
+    pub quality_cdb: i32,
 }
 
 /// A finished run of the job's segments, all of whose objects are finished.

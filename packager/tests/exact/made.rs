@@ -10,7 +10,7 @@ use vidstream_media::{
 use vidstream_packager::{
     child::ChildIo,
     encode, probe,
-    protocol::{EncodeJob, EncoderChoice, Part, ProbeJob, Rolls, Warning},
+    protocol::{EncodeJob, EncoderChoice, Encoders, Part, ProbeJob, Rolls, Warning},
 };
 use vidstream_plugins::{Knobs, Registry};
 
@@ -58,8 +58,11 @@ pub(crate) fn plan(source: &Path, folder: &Path) -> (Plan, Vec<Warning>) {
         gop_s: 2.0,
         segment_s: 4.0,
         ladder: ladder::Config { heights: HEIGHTS.to_vec() },
-        video: choice("x264", "h264"),
-        audio: choice("avenc-aac", "aac"),
+        encoders: Encoders {
+            video: choice("x264", "h264"),
+            audio: choice("avenc-aac", "aac"),
+            overrides: Vec::new(),
+        },
     };
     let (io, _local) = ChildIo::local(folder, source).unwrap();
     let report = probe::run(&io, &job).unwrap();

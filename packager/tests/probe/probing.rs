@@ -13,7 +13,7 @@ use vidstream_media::{
 use vidstream_packager::{
     child::ChildIo,
     probe,
-    protocol::{EncoderChoice, Failure, Output, ProbeJob, ProbeReport},
+    protocol::{EncoderChoice, Encoders, Failure, Output, ProbeJob, ProbeReport},
 };
 
 /// What a probe left.
@@ -34,8 +34,7 @@ pub(crate) fn job() -> ProbeJob {
         gop_s: 2.0,
         segment_s: 4.0,
         ladder: ladder::Config::default(),
-        video: choice("x264", "h264"),
-        audio: choice("avenc-aac", "aac"),
+        encoders: Encoders { video: choice("x264", "h264"), audio: choice("avenc-aac", "aac"), overrides: Vec::new() },
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn run(io: &ChildIo, job: &Job, dir: &Path) -> Result<Report, Failure
             image(io, Output::Sheet { n: job.n }).map(Report::Sheet)
         }
         Job::Poster(_) => image(io, Output::Poster).map(Report::Poster),
+        Job::Trial(_) | Job::Replay(_) => unreachable!("workers start no such job"),
     }
 }
 
@@ -87,7 +88,7 @@ fn plan(job: &ProbeJob, seconds: u64) -> Plan {
         cap_bps: 1_000_000,
         target_bps: 600_000,
         buffer_ms: 500,
-        encoder: encoder(&job.video),
+        encoder: encoder(job.encoders.of(track)),
     };
     let syncs: Vec<u64> = (0..seconds).map(|second| second * FPS).collect();
     Plan {
@@ -98,7 +99,7 @@ fn plan(job: &ProbeJob, seconds: u64) -> Plan {
             channels: 2,
             bitrate_bps: 128_000,
             language: "und".to_owned(),
-            encoder: encoder(&job.audio),
+            encoder: encoder(job.encoders.of(Track::Audio)),
         }),
         storyboard: Some(Storyboard { tricks_per_tile: 1, columns: 6, rows: 10, tile_width: 160, tile_height: 90 }),
         target_duration_s: timeline.target_duration_s(Some(grid)),

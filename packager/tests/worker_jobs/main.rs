@@ -106,6 +106,7 @@ impl Site {
             child,
             ladder: ladder::Config::default(),
             timeline: timeline::Config::default(),
+            overrides: Vec::new(),
         };
         let parts = Parts {
             catalog: self.catalog.clone(),

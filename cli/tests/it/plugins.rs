@@ -1,0 +1,285 @@
+//! `vidstream plugins`: plugins are found, judged, and seen through when they lie.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use serde_json::Value;
+use vidstream_catalog::{Catalog, Options};
+use vidstream_testkit::{Clip, Encoding};
+
+use crate::server::{Server, VIDSTREAM};
+
+/// A folder of plugins, each in a folder of its own.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Installs a manifest, and the library that it names.
+    fn add(&self, name: &str, manifest: &str) {
+        let folder = self.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("plugin.toml"), manifest).unwrap();
+        for library in ["libvidstream_example.so", "libvidstream_liar.so"] {
+            if manifest.contains(library) {
+                fs::copy(built(library), folder.join(library)).unwrap();
+            }
+        }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(VIDSTREAM).arg("plugins").args(args).arg("--folder").arg(self.path()).output().unwrap()
+    }
+}
+
+/// A plugin library as cargo built it, beside this test.
+fn built(library: &str) -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().join(library)
+}
+
+/// The manifest of a plugin that promises everything and tells a lie.
+fn liar(lie: &str) -> String {
+    format!(
+        r#"
+name = "liar-{lie}"
+version = "1"
+kind = "video_encoder"
+codec = "h264"
+element = "liarh264enc"
+rank = 1
+library = "libvidstream_liar.so"
+
+[settings]
+bitrate = "{{cap_kbps}}"
+bframes = "{{bframes}}"
+key-int-max = "{{key_frames_max}}"
+quantizer = "{{quality}}"
+threads = "{{threads}}"
+vbv-buf-capacity = "{{buffer_ms}}"
+wrong = "{lie}"
+
+[intra]
+bframes = "0"
+key-int-max = "1"
+wrong = "none"
+
+[promises]
+idr_on_grid = true
+closed_gop = true
+exact_frames = true
+true_times = true
+same_decoder_config = true
+clean_joins = true
+cap_kept = true
+bounded_memory = true
+clean_abort = true
+"#
+    )
+}
+
+/// The manifest of the example plugin.
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/example/plugin.toml")).unwrap()
+}
+
+/// The promises with this outcome, and the reason of each.
+fn with_outcome<'a>(report: &'a Value, outcome: &str) -> Vec<(&'a str, &'a str)> {
+    let verdicts = report["verdicts"].as_array().unwrap().iter();
+    let found = verdicts.filter(|verdict| verdict["outcome"] == outcome);
+    found.map(|verdict| (verdict["promise"].as_str().unwrap(), verdict["reason"].as_str().unwrap())).collect()
+}
+
+/// The report of one plugin, and the exit code.
+fn check(folder: &Folder, name: &str) -> (Value, Option<i32>) {
+    let output = folder.run(&["check", name, "--json"]);
+    let reports: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (reports[0].clone(), output.status.code())
+}
+
+/// A lie, the promise that it breaks, and a part of the reason.
+fn sees_through(lies: &[(&str, &str, &str)]) {
+    let folder = Folder::new();
+    for (lie, ..) in lies {
+        folder.add(lie, &liar(lie));
+    }
+    for (lie, promise, part) in lies {
+        let (report, code) = check(&folder, &format!("liar-{lie}"));
+        assert_eq!(code, Some(1), "{lie}: {report:#}");
+        let failed = with_outcome(&report, "fail");
+        let reason = failed.iter().find(|(failed, _)| failed == promise).map(|(_, reason)| *reason);
+        assert!(reason.is_some_and(|reason| reason.contains(part)), "{lie}: {report:#}");
+    }
+}
+
+#[test]
+fn lies_about_the_grid_are_seen() {
+    sees_through(&[
+        ("more-keys", "idr_on_grid", "where none was asked for"),
+        ("open-gop", "closed_gop", "with which the next GOP begins"),
+        ("drop", "exact_frames", "1 of 48 frames do not come"),
+    ]);
+}
+
+#[test]
+fn lies_about_samples_are_seen() {
+    sees_through(&[
+        ("twice", "exact_frames", "comes twice"),
+        ("late", "true_times", "off by 12.0 ms"),
+        ("config", "same_decoder_config", "differs from that of the first chunk"),
+        ("bad-start", "clean_joins", "dB below the same frames made in one go"),
+    ]);
+}
+
+#[test]
+fn lies_about_resources_are_seen() {
+    sees_through(&[
+        ("no-cap", "cap_kept", "kbit/s"),
+        ("leak", "bounded_memory", "memory grows by"),
+        ("thread", "clean_abort", "threads are still there"),
+        ("process", "clean_abort", "outlive the child"),
+        ("hang", "exact_frames", "hung"),
+    ]);
+}
+
+#[test]
+fn lies_about_sound_are_seen() {
+    let manifest = |lie: &str| {
+        let settings = format!("bitrate = \"{{target_bps}}\"\nwrong = \"{lie}\"\n");
+        let promises = "exact_frames = true\ntrue_times = true\nsame_decoder_config = true\nclean_joins = true\nbounded_memory = true\nclean_abort = true\n";
+        format!(
+            "name = \"liar-{lie}\"\nversion = \"1\"\nkind = \"audio_encoder\"\ncodec = \"aac\"\nelement = \"liaraacenc\"\nrank = 1\n\
+             library = \"libvidstream_liar.so\"\n[settings]\n{settings}[promises]\n{promises}"
+        )
+    };
+    let folder = Folder::new();
+    let lies = [("none", ""), ("drop", "exact_frames"), ("shift", "true_times"), ("hang", "exact_frames")];
+    for (lie, _) in lies {
+        folder.add(lie, &manifest(lie));
+    }
+    for (lie, promise) in lies {
+        let (report, code) = check(&folder, &format!("liar-{lie}"));
+        let failed = with_outcome(&report, "fail");
+        assert_eq!(code, Some(i32::from(!promise.is_empty())), "{lie}: {report:#}");
+        assert_eq!(failed.iter().any(|(failed, _)| *failed == promise), !promise.is_empty(), "{lie}: {report:#}");
+    }
+}
+
+#[test]
+fn the_bundled_plugins_keep_what_they_promise() {
+    let folder = Folder::new();
+    folder.add("filter", "name = \"soft\"\nversion = \"1\"\nkind = \"filter\"\nelement = \"videobalance\"\nrank = 1\n");
+    folder.add("absent", "name = \"absent\"\nversion = \"1\"\nkind = \"video_encoder\"\ncodec = \"h264\"\nelement = \"noenc\"\nrank = 1\n");
+    let output = folder.run(&["check", "--all", "--json"]);
+    let reports: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{reports:#}");
+    let states: Vec<(&str, &str)> = reports
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|report| (report["plugin"].as_str().unwrap(), report["state"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("absent", "unavailable"),
+        ("avenc-aac", "judged"),
+        ("openh264", "judged"),
+        ("soft", "nothing_to_judge"),
+        ("x264", "judged"),
+    ];
+    assert_eq!(states, expected);
+    for report in reports.as_array().unwrap().iter().filter(|report| report["state"] == "judged") {
+        assert!(with_outcome(report, "pass").len() >= 6, "{report:#}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_not_there_has_its_exit_code() {
+    let folder = Folder::new();
+    folder.add("absent", "name = \"absent\"\nversion = \"1\"\nkind = \"video_encoder\"\ncodec = \"h264\"\nelement = \"noenc\"\nrank = 1\n");
+    let cases: [(&[&str], i32, &str); 4] = [
+        (&["check", "x246"], 64, "did you mean x264?"),
+        (&["check", "something-else"], 64, "`vidstream plugins list` names them"),
+        (&["check", "absent"], 69, "the GStreamer element noenc is not installed here"),
+        (&["check"], 64, "required"),
+    ];
+    for (args, code, sentence) in cases {
+        let output = folder.run(args);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
+        assert!(told.contains(sentence), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn the_example_is_listed_shown_and_keeps_its_promises() {
+    let folder = Folder::new();
+    folder.add("example", &example());
+    let text = |args: &[&str]| String::from_utf8_lossy(&folder.run(args).stdout).into_owned();
+    let listed = text(&["list"]);
+    let line = listed.lines().find(|line| line.starts_with("calm-x264")).unwrap();
+    assert!(line.ends_with("available"), "{line}");
+    let shown = text(&["show", "calm-x264"]);
+    for part in ["library   libvidstream_example.so", "calmx264enc (available)", "calm = 6"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let (report, code) = check(&folder, "calm-x264");
+    assert_eq!((code, with_outcome(&report, "pass").len()), (Some(0), 9), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_plugin_of_a_folder_is_pinned_by_a_plan_and_encodes_in_a_child() {
+    let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+    folder.add("example", &example());
+    let folders = format!("plugins.folders={}", folder.path().display());
+    let tracks = "plugins.tracks=240p=calm-x264,trick=openh264";
+    let flags = ["--set", &folders, "--set", tracks, "--set", "ladder.heights=240,144"];
+    let server = Server::with(data.path(), &flags).await;
+    let clip = Clip::new((426, 240), 30, 9).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&clip).await;
+    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+
+    let url = format!("sqlite://{}", data.path().join("catalog.sqlite").display());
+    let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+    let snapshot = catalog.snapshot(id.parse().unwrap()).await.unwrap().unwrap();
+    let plan = snapshot.presentation.unwrap().plan;
+    let videos = plan.rungs.iter().chain(&plan.trick);
+    let pinned: Vec<_> = videos.map(|video| (video.track.to_string(), video.encoder.plugin.as_str())).collect();
+    let expected = [("240p", "calm-x264"), ("144p", "x264"), ("trick", "openh264")];
+    assert_eq!(pinned, expected.map(|(track, plugin)| (track.to_owned(), plugin)));
+    assert_eq!(plan.rungs[0].encoder.settings["calm"], "6");
+}
+
+#[test]
+fn a_track_cannot_ask_for_a_plugin_that_does_not_fit() {
+    let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+    folder.add("absent", &liar("none").replace("liarh264enc", "noenc").replace("liar-none", "absent"));
+    folder.add("vague", &liar("none").replace("closed_gop = true", "closed_gop = false").replace("liar-none", "vague"));
+    let folders = format!("plugins.folders={}", folder.path().display());
+    let cases = [
+        ("720p", "such as 720p=x264"),
+        ("top=x264", "a height such as 720p"),
+        ("720p=nobody", "there is no such plugin"),
+        ("720p=avenc-aac", "it does not make h264"),
+        ("720p=absent", "noenc is not installed"),
+        ("trick=vague", "it does not promise closed_gop"),
+    ];
+    for (pair, sentence) in cases {
+        let tracks = format!("plugins.tracks={pair}");
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["packager", "--set", &folders, "--set", &tracks, "--data"]).arg(data.path());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{pair}: {told}");
+        assert!(told.contains(sentence), "{pair}: {told}");
+    }
+}

@@ -1,0 +1,205 @@
+//! What children of the contract suite are served: the made-up film to read, and room for what they make.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use vidstream_media::{Track, chunks::Segments};
+
+use super::film::Film;
+use crate::{
+    protocol::{Input, Level, Output, Part, Progress, Refusal, RefusalKind},
+    record::Record,
+    worker::service::Backend,
+};
+
+/// Room for what one child makes: the film at four times its cap has a tenth of that.
+const OBJECT_BYTES_MAX: usize = 128 << 20;
+
+/// Stored objects of all children of a check, by the names that a replay reads them by.
+pub(super) type Objects = Arc<Mutex<BTreeMap<Input, Bytes>>>;
+
+/// Serves one child. Clones share everything.
+#[derive(Clone)]
+pub(super) struct Studio {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    film: Arc<Film>,
+    objects: Objects,
+    /// Tells apart the objects of different ways to make the same segments.
+    token: u64,
+    /// Where the source breaks off, in bytes.
+    breaks_at: Option<u64>,
+    /// Cancelled when the child reads where the source breaks off.
+    broke: CancellationToken,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    parts: Vec<Part>,
+    rounds: Vec<Round>,
+    bytes: usize,
+    broke_at: Option<Instant>,
+}
+
+/// One run of segments on trial.
+#[derive(Clone, Debug)]
+pub(super) struct Round {
+    /// The segments.
+    pub(super) segments: Segments,
+    /// What the encoders gave; `None` for what cannot be read.
+    pub(super) records: Vec<(Track, Option<Record>)>,
+}
+
+/// An unfinished object.
+pub(super) struct Sheet {
+    output: Output,
+    bytes: Vec<u8>,
+}
+
+// === impl Studio ===
+
+impl Studio {
+    /// For one child, whose objects get this token.
+    pub(super) fn new(film: &Arc<Film>, objects: &Objects, token: u64) -> Self {
+        Self::breaking(film, objects, token, None)
+    }
+
+    /// With a source that cannot be read from `breaks_at` on.
+    pub(super) fn breaking(film: &Arc<Film>, objects: &Objects, token: u64, breaks_at: Option<u64>) -> Self {
+        let shared = Shared {
+            film: Arc::clone(film),
+            objects: Arc::clone(objects),
+            token,
+            breaks_at,
+            broke: CancellationToken::new(),
+            heard: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Cancelled when the child reads where the source breaks off.
+    pub(super) fn broke(&self) -> CancellationToken {
+        self.shared.broke.clone()
+    }
+
+    /// When the child first read where the source breaks off.
+    pub(super) fn broke_at(&self) -> Option<Instant> {
+        self.heard().broke_at
+    }
+
+    /// The published runs, in order.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        std::mem::take(&mut self.heard().parts)
+    }
+
+    /// The rounds of a trial, in order.
+    pub(super) fn rounds(&self) -> Vec<Round> {
+        std::mem::take(&mut self.heard().rounds)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn object(&self, object: Input) -> Option<Bytes> {
+        self.shared.objects.lock().unwrap_or_else(PoisonError::into_inner).get(&object).cloned()
+    }
+
+    /// Takes the records of a published round away from the objects.
+    fn round(&self, part: &Part) -> Round {
+        let mut objects = self.shared.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut take = |track: Track| {
+            let name = Input::Media { track, first: part.segments.first, token: self.shared.token };
+            (track, objects.remove(&name).and_then(|bytes| Record::read(&bytes)))
+        };
+        let records = part.tracks.iter().map(|chunk| take(chunk.track)).collect();
+        Round { segments: part.segments, records }
+    }
+}
+
+impl Backend for Studio {
+    type Writer = Sheet;
+
+    async fn read(&self, object: Input, offset: u64, bytes: u32) -> Result<Bytes, Refusal> {
+        let slice = |whole: &[u8]| {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+            let end = start.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX)).min(whole.len());
+            Bytes::copy_from_slice(whole.get(start..end).unwrap_or_default())
+        };
+        match object {
+            Input::Source if self.shared.breaks_at.is_some_and(|at| offset.saturating_add(bytes.into()) > at) => {
+                self.heard().broke_at.get_or_insert_with(Instant::now);
+                self.shared.broke.cancel();
+                Err(refusal(RefusalKind::Io, "the source breaks off here, on purpose"))
+            }
+            Input::Source => Ok(self.shared.film.read(offset, bytes).into()),
+            Input::Packets => Ok(slice(&self.shared.film.packets)),
+            other => self.object(other).map(|whole| slice(&whole)).ok_or_else(|| missing(other)),
+        }
+    }
+
+    async fn size(&self, object: Input) -> Result<Option<u64>, Refusal> {
+        match object {
+            Input::Source => Ok(Some(self.shared.film.bytes())),
+            Input::Packets => Ok(Some(self.shared.film.packets.len() as u64)),
+            other => self.object(other).map(|whole| Some(whole.len() as u64)).ok_or_else(|| missing(other)),
+        }
+    }
+
+    async fn open(&self, output: Output) -> Result<Sheet, Refusal> {
+        Ok(Sheet { output, bytes: Vec::new() })
+    }
+
+    async fn write(&self, sheet: &mut Sheet, bytes: Bytes) -> Result<(), Refusal> {
+        let mut heard = self.heard();
+        heard.bytes += bytes.len();
+        if heard.bytes > OBJECT_BYTES_MAX {
+            return Err(refusal(RefusalKind::Full, "it makes far more bytes than were asked for"));
+        }
+        sheet.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(&self, sheet: Sheet) -> Result<u64, Refusal> {
+        let size = sheet.bytes.len() as u64;
+        let name = sheet.output.input(self.shared.token);
+        let name = name.ok_or_else(|| refusal(RefusalKind::Invalid, "nobody asked for this object"))?;
+        let mut objects = self.shared.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.insert(name, sheet.bytes.into());
+        Ok(size)
+    }
+
+    async fn discard(&self, _: Sheet) {}
+
+    async fn publish(&self, part: Part) -> Result<(), Refusal> {
+        let on_trial = part.tracks.iter().all(|chunk| chunk.segments.is_empty());
+        if on_trial {
+            let round = self.round(&part);
+            self.heard().rounds.push(round);
+        }
+        self.heard().parts.push(part);
+        Ok(())
+    }
+
+    fn progress(&self, _: Progress) {}
+
+    fn log(&self, _: Level, text: &str) {
+        tracing::debug!(text, "child");
+    }
+}
+
+fn refusal(kind: RefusalKind, detail: &str) -> Refusal {
+    Refusal { kind, detail: detail.to_owned() }
+}
+
+fn missing(object: Input) -> Refusal {
+    refusal(RefusalKind::NotFound, &format!("{object:?} was not made"))
+}

@@ -1,0 +1,78 @@
+//! What is done wrong to the stream between the honest encoder and its reader.
+
+use std::{
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use gst::prelude::*;
+
+/// The sample that is left out or comes twice.
+const MARKED: usize = 30;
+/// Bytes that a leaking encoder keeps of each sample.
+const LEAK_BYTES: usize = 200_000;
+/// Half of a frame at 24 frames a second would be another frame; this is less.
+const LATE: gst::ClockTime = gst::ClockTime::from_mseconds(12);
+/// A process that is left behind ends by itself after this many seconds.
+const STRAY_SECONDS: &str = "30";
+
+/// Does a lie to all that leaves `pad`.
+pub(crate) fn tell(lie: &str, pad: &gst::Pad) {
+    match lie {
+        "drop" => on_each(pad, |_, n, _| if n == MARKED { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }),
+        "twice" => on_each(pad, |pad, n, buffer| {
+            if n == MARKED {
+                // Comes here again, with another number.
+                pad.push(buffer.copy()).ok();
+            }
+            gst::PadProbeReturn::Ok
+        }),
+        "shift" => on_each(pad, |pad, n, buffer| {
+            if n == 0 {
+                pad.push(buffer.copy()).ok();
+            }
+            gst::PadProbeReturn::Ok
+        }),
+        "late" => on_each(pad, |_, _, buffer| {
+            let late = buffer.pts().map(|pts| pts + LATE);
+            buffer.make_mut().set_pts(late);
+            gst::PadProbeReturn::Ok
+        }),
+        "leak" => on_each(pad, |_, _, _| {
+            std::mem::forget(vec![1_u8; LEAK_BYTES]);
+            gst::PadProbeReturn::Ok
+        }),
+        "hang" => {
+            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+                let is_end = info.event().is_some_and(|event| event.type_() == gst::EventType::Eos);
+                if is_end { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+            });
+        }
+        "thread" => drop(thread::spawn(|| {
+            loop {
+                thread::park();
+            }
+        })),
+        "process" => drop(Command::new("sleep").arg(STRAY_SECONDS).spawn()),
+        "deaf" => {
+            pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, |_, info| {
+                let is_request = info.event().is_some_and(|event| event.type_() == gst::EventType::CustomUpstream);
+                if is_request { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Hands each buffer and its number to `act`.
+fn on_each(
+    pad: &gst::Pad,
+    act: impl Fn(&gst::Pad, usize, &mut gst::Buffer) -> gst::PadProbeReturn + Send + Sync + 'static,
+) {
+    let count = AtomicUsize::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| match info.buffer_mut() {
+        Some(buffer) => act(pad, count.fetch_add(1, Ordering::Relaxed), buffer),
+        None => gst::PadProbeReturn::Ok,
+    });
+}
