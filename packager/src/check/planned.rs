@@ -13,7 +13,7 @@ use vidstream_plugins::{Kind, Plugin, Registry};
 
 use crate::{
     jobs::settings,
-    protocol::{EncodeJob, EncoderChoice, Encoders, Failure},
+    protocol::{EncodeJob, EncoderChoice, Encoders, Failure, Rolls},
 };
 
 /// Size of the made-up pictures: small, since speed is not judged, and rows of a multiple of 8.
