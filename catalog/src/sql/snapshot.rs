@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rusqlite::{OptionalExtension, Row, params};
 use vidstream_media::{
     Presentation, Track, VideoId,
     bandwidth::Rates,
@@ -11,11 +10,17 @@ use vidstream_media::{
     presentation::Sheet,
 };
 
-use super::{Db, cache::Chunks, chunks, jobs, rows, videos};
+use super::{
+    Db,
+    cache::Chunks,
+    chunks, jobs,
+    rows::{self, Row, params},
+    videos,
+};
 use crate::{Error, Result, Snapshot, State};
 
 /// The video and what can be played of it.
-pub(super) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
+pub(crate) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
     let Some(video) = videos::get(db, id)? else { return Ok(None) };
     let presentation = match video.state {
         State::Processing | State::Ready => presentation(db, id, video.generation, video.state == State::Ready)?,
@@ -28,9 +33,9 @@ fn presentation(db: &Db<'_>, id: VideoId, generation: u32, ready: bool) -> Resul
     let Some(plan) = chunks::plan(db, id, generation)? else { return Ok(None) };
     let sql = "SELECT measured, poster FROM generations WHERE video = ?1 AND generation = ?2";
     let read =
-        |row: &Row<'_>| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, rows::optional(row, "poster")?));
+        |row: &Row| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, row.get("poster")?));
     let key = params![id.to_string(), generation];
-    let (measured, poster) = db.conn.prepare_cached(sql)?.query_row(key, read)?;
+    let (measured, poster) = db.one(sql, key, read)?;
     let (configs, sheets) = (configs(db, id, generation)?, sheets(db, id, generation)?);
     let chunks = stored(db, id, generation)?;
     Ok(Some(Presentation { id, generation, plan, configs, chunks, sheets, poster, ready, measured }))
@@ -38,33 +43,28 @@ fn presentation(db: &Db<'_>, id: VideoId, generation: u32, ready: bool) -> Resul
 
 fn configs(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<Track, DecoderConfig>> {
     let sql = "SELECT track, config FROM configs WHERE video = ?1 AND generation = ?2";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| Ok((rows::parsed(row, "track")?, rows::json(row, "config")?));
-    let found = statement.query_map(params![id.to_string(), generation], read)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    let read = |row: &Row| Ok((rows::parsed(row, "track")?, rows::json(row, "config")?));
+    db.all(sql, params![id.to_string(), generation], read)
 }
 
 fn sheets(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<u64, Sheet>> {
     let sql = "SELECT n, token, bytes FROM sheets WHERE video = ?1 AND generation = ?2";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| {
-        let sheet = Sheet { token: rows::unsigned(row, "token")?, bytes: rows::unsigned(row, "bytes")? };
-        Ok((rows::unsigned(row, "n")?, sheet))
+    let read = |row: &Row| {
+        let sheet = Sheet { token: row.get::<u64>("token")?, bytes: row.get::<u64>("bytes")? };
+        Ok((row.get::<u64>("n")?, sheet))
     };
-    let found = statement.query_map(params![id.to_string(), generation], read)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    db.all(sql, params![id.to_string(), generation], read)
 }
 
 /// The committed chunks. Only those that the cache does not have are read and parsed.
 fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
     let cached = db.cache.chunks(id, generation);
     let sql = "SELECT first, last, token FROM chunks WHERE video = ?1 AND generation = ?2 ORDER BY first";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let mut places = statement.query(params![id.to_string(), generation])?;
+    let places = db.query(sql, params![id.to_string(), generation])?;
     let mut chunks = Chunks::new();
     let mut news = false;
-    while let Some(row) = places.next()? {
-        let (segments, token) = (jobs::run(row)?, rows::unsigned(row, "token")?);
+    for row in &places {
+        let (segments, token) = (jobs::run(row)?, row.get::<u64>("token")?);
         let kept = cached.get(&segments.first).filter(|chunk| chunk.token == token && chunk.segments == segments);
         let chunk = if let Some(chunk) = kept {
             Arc::clone(chunk)
@@ -84,6 +84,6 @@ fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
 fn tracks(db: &Db<'_>, id: VideoId, generation: u32, first: u64) -> Result<Vec<TrackChunk>> {
     let sql = "SELECT tracks FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3";
     let key = params![id.to_string(), generation, rows::int(first)];
-    let tracks = db.conn.prepare_cached(sql)?.query_row(key, |row| rows::json(row, "tracks")).optional()?;
+    let tracks = db.first(sql, key, |row| rows::json(row, "tracks"))?;
     tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))
 }
