@@ -5,9 +5,13 @@
 //! for is bounded: a free connection by [`limits::QUEUE_WAIT_MS`], a lock by [`limits::LOCK_WAIT_MS`], a
 //! statement by [`limits::STATEMENT_MS`], a server that is silent by [`limits::ANSWER_MS`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    time::Duration,
+};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::{
     sync::{broadcast, oneshot},
     task::JoinHandle,
@@ -57,11 +61,18 @@ impl Postgres {
     /// Runs an operation as soon as a connection is free.
     pub(crate) async fn submit(&self, operation: Operation) -> Result<()> {
         let connection = self.pool.get().await.map_err(error::from_pool)?;
-        let client = Client::new(connection, Arc::clone(&self.instance));
+        let instance = Arc::clone(&self.instance);
         // It answers its caller itself.
         drop(tokio::task::spawn_blocking(move || {
-            operation(&client);
-            client.give_back();
+            let client = Client::new(&connection, &instance);
+            // Its transaction rolls back while it unwinds, and its caller finds the answer dropped.
+            let panicked = panic::catch_unwind(AssertUnwindSafe(|| operation(&client))).is_err();
+            if panicked {
+                tracing::error!("an operation of the catalog panicked");
+            }
+            if panicked || client.is_lost() {
+                drop(Object::take(connection));
+            }
         }));
         Ok(())
     }

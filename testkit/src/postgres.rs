@@ -131,9 +131,14 @@ impl Server {
         succeeded(&psql.output().context("psql")?)
     }
 
-    /// Kills the server as `kill -9` does.
+    /// Kills the server as `kill -9` does, and waits until it is gone.
     pub fn kill(&self) -> Result<()> {
-        self.tell("kill")
+        self.tell("kill")?;
+        let url = self.url("postgres");
+        while self.execute(&url, "SELECT 1").is_ok() {
+            std::thread::sleep(ASK_EVERY);
+        }
+        Ok(())
     }
 
     /// Starts the server after it was killed, and waits until it answers.

@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A connection of the pool while a transaction has it. Used by one thread, which may block.
-pub(super) struct Client {
-    connection: Object,
+pub(super) struct Client<'a> {
+    connection: &'a Object,
     runtime: Handle,
-    instance: Arc<str>,
+    instance: &'a str,
     /// A statement failed: what Postgres would now commit is nothing, and without an error.
     failed: Cell<bool>,
     /// Nobody knows what the server still does: the connection is not used again.
@@ -28,19 +28,15 @@ pub(super) struct Client {
 
 // === impl Client ===
 
-impl Client {
-    pub(super) fn new(connection: Object, instance: Arc<str>) -> Self {
+impl<'a> Client<'a> {
+    pub(super) fn new(connection: &'a Object, instance: &'a str) -> Self {
         let runtime = Handle::current();
         Self { connection, runtime, instance, failed: Cell::new(false), lost: Cell::new(false) }
     }
 
-    /// Gives the connection back to the pool, or closes it.
-    pub(super) fn give_back(self) {
-        // Connections close in the runtime that they were opened in.
-        let _inside = self.runtime.enter();
-        if self.lost.get() {
-            drop(Object::take(self.connection));
-        }
+    /// Whether the connection must not be used again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get()
     }
 
     /// Waits for the server, for a bounded time.
@@ -69,7 +65,7 @@ impl Client {
     }
 }
 
-impl Connection for Client {
+impl Connection for Client<'_> {
     fn engine(&self) -> Engine {
         Engine::Postgres
     }
@@ -127,7 +123,7 @@ impl Connection for Client {
         if hints.is_empty() {
             return Ok(());
         }
-        let text = listen::write(&self.instance, hints);
+        let text = listen::write(self.instance, hints);
         let values = [Value::Text(listen::CHANNEL.to_owned()), Value::Text(text)];
         self.query("SELECT 1 FROM pg_notify(?1, ?2)", &values).map(drop)
     }

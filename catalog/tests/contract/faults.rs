@@ -1,6 +1,9 @@
 //! What a server can do to its clients: die, be busy, be silent, run out of connections.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use tokio_postgres::NoTls;
 use vidstream_catalog::{Catalog, Error, Options, State, Wanted};
@@ -32,12 +35,14 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing() {
     for _ in 0..6 {
         videos.push(fixture::queued(&catalog).await);
     }
+    let busy = Arc::new(AtomicI64::new(0));
     let started = catalog.last_seq().await.unwrap();
     let workers: Vec<_> = (0..WORKERS)
         .map(|at| {
-            let (catalog, videos, clock) = (catalog.clone(), videos.clone(), Arc::clone(place.clock()));
+            let (catalog, videos) = (catalog.clone(), videos.clone());
+            let (clock, busy) = (Arc::clone(place.clock()), Arc::clone(&busy));
             tokio::spawn(async move {
-                work(&catalog, &videos, &format!("w{at}"), &clock).await;
+                work(&catalog, &videos, &format!("w{at}"), (&clock, &busy)).await;
             })
         })
         .collect();
@@ -69,20 +74,23 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing() {
 }
 
 /// A worker that goes on until all videos are ready, whatever the server does meanwhile.
-async fn work(catalog: &Catalog, videos: &[VideoId], name: &str, clock: &std::sync::atomic::AtomicI64) {
+async fn work(catalog: &Catalog, videos: &[VideoId], name: &str, (clock, busy): (&AtomicI64, &AtomicI64)) {
     let worker = fixture::worker(name);
     loop {
-        match patiently!(catalog.claim(&worker, Wanted::ALL)).unwrap() {
-            Some(claim) => {
-                // Whether a commit happened whose answer was lost is found out by doing it again.
-                let outcome = patiently!(fixture::work(catalog, &claim));
-                assert!(matches!(outcome, Ok(()) | Err(Error::Stale)), "{outcome:?}");
-            }
-            None if all_ready(catalog, videos).await => return,
-            // A claim that was committed and whose answer was lost ends with its lease.
-            None => {
-                clock.fetch_add(1_000, std::sync::atomic::Ordering::SeqCst);
-            }
+        busy.fetch_add(1, Ordering::SeqCst);
+        let claim = patiently!(catalog.claim(&worker, Wanted::ALL)).unwrap();
+        if let Some(claim) = &claim {
+            // Whether a commit happened whose answer was lost is found out by doing it again.
+            let outcome = patiently!(fixture::work(catalog, claim));
+            assert!(matches!(outcome, Ok(()) | Err(Error::Stale)), "{outcome:?}");
+        }
+        let others = busy.fetch_sub(1, Ordering::SeqCst) - 1;
+        if claim.is_none() && all_ready(catalog, videos).await {
+            return;
+        }
+        if claim.is_none() && others == 0 {
+            // Nobody has a job, and yet one is missing: it was claimed, and the server's answer was lost with it.
+            clock.fetch_add(1_000, Ordering::SeqCst);
         }
     }
 }
