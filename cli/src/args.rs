@@ -216,12 +216,12 @@ pub(crate) enum PluginsAction {
     /// Takes some ten seconds a plugin, all of it in child processes confined as those of jobs are. Exit
     /// code 1 if a promise that is made is broken, 64 if there is no such plugin, 69 if its element is missing.
     #[cfg(feature = "packager")]
-    Check(Check),
+    Check(PluginsCheck),
 }
 
 #[cfg(feature = "packager")]
 #[derive(Group, Debug)]
-pub(crate) struct Check {
+pub(crate) struct PluginsCheck {
     /// The plugin's name
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) name: Option<String>,

@@ -98,7 +98,7 @@ fn records(bytes: &[u8]) {
     let shown = Shown::new(&packets);
     let times = shown.times_ns();
     assert!(times.is_sorted());
-    let fps = pace(&times).fps;
+    let fps = pace(&times, None).fps;
     let mut gaps: Vec<u64> = times.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
     for rate in [fps, nominal_rate(&mut gaps)] {
         assert!(rate.num > 0 && rate.den > 0, "{rate:?}");

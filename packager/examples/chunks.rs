@@ -103,6 +103,7 @@ impl Shop {
             child: ChildConfig::new(self.program.clone(), vec!["__child".into()]),
             ladder: ladder::Config::default(),
             timeline: timeline::Config::default(),
+            overrides: Vec::new(),
         };
         let parts = Parts { catalog: catalog.clone(), store: self.store.clone(), plugins: Registry::load(&[])?.into() };
         Ok(Worker::start(config, parts, Identity::take(&self.folder, None)?).await?)

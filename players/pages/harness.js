@@ -21,10 +21,17 @@ function counterOf(source, width, height) {
   return readCounter(pen.getImageData(0, 0, width, height));
 }
 
+// Where the player stands, for the message of a failure.
+function where(element) {
+  const buffered = [...Array(element.buffered.length).keys()].map((n) => `${element.buffered.start(n)}-${element.buffered.end(n)}`);
+  const { currentTime, duration, paused, readyState } = element;
+  return `at ${currentTime} of ${duration}, buffered ${buffered.join(" ")}, ${paused ? "paused" : "playing"}, readyState ${readyState}`;
+}
+
 // Resolves at an event, or rejects after the bound.
 function once(target, name, waitMs) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${name} within ${waitMs} ms; errors: ${errors.join("; ")}`)), waitMs);
+    const timer = setTimeout(() => reject(new Error(`no ${name} within ${waitMs} ms; ${where(video)}; errors: ${errors.join("; ")}`)), waitMs);
     target.addEventListener(name, (event) => { clearTimeout(timer); resolve(event); }, { once: true });
   });
 }

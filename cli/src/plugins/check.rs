@@ -10,12 +10,12 @@ use vidstream_plugins::{
 
 use crate::{
     add::print,
-    args::Check,
+    args::PluginsCheck,
     exit::{Code, Failure},
     logging, parts,
 };
 
-pub(super) fn run(wanted: &Check, registry: &Registry) -> anyhow::Result<Code> {
+pub(super) fn run(wanted: &PluginsCheck, registry: &Registry) -> anyhow::Result<Code> {
     logging::start(false, logging::COMMAND);
     let plugins: Vec<&Plugin> = match &wanted.name {
         Some(name) => vec![super::named(registry, name)?],

@@ -141,7 +141,8 @@ impl Kept {
 impl Answer {
     /// Whether a plain request for its path would be answered with it.
     fn suits(&self, request: &Parts) -> bool {
-        !self.headers.contains_key(header::VARY) || self.codings.as_ref() == request.headers.get(header::ACCEPT_ENCODING)
+        !self.headers.contains_key(header::VARY)
+            || self.codings.as_ref() == request.headers.get(header::ACCEPT_ENCODING)
     }
 
     fn bytes(&self) -> usize {

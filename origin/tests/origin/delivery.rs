@@ -3,7 +3,7 @@
 use vidstream_media::Track;
 
 use crate::{
-    client::{Answer, get},
+    client::{Answer, ask, get},
     fixture::{Site, planned, playable, ready, segment_bytes, work_all},
     protocols::{Nodes, PROTOCOLS},
 };
@@ -28,6 +28,33 @@ async fn what_was_kept_of_a_video_goes_with_it() {
     assert_eq!(ask(site.addr, "DELETE", &format!("/v1/videos/{id}"), &[]).await.status, 202);
     for path in &paths {
         assert_eq!(get(site.addr, path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_for_those_who_take_its_coding() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let path = format!("/v/{id}/1/360p/index.m3u8");
+    let cases: [(&[(&str, &str)], Option<&str>); 5] = [
+        (&[], None),
+        (&[("accept-encoding", "gzip")], Some("gzip")),
+        (&[("accept-encoding", "br")], Some("br")),
+        (&[("accept-encoding", "gzip;q=0"), ("accept-encoding", "zstd")], Some("zstd")),
+        (&[("accept-encoding", "gzip;q=0")], None),
+    ];
+    let mut first = Vec::new();
+    for turn in 0..3 {
+        for (at, (headers, coding)) in cases.iter().enumerate() {
+            let answer = ask(site.addr, "GET", &path, headers).await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, *coding), "{headers:?}");
+            let now = (answer.header("etag").unwrap().to_owned(), answer.body);
+            if turn == 0 {
+                first.push(now);
+            } else {
+                assert_eq!(first[at], now, "{headers:?}");
+            }
+        }
     }
 }
 
@@ -82,7 +109,7 @@ async fn everything_of_a_ready_video_is_there_with_its_type_and_lifetime() {
             headers
         };
         assert_eq!(without_date(&head), without_date(&answer), "{path}");
-        let second = get(site.addr, &format!("{path}?from=memory")).await;
+        let second = nodes.ask(protocol, "GET", &format!("{path}?from=memory"), &[]).await;
         assert_eq!((without_date(&second), &second.body), (without_date(&answer), &answer.body), "{path}");
 
         let again = ask("GET", &[("if-none-match", &etag)]).await;

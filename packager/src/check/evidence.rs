@@ -246,8 +246,14 @@ async fn run(launcher: &Launcher, job: Job, studio: &Studio, cancel: &Cancellati
 /// Ends processes that a killed child left behind; tells how many there were.
 fn end_orphans(before: &BTreeSet<i32>) -> usize {
     let orphans = descendants();
-    let orphans = orphans.difference(before).copied();
-    orphans.map(|pid| drop(kill(Pid::from_raw(pid), Signal::SIGKILL))).count()
+    let mut count = 0;
+    for &pid in orphans.difference(before) {
+        count += 1;
+        if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGKILL) {
+            tracing::warn!(pid, %error, "what a killed child left behind could not be ended");
+        }
+    }
+    count
 }
 
 /// Processes whose parent is this one: its children, and orphans of a killed one.

@@ -102,7 +102,7 @@ mod tests {
             target_duration_s: 5,
             chunks: Vec::new(),
         };
-        let every = |segment_s, count| publish_every(&plan(segment_s), Segments { first: 3, last: 2 + count });
+        let every = |segment_s, count: u64| publish_every(&plan(segment_s), Segments { first: 3, last: 2 + count });
         assert_eq!([every(4.0, 10), every(4.0, 11)], [None, Some(5)]);
         assert_eq!([every(5.0, 8), every(5.0, 9)], [None, Some(4)]);
         assert_eq!([every(6.0, 6), every(6.0, 7)], [None, Some(4)], "24 s, since 18 s are too few");

@@ -203,7 +203,6 @@ mod tests {
             start_ns: 0,
             end_ns: None,
             language: None,
-            channels: 0,
             sample_rate: 0,
         };
         let shown = |width, height, rotation| {

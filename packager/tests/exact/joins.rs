@@ -48,7 +48,9 @@ fn code(source: &[f32], folder: &Path, rolls: Rolls, piece: u64) -> Coded {
     signals::write(source, &path);
     let (mut plan, _) = made::plan(&path, folder);
     let gq = GQ.load(std::sync::atomic::Ordering::SeqCst);
-    if gq > 0 { plan.audio.as_mut().unwrap().encoder.settings.insert("global-quality".into(), gq.to_string()); }
+    if gq > 0 {
+        plan.audio.as_mut().unwrap().encoder.settings.insert("global-quality".into(), gq.to_string());
+    }
     let count = plan.timeline.segments();
     let mut parts: Vec<Part> = Vec::new();
     for first in (1..=count).step_by(piece as usize) {
@@ -154,7 +156,16 @@ fn joins_experiment() {
     for signal in signals::ALL {
         let folder = tempfile::tempdir().unwrap();
         let source = signals::samples(signal, 44, folder.path());
-        for (gq, pre, post, piece) in [(0, 4, 2, 1000), (2000, 4, 2, 1), (10_000, 4, 2, 1), (60_000, 4, 2, 1), (60_000, 8, 2, 1), (60_000, 24, 2, 1), (60_000, 4, 2, 5), (60_000, 4, 2, 1000)] {
+        for (gq, pre, post, piece) in [
+            (0, 4, 2, 1000),
+            (2000, 4, 2, 1),
+            (10_000, 4, 2, 1),
+            (60_000, 4, 2, 1),
+            (60_000, 8, 2, 1),
+            (60_000, 24, 2, 1),
+            (60_000, 4, 2, 5),
+            (60_000, 4, 2, 1000),
+        ] {
             GQ.store(gq, std::sync::atomic::Ordering::SeqCst);
             if !only.is_empty() && !format!("{signal:?}").contains(&only) {
                 continue;

@@ -58,11 +58,7 @@ pub(crate) fn plan(source: &Path, folder: &Path) -> (Plan, Vec<Warning>) {
         gop_s: 2.0,
         segment_s: 4.0,
         ladder: ladder::Config { heights: HEIGHTS.to_vec() },
-        encoders: Encoders {
-            video: choice("x264", "h264"),
-            audio: choice("avenc-aac", "aac"),
-            overrides: Vec::new(),
-        },
+        encoders: Encoders { video: choice("x264", "h264"), audio: choice("avenc-aac", "aac"), overrides: Vec::new() },
     };
     let (io, _local) = ChildIo::local(folder, source).unwrap();
     let report = probe::run(&io, &job).unwrap();
