@@ -77,5 +77,7 @@ pub const LISTEN_AGAIN_MS: u64 = 1_000;
 pub const NOTIFICATION_BYTES_MAX: usize = 7_900;
 /// Hints that a slow receiver may fall behind before it is told that it lagged.
 pub const HINTS_QUEUED_MAX: usize = 1_024;
+/// Chunks whose index is read by one statement.
+pub const CHUNKS_READ_MAX: usize = 256;
 /// Generations whose plan and chunk index are kept parsed.
 pub const GENERATIONS_CACHED_MAX: usize = 64;

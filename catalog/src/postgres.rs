@@ -50,9 +50,9 @@ impl Postgres {
         schema::migrate(&target).await?;
         let pool = pool(&target, connections)?;
         let instance: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
-        let (listening, first_try) = oneshot::channel();
+        let (trying, first_try) = oneshot::channel();
         let listener = Listener { target, instance: Arc::clone(&instance), hints };
-        let listener = tokio::spawn(listener.run(listening));
+        let listener = tokio::spawn(listener.run(trying));
         // Whether or not it succeeded: without hints everything works, and later.
         drop(first_try.await);
         Ok(Self { pool, instance, listener })

@@ -12,7 +12,7 @@ use std::ops::Deref;
 
 use vidstream_media::VideoId;
 
-use self::rows::{FromValue, Row, Value, params};
+use self::rows::{Row, Value, params};
 use crate::{Claim, Error, Hint, HintKind, Result};
 
 pub(crate) mod audit;

@@ -1,6 +1,6 @@
 //! What the operations ask of a connection, done by Postgres.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, result, sync::Arc, time::Duration};
 
 use deadpool_postgres::Object;
 use tokio::{runtime::Handle, time::timeout};
@@ -40,7 +40,7 @@ impl<'a> Client<'a> {
     }
 
     /// Waits for the server, for a bounded time.
-    fn wait<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+    fn wait<T>(&self, work: impl Future<Output = result::Result<T, tokio_postgres::Error>>) -> Result<T> {
         if self.lost.get() {
             return Err(Error::Unavailable("the connection to the database was lost".to_owned()));
         }

@@ -1,7 +1,5 @@
 //! From the driver's errors to ours: the one place that knows its codes.
 
-use std::error::Error as _;
-
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 

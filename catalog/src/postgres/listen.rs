@@ -31,19 +31,18 @@ pub(super) struct Listener {
 // === impl Listener ===
 
 impl Listener {
-    /// Listens for ever, over a connection of its own; `first_try` is told how the first try went.
-    pub(super) async fn run(self, first_try: oneshot::Sender<bool>) {
+    /// Listens for ever, over a connection of its own; `first_try` is dropped when it listens or cannot yet.
+    pub(super) async fn run(self, first_try: oneshot::Sender<Infallible>) {
         let mut first_try = Some(first_try);
         loop {
             let Err(error) = self.listen(&mut first_try).await;
             tracing::warn!(%error, "no hints from other processes; waits take a little longer");
-            // Whoever opened the catalog may have given up by then.
-            drop(first_try.take().map(|first_try| first_try.send(false)));
+            drop(first_try.take());
             tokio::time::sleep(Duration::from_millis(limits::LISTEN_AGAIN_MS)).await;
         }
     }
 
-    async fn listen(&self, first_try: &mut Option<oneshot::Sender<bool>>) -> Result<Infallible> {
+    async fn listen(&self, first_try: &mut Option<oneshot::Sender<Infallible>>) -> Result<Infallible> {
         let (client, mut connection) = self.target.connect().await?;
         let mut messages = pin!(async {
             loop {
@@ -60,7 +59,7 @@ impl Listener {
             error = &mut messages => return Err(error),
             listening = client.batch_execute(&listen) => listening.map_err(|error| error::from_driver(&error))?,
         }
-        drop(first_try.take().map(|first_try| first_try.send(true)));
+        drop(first_try.take());
         Err(messages.await)
     }
 

@@ -1,6 +1,6 @@
 //! Values as the driver has them.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::{error::Error as StdError, result, sync::Arc};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl ToSql for Value {
-    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
             Self::Text(text) => text.to_sql(kind, out),

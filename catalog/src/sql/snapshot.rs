@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use vidstream_media::{
     Presentation, Track, VideoId,
     bandwidth::Rates,
+    chunks::Segments,
     codec::DecoderConfig,
     index::{Chunk, TrackChunk},
     presentation::Sheet,
@@ -17,7 +18,7 @@ use super::{
     rows::{self, Row, params},
     videos,
 };
-use crate::{Error, Result, Snapshot, State};
+use crate::{Error, Result, Snapshot, State, limits};
 
 /// The video and what can be played of it.
 pub(crate) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
@@ -60,30 +61,39 @@ fn sheets(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<u64, She
 fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
     let cached = db.cache.chunks(id, generation);
     let sql = "SELECT first, last, token FROM chunks WHERE video = ?1 AND generation = ?2 ORDER BY first";
-    let places = db.query(sql, params![id.to_string(), generation])?;
-    let mut chunks = Chunks::new();
-    let mut news = false;
-    for row in &places {
-        let (segments, token) = (jobs::run(row)?, row.get::<u64>("token")?);
-        let kept = cached.get(&segments.first).filter(|chunk| chunk.token == token && chunk.segments == segments);
-        let chunk = if let Some(chunk) = kept {
-            Arc::clone(chunk)
-        } else {
-            news = true;
-            let tracks = tracks(db, id, generation, segments.first)?;
-            Arc::new(Chunk { segments, token, tracks })
-        };
-        chunks.insert(segments.first, chunk);
+    let read = |row: &Row| Ok((jobs::run(row)?, row.get("token")?));
+    let places: Vec<(Segments, u64)> = db.all(sql, params![id.to_string(), generation], read)?;
+    let is_kept = |chunk: &Chunk, place: (Segments, u64)| (chunk.segments, chunk.token) == place;
+    let (mut chunks, mut missing) = (Chunks::new(), Vec::new());
+    for place in places {
+        match cached.get(&place.0.first).filter(|chunk| is_kept(chunk, place)) {
+            Some(chunk) => drop(chunks.insert(place.0.first, Arc::clone(chunk))),
+            None => missing.push(place),
+        }
     }
-    if news || chunks.len() != cached.len() {
+    for places in missing.chunks(limits::CHUNKS_READ_MAX) {
+        let mut tracks = tracks(db, id, generation, places)?;
+        for &(segments, token) in places {
+            let tracks = tracks.remove(&segments.first);
+            let tracks = tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))?;
+            chunks.insert(segments.first, Arc::new(Chunk { segments, token, tracks }));
+        }
+    }
+    if !missing.is_empty() || chunks.len() != cached.len() {
         db.cache.keep_chunks(id, generation, &chunks);
     }
     Ok(chunks)
 }
 
-fn tracks(db: &Db<'_>, id: VideoId, generation: u32, first: u64) -> Result<Vec<TrackChunk>> {
-    let sql = "SELECT tracks FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3";
-    let key = params![id.to_string(), generation, rows::int(first)];
-    let tracks = db.first(sql, key, |row| rows::json(row, "tracks"))?;
-    tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))
+/// The index data of some chunks, by their first segments.
+fn tracks(
+    db: &Db<'_>,
+    id: VideoId,
+    generation: u32,
+    places: &[(Segments, u64)],
+) -> Result<BTreeMap<u64, Vec<TrackChunk>>> {
+    let sql = "SELECT first, tracks FROM chunks WHERE video = ?1 AND generation = ?2 AND first IN (SELECT value FROM json_each(?3))";
+    let firsts: Vec<u64> = places.iter().map(|(segments, _)| segments.first).collect();
+    let key = params![id.to_string(), generation, rows::to_json(&firsts)?];
+    db.all(sql, key, |row| Ok((row.get("first")?, rows::json(row, "tracks")?)))
 }

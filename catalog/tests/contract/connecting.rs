@@ -92,8 +92,9 @@ async fn encrypted_connections_are_verified() {
     std::fs::write(&roots, &certificate).unwrap();
     let name = database.rsplit('/').next().unwrap();
     let url = |mode: &str| format!("postgres://vidstream:secret@localhost:{}/{name}?sslmode={mode}", server.port());
-    let known = Catalog::open(&format!("{}&sslrootcert={}", url("verify-full"), roots.display()), Options::default());
-    let id = fixture::queued(&known.await.unwrap()).await;
+    let verified = format!("{}&sslrootcert={}", url("verify-full"), roots.display());
+    let known = Catalog::open(&verified, Options::default()).await.unwrap();
+    let id = fixture::queued(&known).await;
     let encrypted = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND application_name = 'vidstream'";
     assert_eq!(server.execute(&database, encrypted).unwrap().trim(), "t");
     for mode in ["require", "prefer"] {
