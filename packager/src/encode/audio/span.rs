@@ -9,7 +9,13 @@ use vidstream_media::{
 };
 
 use super::align::Layout;
-use crate::{encode::coder::FrameOf, protocol::EncodeJob};
+use crate::{
+    encode::coder::FrameOf,
+    protocol::{EncodeJob, Rolls},
+};
+
+/// Frames of pre-roll before the head of the film, where there is silence, of which an encoder learns nothing.
+const SILENT_FRAMES_MAX: i64 = 4;
 
 /// Packets that an encoder makes before the one that decodes to its first input frame.
 const PRIMING_PACKETS: u64 = 1;
@@ -40,7 +46,8 @@ impl Span {
         let (timeline, segments, rolls) = (&job.plan.timeline, job.segments, job.audio_rolls);
         let frames = timeline.audio_frames(grid, segments.first).start..timeline.audio_frames(grid, segments.last).end;
         let phase = i64::try_from(phase_frames(grid, rate)).unwrap_or(1);
-        let start = (signed(frames.start) - i64::from(rolls.pre_frames)).div_euclid(phase) * phase;
+        let start = (signed(frames.start) - i64::from(rolls.pre_frames)).max(-SILENT_FRAMES_MAX);
+        let start = start.div_euclid(phase) * phase;
         let source_samples = |frame: u64| {
             mul_div_ceil(
                 frame.saturating_mul(u64::from(grid.frame_samples)),
