@@ -217,3 +217,6 @@ async fn submit(queue: &mpsc::Sender<threads::Operation>, operation: threads::Op
         mpsc::error::SendTimeoutError::Closed(_) => Error::Unavailable("the catalog's thread has ended".to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

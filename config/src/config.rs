@@ -10,8 +10,8 @@ use crate::{Error, Layers, units::parse_bytes};
 
 /// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
 const SLOTS_MIN: usize = 2;
-/// Most rungs of a ladder.
-const RUNGS_MAX: usize = 12;
+/// Most rungs of a ladder, as many as are planned.
+const RUNGS_MAX: usize = 10;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq)]

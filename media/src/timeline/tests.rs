@@ -56,6 +56,12 @@ fn half_a_gop_is_a_segment_of_its_own_and_a_frame_less_is_not() {
 }
 
 #[test]
+fn a_grid_has_from_one_frame_to_the_most_that_can_be_planned() {
+    let frames = [0, 1, FRAMES_MAX, FRAMES_MAX + 1].map(|frames| film(30, 1, frames).frames);
+    assert_eq!(frames, [1, 1, FRAMES_MAX, FRAMES_MAX]);
+}
+
+#[test]
 fn half_rate_and_slow_grids_are_whole_frames() {
     let odd = film(25, 2, 1000);
     assert_eq!((odd.gop_frames, odd.trick_frames), (26, 13));

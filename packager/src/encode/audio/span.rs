@@ -117,7 +117,12 @@ fn signed(value: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use vidstream_media::{Rational, Timeline, chunks::Segments, timeline::Config};
+
     use super::*;
+    use crate::protocol::Rolls;
 
     const AAC: AudioGrid = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
 
@@ -127,5 +132,39 @@ mod tests {
             [48_000, 44_100, 32_000, 22_050, 16_000, 11_025, 8_000, 96_000].map(|rate| phase_frames(AAC, rate));
         assert_eq!(phases, [1, 5, 3, 5, 3, 5, 3, 1]);
         assert_eq!(phase_frames(AAC, 44_056), 1);
+    }
+    fn job(first: u64, last: u64) -> EncodeJob {
+        let plan = Plan {
+            timeline: Timeline::new(Rational::new(30, 1), 18_000, Config::default()),
+            rungs: Vec::new(),
+            trick: None,
+            audio: None,
+            storyboard: None,
+            target_duration_s: 4,
+            chunks: Vec::new(),
+        };
+        EncodeJob {
+            segments: Segments { first, last },
+            filler: None,
+            threads: 1,
+            audio_rolls: Rolls::default(),
+            publish_every: None,
+            elements: BTreeMap::new(),
+            plan,
+        }
+    }
+
+    #[test]
+    fn sound_is_encoded_from_four_frames_before_to_two_after_and_only_its_own_are_kept() {
+        for (first, last) in [(1, 1), (4, 9), (151, 151)] {
+            let span = Span::new(&job(first, last), AAC, 48_000);
+            let Range { start, end } = span.frames.clone();
+            assert_eq!(span.start, signed(start) - 4, "{first}");
+            assert_eq!((span.first, span.end), ((signed(start) - 4) * 1024, signed(end + 2) * 1024), "{first}");
+            // The encoder's own delay is a packet.
+            let frame_of = span.frame_of();
+            let kept = [4, 5, 4 + end - start, 5 + end - start].map(|packet| frame_of(gst::ClockTime::ZERO, packet));
+            assert_eq!(kept, [None, Some(start), Some(end - 1), None], "{first}");
+        }
     }
 }
