@@ -9,10 +9,7 @@ use vidstream_media::{
 };
 
 use super::align::Layout;
-use crate::{
-    encode::coder::FrameOf,
-    protocol::{EncodeJob, Rolls},
-};
+use crate::{encode::coder::FrameOf, protocol::EncodeJob};
 
 /// Frames of pre-roll before the head of the film, where there is silence, of which an encoder learns nothing.
 const SILENT_FRAMES_MAX: i64 = 4;
