@@ -30,11 +30,11 @@ async fn so_much_waits_for_the_threads_and_one_more_is_busy_after_ten_seconds() 
         for _ in 0..threads {
             let (begun, has_begun) = oneshot::channel();
             let (release, end) = blocking::channel::<()>();
-            let hold = Box::new(move |_: &mut Connection| {
+            let busy = Box::new(move |_: &mut Connection| {
                 begun.send(()).unwrap();
                 assert!(end.recv().is_err());
             });
-            submit(queue, hold).await.unwrap();
+            submit(queue, busy).await.unwrap();
             has_begun.await.unwrap();
             held.push(release);
         }
@@ -51,11 +51,11 @@ async fn so_much_waits_for_the_threads_and_one_more_is_busy_after_ten_seconds() 
 async fn a_statement_waits_five_seconds_for_the_lock_of_another_process() {
     let (_folder, sqlite) = open().await;
     let wait_ms = |conn: &Connection| Ok(conn.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, i64>(0))?);
-    let waits_ms = [
+    let both = [
         sqlite.read(move |db| wait_ms(db.conn)).await.unwrap(),
         sqlite.write(move |tx| wait_ms(tx.conn)).await.unwrap(),
     ];
-    assert_eq!(waits_ms, [i64::try_from(limits::LOCK_WAIT_MS).unwrap(); 2]);
+    assert_eq!(both, [i64::try_from(limits::LOCK_WAIT_MS).unwrap(); 2]);
 }
 
 #[tokio::test]

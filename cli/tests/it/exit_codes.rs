@@ -11,7 +11,7 @@ fn failures_have_their_code_and_a_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = taken.local_addr().unwrap().to_string();
     let missing = "tls.cert_file=/nonexistent.pem".to_owned();
-    let garbage = format!("tls.cert_file={VIDSTREAM}");
+    let garbage = format!("tls.cert_file={}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
     let cases: &[(&[&str], i32, &str)] = &[
         (&["--help"], 0, ""),
         (&["serve", "--help"], 0, ""),

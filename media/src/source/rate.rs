@@ -201,6 +201,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds of some seconds")]
     fn a_thousandth_is_the_same_rate_and_more_is_not() {
         let at = |fps: f64| pace(&[0, (1e9 / fps) as i64, (2e9 / fps) as i64], None).fps;
         assert_eq!(

@@ -160,7 +160,7 @@ mod tests {
         for (read_bytes, served) in [(enough, true), (enough - 1, false)] {
             let (near, mut far) = duplex(1_024);
             let reading = tokio::spawn(async move {
-                sleep(WINDOW - Duration::from_millis(1)).await;
+                sleep(WINDOW.saturating_sub(Duration::from_millis(1))).await;
                 let mut buffer = vec![0; read_bytes];
                 far.read_exact(&mut buffer).await.unwrap();
                 // Into the next window.

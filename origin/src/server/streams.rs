@@ -226,7 +226,7 @@ mod tests {
             let (streams, patience) = streams();
             let began = Instant::now();
             let body = streams.begin().respond(Bytes::from(vec![7; 1 << 20]).into());
-            let late = patience.write_stall - Duration::from_secs(1);
+            let late = patience.write_stall.saturating_sub(Duration::from_secs(1));
             sleep(late).await;
             body.stream.took(taken_bytes);
             assert_eq!(streams.ending().await, Reason::Stalled);

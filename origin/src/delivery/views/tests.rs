@@ -14,7 +14,7 @@ fn view() -> View {
 #[tokio::test(start_paused = true)]
 async fn a_view_is_fresh_for_a_second_or_until_something_is_heard() {
     let seen = view();
-    advance(VIEW_AGE_MAX - MOMENT).await;
+    advance(VIEW_AGE_MAX.saturating_sub(MOMENT)).await;
     assert!(seen.is_fresh(Instant::now().into()));
     advance(MOMENT).await;
     assert!(!seen.is_fresh(Instant::now().into()));
@@ -27,7 +27,7 @@ async fn a_view_is_fresh_for_a_second_or_until_something_is_heard() {
 async fn a_view_that_cannot_be_read_again_is_served_for_an_hour() {
     let seen = Arc::new(view());
     let again = || View::again(Some(Arc::clone(&seen)), 0, Instant::now());
-    advance(VIEW_STALE_MAX - MOMENT).await;
+    advance(VIEW_STALE_MAX.saturating_sub(MOMENT)).await;
     // Its hour began when the catalog confirmed it, however often it was served since.
     assert_eq!(again().map(|view| view.confirmed_at), Some(seen.confirmed_at));
     advance(MOMENT).await;

@@ -152,15 +152,18 @@ mod tests {
     }
 
     #[test]
-    fn sound_is_encoded_from_four_frames_before_to_two_after_and_only_its_own_are_kept() {
-        for (first, last) in [(1, 1), (4, 9), (151, 151)] {
+    fn sound_is_encoded_from_two_seconds_before_to_two_frames_after_and_only_its_own_is_kept() {
+        for (first, last, pre) in [(1, 1, 4), (2, 2, 96), (4, 9, 96), (151, 151, 96)] {
             let span = Span::new(&job(first, last), AAC, 48_000);
             let Range { start, end } = span.frames.clone();
-            assert_eq!(span.start, signed(start) - 4, "{first}");
-            assert_eq!((span.first, span.end), ((signed(start) - 4) * 1024, signed(end + 2) * 1024), "{first}");
+            let begin = (signed(start) - pre).max(-4);
+            assert_eq!(span.start, begin, "{first}");
+            assert_eq!((span.first, span.end), (begin * 1024, signed(end + 2) * 1024), "{first}");
             // The encoder's own delay is a packet.
             let frame_of = span.frame_of();
-            let kept = [4, 5, 4 + end - start, 5 + end - start].map(|packet| frame_of(gst::ClockTime::ZERO, packet));
+            let skipped = u64::try_from(signed(start) - begin).unwrap();
+            let packets = [skipped, skipped + 1, skipped + end - start, skipped + 1 + end - start];
+            let kept = packets.map(|packet| frame_of(gst::ClockTime::ZERO, packet));
             assert_eq!(kept, [None, Some(start), Some(end - 1), None], "{first}");
         }
     }
