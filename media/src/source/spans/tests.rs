@@ -86,8 +86,8 @@ fn sound_has_preroll_and_postroll_and_comes_after_the_pictures() {
     let audio = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
     let spans = spans(&grid(200), 0, Some(&shown), Some(Sound { packets: &sound, grid: audio }));
     let third = &spans[2].audio;
-    // The segment begins at 4 s: 2.6 s before it is packet 65.
-    assert_eq!(third.start, 200 + 65);
+    // Its first frame is the 188th, at 4.011 s: 2.6 s before it is packet 66.
+    assert_eq!(third.start, 200 + 66);
     assert!(third.end > 200 + 376 + 8);
     assert_eq!(spans[0].audio.start, 200);
     assert_eq!(spans.last().unwrap().audio.end, 200 + 385);
