@@ -24,7 +24,7 @@ const FLOOR: f64 = 1e-7;
 const BEYOND_MAX: f64 = 0.05;
 /// How much worse chunks may be than one pass.
 const CHUNKED_DB_MAX: f64 = 1.0;
-/// What a background chunk has at least (`MIN_CHUNK_S` of `vidstream_media::chunks`).
+/// What a background chunk has at least (`BACKGROUND_CHUNK_S_MIN` of `vidstream_media::chunks`).
 const CHUNK_S: usize = 20;
 
 /// How a signal is cut.
