@@ -30,7 +30,7 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
   ffmpeg
 )
-[ "$purpose" != run ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng)
+[ "$purpose" != run ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql)
 # The load of the delivery part.
 [ "$purpose" = bench ] && packages+=(wrk)
 command -v node >/dev/null || packages+=(nodejs)

@@ -24,7 +24,8 @@ pub const KEYS: &[Key] = &[
         "address of /healthz, /readyz and /metrics; port 0 takes a free one, written to DATA/admin.addr",
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
-    key("catalog.url", "", "catalog: sqlite:///FILE; by default DATA/catalog.sqlite"),
+    key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
+    key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
     key("store.url", "", "object store: file:///DIR; by default DATA"),
     key("events.url", "local:", "event hints between processes: local:"),
     key(

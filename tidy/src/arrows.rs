@@ -26,10 +26,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
 const FOR_TESTS: [&str; 3] = ["testkit", "example", "liar"];
 
 /// Crates by the start of their name, and the only folders that may link them.
-const OWNERS: [(&str, &[&str]); 7] = [
+const OWNERS: [(&str, &[&str]); 10] = [
     ("gst", &["packager", "plugins/example", "plugins/liar"]),
     ("hyper", &["origin"]),
     ("rusqlite", &["catalog"]),
+    ("tokio-postgres", &["catalog"]),
+    ("deadpool", &["catalog"]),
+    ("refinery", &["catalog"]),
     ("moka", &["origin"]),
     ("mp4-atom", &["media", "packager"]),
     ("seccompiler", &["packager"]),

@@ -58,9 +58,7 @@ pub async fn lost_jobs_are_restored_and_then_given_up(place: &impl Adapter) {
 
 /// Damages the catalog behind its back, as no operation of it does.
 fn lose_jobs(place: &impl Adapter) {
-    let url = place.url();
-    let conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    conn.execute("DELETE FROM jobs WHERE state IN ('pending', 'running')", []).unwrap();
+    place.behind("DELETE FROM jobs WHERE state IN ('pending', 'running')");
 }
 
 pub async fn plans_whose_encoders_went_away_begin_again(place: &impl Adapter) {

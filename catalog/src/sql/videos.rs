@@ -1,9 +1,11 @@
 //! The rows of videos: reading, changing state, deletion, another try.
 
-use rusqlite::{OptionalExtension, Row, params};
 use vidstream_media::VideoId;
 
-use super::{Db, Tx, events, jobs, rows};
+use super::{
+    Db, Tx, events, jobs,
+    rows::{self, Row, params},
+};
 use crate::{
     Deletion, Error, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
     cursor::Cursor,
@@ -14,8 +16,7 @@ use crate::{
 
 /// The video, if its row exists.
 pub(crate) fn get(db: &Db<'_>, id: VideoId) -> Result<Option<Video>> {
-    let mut statement = db.conn.prepare_cached("SELECT * FROM videos WHERE id = ?1")?;
-    Ok(statement.query_row([id.to_string()], video).optional()?)
+    db.first("SELECT * FROM videos WHERE id = ?1", params![id.to_string()], video)
 }
 
 /// The video, or `NotFound`.
@@ -32,16 +33,14 @@ pub(super) struct Standing {
 
 /// State and generation of a video.
 pub(super) fn standing(db: &Db<'_>, id: VideoId) -> Result<Option<Standing>> {
-    let mut statement = db.conn.prepare_cached("SELECT state, generation FROM videos WHERE id = ?1")?;
-    let read = |row: &Row<'_>| Ok(Standing { state: rows::parsed(row, "state")?, generation: row.get("generation")? });
-    Ok(statement.query_row([id.to_string()], read).optional()?)
+    let read = |row: &Row| Ok(Standing { state: rows::parsed(row, "state")?, generation: row.get("generation")? });
+    db.first("SELECT state, generation FROM videos WHERE id = ?1", params![id.to_string()], read)
 }
 
 /// Generation and row version.
 pub(crate) fn version(db: &Db<'_>, id: VideoId) -> Result<Option<(u32, u64)>> {
-    let mut statement = db.conn.prepare_cached("SELECT generation, row_version FROM videos WHERE id = ?1")?;
-    let read = |row: &Row<'_>| Ok((row.get("generation")?, rows::unsigned(row, "row_version")?));
-    Ok(statement.query_row([id.to_string()], read).optional()?)
+    let read = |row: &Row| Ok((row.get("generation")?, row.get::<u64>("row_version")?));
+    db.first("SELECT generation, row_version FROM videos WHERE id = ?1", params![id.to_string()], read)
 }
 
 /// What is known of an id.
@@ -55,8 +54,7 @@ pub(crate) fn lookup(db: &Db<'_>, id: VideoId) -> Result<Lookup> {
 /// Whether the id was deleted, and not too long ago.
 pub(super) fn is_tombstone(db: &Db<'_>, id: VideoId) -> Result<bool> {
     let expired_ms = db.now_ms.saturating_sub(limits::TOMBSTONE_MS);
-    let mut statement = db.conn.prepare_cached("SELECT 1 FROM tombstones WHERE id = ?1 AND deleted_at_ms > ?2")?;
-    Ok(statement.exists(params![id.to_string(), expired_ms])?)
+    db.exists("SELECT 1 FROM tombstones WHERE id = ?1 AND deleted_at_ms > ?2", params![id.to_string(), expired_ms])
 }
 
 /// A page of videos, newest first.
@@ -71,9 +69,7 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     } else {
         "SELECT * FROM videos WHERE state <> ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
     };
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let found = statement.query_map(params![state, time, id, i64::from(limit) + 1], video)?;
-    let mut videos = found.collect::<rusqlite::Result<Vec<Video>>>()?;
+    let mut videos: Vec<Video> = db.all(sql, params![state, time, id, i64::from(limit) + 1], video)?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = videos.len() > shown;
     videos.truncate(shown);
@@ -85,6 +81,7 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
 /// Changes the title.
 pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Option<u64>) -> Result<Video> {
     check::title(title)?;
+    tx.lock(id)?;
     let video = existing(tx, id)?;
     if video.state == State::Deleting {
         return Err(Error::Conflict("the video is being deleted".to_owned()));
@@ -95,13 +92,14 @@ pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Opt
     if video.title == title {
         return Ok(video);
     }
-    tx.conn.prepare_cached("UPDATE videos SET title = ?2 WHERE id = ?1")?.execute(params![id.to_string(), title])?;
+    tx.execute("UPDATE videos SET title = ?2 WHERE id = ?1", params![id.to_string(), title])?;
     touch(tx, id)?;
     events::of_state(tx, id, &["video.updated"], 0)
 }
 
 /// Begins to remove a video.
 pub(crate) fn delete(tx: &mut Tx<'_>, id: VideoId) -> Result<Deletion> {
+    tx.lock(id)?;
     let Some(video) = get(tx, id)? else {
         return Ok(if is_tombstone(tx, id)? { Deletion::Already } else { Deletion::Unknown });
     };
@@ -110,7 +108,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: VideoId) -> Result<Deletion> {
     }
     set_state(tx, &video, State::Deleting)?;
     let sql = "UPDATE videos SET playable = 0, error = NULL, upload_until_ms = NULL WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute([id.to_string()])?;
+    tx.execute(sql, params![id.to_string()])?;
     jobs::cancel(tx, id)?;
     jobs::insert(tx, &jobs::New::once(id, video.generation, JobKind::Delete))?;
     events::of_state(tx, id, &["video.updated"], 0)?;
@@ -119,11 +117,9 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: VideoId) -> Result<Deletion> {
 
 /// Makes a failed or ready video again, as a new generation.
 pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId) -> Result<Video> {
+    tx.lock(id)?;
     let video = existing(tx, id)?;
-    let uploaded: bool = tx
-        .conn
-        .prepare_cached("SELECT uploaded FROM videos WHERE id = ?1")?
-        .query_row([id.to_string()], |row| row.get(0))?;
+    let uploaded: bool = tx.one("SELECT uploaded FROM videos WHERE id = ?1", params![id.to_string()], Row::scalar)?;
     if !uploaded {
         return Err(Error::Conflict("the upload was never finished".to_owned()));
     }
@@ -142,7 +138,7 @@ pub(super) fn start_again(tx: &mut Tx<'_>, video: &Video) -> Result<Video> {
     let sql = "UPDATE videos SET generation = generation + 1, playable = 0, error = NULL, warnings = '[]', tracks = '[]',
          frames = 0, frames_best = 0, chunks = 0, chunks_done = 0, sheets = 0, sheets_done = 0, sheets_failed = 0, repairs = 0
          WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute([id.to_string()])?;
+    tx.execute(sql, params![id.to_string()])?;
     jobs::insert(tx, &jobs::New::once(id, video.generation.saturating_add(1), JobKind::Probe))?;
     events::of_state(tx, id, &["video.queued"], 0)
 }
@@ -151,7 +147,7 @@ pub(super) fn start_again(tx: &mut Tx<'_>, video: &Video) -> Result<Video> {
 pub(super) fn set_state(tx: &mut Tx<'_>, video: &Video, to: State) -> Result<()> {
     transition::check(video.state, to)?;
     let sql = "UPDATE videos SET state = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![video.id.to_string(), to.as_str()])?;
+    tx.execute(sql, params![video.id.to_string(), to.as_str()])?;
     touch(tx, video.id)
 }
 
@@ -160,7 +156,7 @@ pub(super) fn fail(tx: &mut Tx<'_>, id: VideoId, error: &VideoError) -> Result<(
     let video = existing(tx, id)?;
     set_state(tx, &video, State::Failed)?;
     let sql = "UPDATE videos SET error = ?2, playable = 0, upload_until_ms = NULL WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![id.to_string(), rows::to_json(error)?])?;
+    tx.execute(sql, params![id.to_string(), rows::to_json(error)?])?;
     jobs::cancel(tx, id)?;
     events::of_state(tx, id, &["video.failed"], error.attempt)?;
     Ok(())
@@ -176,14 +172,14 @@ pub(super) fn warn(tx: &mut Tx<'_>, id: VideoId, warnings: &[Warning]) -> Result
         return Ok(false);
     }
     let sql = "UPDATE videos SET warnings = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![id.to_string(), rows::to_json(&kept)?])?;
+    tx.execute(sql, params![id.to_string(), rows::to_json(&kept)?])?;
     Ok(true)
 }
 
 /// Marks the row as changed.
 pub(super) fn touch(tx: &mut Tx<'_>, id: VideoId) -> Result<()> {
     let sql = "UPDATE videos SET row_version = row_version + 1, updated_at_ms = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![id.to_string(), tx.now_ms])?;
+    tx.execute(sql, params![id.to_string(), tx.now_ms])?;
     Ok(())
 }
 
@@ -197,23 +193,23 @@ pub(super) fn remove_generations(tx: &mut Tx<'_>, id: VideoId) -> Result<()> {
         "DELETE FROM waits WHERE video = ?1",
         "DELETE FROM jobs WHERE video = ?1 AND state IN ('done', 'failed') AND kind <> 'delete'",
     ] {
-        tx.conn.prepare_cached(sql)?.execute([id.to_string()])?;
+        tx.execute(sql, params![id.to_string()])?;
     }
     Ok(())
 }
 
-fn video(row: &Row<'_>) -> rusqlite::Result<Video> {
+fn video(row: &Row) -> Result<Video> {
     let state = rows::parsed(row, "state")?;
     let error: Option<VideoError> = rows::optional_json(row, "error")?;
     let counts = Counts {
-        frames: rows::unsigned(row, "frames")?,
-        frames_best: rows::unsigned(row, "frames_best")?,
+        frames: row.get::<u64>("frames")?,
+        frames_best: row.get::<u64>("frames_best")?,
         tracks: rows::json(row, "tracks")?,
-        chunks_done: rows::unsigned(row, "chunks_done")?,
-        chunks: rows::unsigned(row, "chunks")?,
-        sheets: rows::unsigned(row, "sheets")?,
-        sheets_done: rows::unsigned(row, "sheets_done")?,
-        sheets_failed: rows::unsigned(row, "sheets_failed")?,
+        chunks_done: row.get::<u64>("chunks_done")?,
+        chunks: row.get::<u64>("chunks")?,
+        sheets: row.get::<u64>("sheets")?,
+        sheets_done: row.get::<u64>("sheets_done")?,
+        sheets_failed: row.get::<u64>("sheets_failed")?,
         since_ms: row.get("since_ms")?,
         committed_at_ms: row.get("committed_at_ms")?,
     };
@@ -223,15 +219,15 @@ fn video(row: &Row<'_>) -> rusqlite::Result<Video> {
         state,
         playable: row.get("playable")?,
         generation: row.get("generation")?,
-        row_version: rows::unsigned(row, "row_version")?,
+        row_version: row.get::<u64>("row_version")?,
         progress: progress::progress(state, error.as_ref(), &counts),
         facts: rows::optional_json(row, "facts")?,
         artifacts: progress::artifacts(state, &counts),
-        views: rows::unsigned(row, "views")?,
+        views: row.get::<u64>("views")?,
         warnings: rows::json(row, "warnings")?,
         error,
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
-        bytes: rows::optional(row, "bytes")?,
+        bytes: row.get("bytes")?,
     })
 }

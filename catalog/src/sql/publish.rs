@@ -1,9 +1,12 @@
 //! A finished chunk: index, configurations, counts, events and what it makes possible, in one transaction.
 
-use rusqlite::{OptionalExtension, params};
 use vidstream_media::{Plan, Track, codec::DecoderConfig};
 
-use super::{Db, Held, Tx, chunks, events, jobs, leases, next, raise, rows, videos};
+use super::{
+    Db, Held, Tx, chunks, events, jobs, leases, next, raise,
+    rows::{self, params},
+    videos,
+};
 use crate::{Error, HintKind, JobKind, Published, Result, Warning, check};
 
 /// Makes a chunk visible.
@@ -24,7 +27,7 @@ pub(crate) fn publish(tx: &mut Tx<'_>, held: Held, published: &Published) -> Res
     } else {
         // What is left starts behind it, and its attempts anew: this one got somewhere.
         let sql = "UPDATE jobs SET first = ?2, failures = 0 WHERE id = ?1";
-        tx.conn.prepare_cached(sql)?.execute(params![job.id, rows::int(published.chunk.segments.last + 1)])?;
+        tx.execute(sql, params![job.id, rows::int(published.chunk.segments.last + 1)])?;
         leases::extend(tx, job.id)?;
         raise::take_waits(tx, job.id)?;
     }
@@ -40,7 +43,7 @@ fn is_published(db: &Db<'_>, job: &jobs::Job, token: u64, published: &Published)
     let sql = "SELECT 1 FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3 AND last = ?4 AND token = ?5";
     let key =
         params![job.video.to_string(), job.generation, rows::int(run.first), rows::int(run.last), rows::int(token)];
-    Ok(published.chunk.token == token && db.conn.prepare_cached(sql)?.exists(key)?)
+    Ok(published.chunk.token == token && db.exists(sql, key)?)
 }
 
 /// The first finished chunk sets the configuration of each track; every other must agree with it.
@@ -50,7 +53,7 @@ fn compare_and_set(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, configs: &[(Tr
         let sql = "SELECT config FROM configs WHERE video = ?1 AND generation = ?2 AND track = ?3";
         let key = params![id, job.generation, track.to_string()];
         let stored: Option<DecoderConfig> =
-            tx.conn.prepare_cached(sql)?.query_row(key, |row| rows::json(row, "config")).optional()?;
+            tx.first(sql, key, |row| rows::json(row, "config"))?;
         let given = configs.iter().find(|(of, _)| *of == track).map(|(_, config)| config);
         match (&stored, given) {
             (Some(stored), Some(given)) if stored != given => {
@@ -62,7 +65,7 @@ fn compare_and_set(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, configs: &[(Tr
             (None, Some(given)) => {
                 let sql = "INSERT INTO configs (video, generation, track, config) VALUES (?1, ?2, ?3, ?4)";
                 let row = params![id, job.generation, track.to_string(), rows::to_json(given)?];
-                tx.conn.prepare_cached(sql)?.execute(row)?;
+                tx.execute(sql, row)?;
             }
             (None, None) => return Err(Error::Invalid(format!("track {track} has no decoder configuration"))),
         }
@@ -74,7 +77,7 @@ fn insert(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, published: &Published) 
     let run = published.chunk.segments;
     let sql = "INSERT INTO chunks (video, generation, first, last, token, frames, filler, requeued, tracks)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    tx.conn.prepare_cached(sql)?.execute(params![
+    tx.execute(sql, params![
         job.video.to_string(),
         job.generation,
         rows::int(run.first),
@@ -87,7 +90,7 @@ fn insert(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, published: &Published) 
     ])?;
     let sql = "DELETE FROM waits WHERE video = ?1 AND generation = ?2 AND segment BETWEEN ?3 AND ?4";
     let key = params![job.video.to_string(), job.generation, rows::int(run.first), rows::int(run.last)];
-    tx.conn.prepare_cached(sql)?.execute(key)?;
+    tx.execute(sql, key)?;
     Ok(())
 }
 
@@ -103,7 +106,7 @@ fn tell(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, published: &Published) ->
     let warned = videos::warn(tx, id, &warnings)?;
     let playable = before.playable || published.chunk.segments.contains(1);
     let sql = "UPDATE videos SET playable = ?2, committed_at_ms = ?3 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![id.to_string(), playable, tx.now_ms])?;
+    tx.execute(sql, params![id.to_string(), playable, tx.now_ms])?;
     videos::touch(tx, id)?;
     let mut kinds = vec!["video.progress"];
     if playable && !before.playable {

@@ -1,9 +1,11 @@
 //! The proof that nothing is stuck: what every state must have, checked against the rows.
 
-use rusqlite::{Row, params};
 use vidstream_media::{VideoId, chunks::Segments};
 
-use super::{Db, chunks, jobs, next, rows};
+use super::{
+    Db, chunks, jobs, next,
+    rows::{self, Row, params},
+};
 use crate::{Audit, JobKind, Result, State, coverage, limits};
 
 /// A video whose state should lead to another.
@@ -14,6 +16,11 @@ pub(super) struct Unfinished {
     pub(super) generation: u32,
     has_lease: bool,
 }
+
+const WITHOUT_JOB: &str = "SELECT id, state, generation, upload_until_ms FROM videos
+     WHERE state IN ('uploading', 'queued', 'probing', 'processing', 'deleting')
+     AND NOT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_open WHERE jobs.video = videos.id AND jobs.state IN ('pending', 'running')
+         AND (jobs.kind = 'delete') = (videos.state = 'deleting') AND (jobs.generation = videos.generation OR jobs.kind = 'delete'))";
 
 /// What is wrong with all unfinished videos.
 pub(crate) fn audit(db: &Db<'_>) -> Result<Vec<Audit>> {
@@ -29,28 +36,27 @@ pub(crate) fn audit(db: &Db<'_>) -> Result<Vec<Audit>> {
 /// Videos in states that are not final and that lack an open job or a lease: the candidates of the
 /// sweeper. Cheap, since whatever has an open job is passed over by the index.
 pub(super) fn without_job(db: &Db<'_>) -> Result<Vec<Unfinished>> {
-    let sql = "SELECT id, state, generation, upload_until_ms FROM videos
-         WHERE state IN ('uploading', 'queued', 'probing', 'processing', 'deleting')
-         AND NOT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_open WHERE jobs.video = videos.id AND jobs.state IN ('pending', 'running')
-             AND (jobs.kind = 'delete') = (videos.state = 'deleting') AND (jobs.generation = videos.generation OR jobs.kind = 'delete'))
-         ORDER BY created_at_ms, id LIMIT ?1";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    Ok(statement.query_map([limits::SWEEP_ROWS_MAX], read)?.collect::<rusqlite::Result<_>>()?)
+    let sql = format!("{WITHOUT_JOB} ORDER BY created_at_ms, id LIMIT ?1");
+    db.all(&sql, params![limits::SWEEP_ROWS_MAX], read)
+}
+
+/// The video, if it still is such a candidate.
+pub(super) fn still_without_job(db: &Db<'_>, id: VideoId) -> Result<Option<Unfinished>> {
+    db.first(&format!("{WITHOUT_JOB} AND id = ?1"), params![id.to_string()], read)
 }
 
 fn unfinished(db: &Db<'_>, limit: u32) -> Result<Vec<Unfinished>> {
     let sql = "SELECT id, state, generation, upload_until_ms FROM videos
          WHERE state IN ('uploading', 'queued', 'probing', 'processing', 'deleting') ORDER BY created_at_ms, id LIMIT ?1";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    Ok(statement.query_map([limit], read)?.collect::<rusqlite::Result<_>>()?)
+    db.all(sql, params![limit], read)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Unfinished> {
+fn read(row: &Row) -> Result<Unfinished> {
     Ok(Unfinished {
         id: rows::video_id(row, "id")?,
         state: rows::parsed(row, "state")?,
         generation: row.get("generation")?,
-        has_lease: row.get::<_, Option<i64>>("upload_until_ms")?.is_some(),
+        has_lease: row.get::<Option<i64>>("upload_until_ms")?.is_some(),
     })
 }
 
@@ -100,5 +106,5 @@ pub(super) fn all_runs(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Vec<
 
 fn leaseless(db: &Db<'_>, id: VideoId) -> Result<bool> {
     let sql = "SELECT 1 FROM jobs WHERE video = ?1 AND state = 'running' AND (lease_until_ms IS NULL OR token IS NULL OR worker IS NULL)";
-    Ok(db.conn.prepare_cached(sql)?.exists(params![id.to_string()])?)
+    db.exists(sql, params![id.to_string()])
 }

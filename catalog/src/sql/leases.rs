@@ -1,9 +1,8 @@
 //! Claims while they last: renewing, giving back, and running out.
 
-use rusqlite::params;
 use serde_json::json;
 
-use super::{Held, Tx, events, fail, jobs, raise, videos};
+use super::{Held, Tx, events, fail, jobs, raise, rows::params, videos};
 use crate::{Error, Failure, HintKind, JobKind, Result, State, limits};
 
 /// Holds a claim longer.
@@ -30,7 +29,7 @@ pub(super) fn begin_probing(tx: &mut Tx<'_>, job: &jobs::Job) -> Result<()> {
 /// Moves the end of a running job's lease.
 pub(super) fn extend(tx: &mut Tx<'_>, id: i64) -> Result<()> {
     let sql = "UPDATE jobs SET lease_until_ms = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![id, tx.now_ms.saturating_add(limits::LEASE_MS)])?;
+    tx.execute(sql, params![id, tx.now_ms.saturating_add(limits::LEASE_MS)])?;
     Ok(())
 }
 
@@ -45,44 +44,47 @@ pub(crate) fn release(tx: &mut Tx<'_>, held: Held) -> Result<()> {
 
 /// Gives back every claim of a worker.
 pub(crate) fn release_worker(tx: &mut Tx<'_>, worker: &str) -> Result<u64> {
-    let found = {
-        let mut statement = tx.conn.prepare_cached("SELECT * FROM jobs WHERE state = 'running' AND worker = ?1")?;
-        statement.query_map([worker], jobs::job)?.collect::<rusqlite::Result<Vec<jobs::Job>>>()?
-    };
-    for job in &found {
-        give_back(tx, job)?;
+    tx.upkeep()?;
+    let sql = "SELECT * FROM jobs WHERE state = 'running' AND worker = ?1";
+    let found: Vec<jobs::Job> = tx.all(sql, params![worker], jobs::job)?;
+    let mut count = 0;
+    for job in found {
+        tx.lock(job.video)?;
+        if let Some(job) = jobs::get_locked(tx, job.id)?.filter(|now| now.token == job.token) {
+            give_back(tx, &job)?;
+            count += 1;
+        }
     }
-    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+    Ok(count)
 }
 
 fn give_back(tx: &mut Tx<'_>, job: &jobs::Job) -> Result<()> {
     let data = json!({"job": job.id, "kind": job.kind.as_str(), "worker": job.worker});
-    events::of_job(tx, job.video, "job.released", job.failures + 1, &data)?;
+    events::of_job(tx, job.video, "job.released", job.failures + 1, &data);
     pend(tx, job, 0)
 }
 
 /// Makes a running job pending again after a rest. Its token is worth nothing from now on.
 pub(super) fn pend(tx: &mut Tx<'_>, job: &jobs::Job, rest_ms: i64) -> Result<()> {
     let sql = "UPDATE jobs SET state = 'pending', token = NULL, worker = NULL, lease_until_ms = NULL, not_before_ms = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![job.id, tx.now_ms.saturating_add(rest_ms)])?;
+    tx.execute(sql, params![job.id, tx.now_ms.saturating_add(rest_ms)])?;
     raise::take_waits(tx, job.id)?;
     tx.hint(Some(job.video), HintKind::Job);
     Ok(())
 }
 
 /// Ends claims whose lease has run out. The attempt counts, since the job may be what killed its worker.
+/// The caller has the upkeep's lock.
 pub(super) fn expire(tx: &mut Tx<'_>) -> Result<u64> {
-    let expired = {
-        let sql =
-            "SELECT * FROM jobs WHERE state = 'running' AND lease_until_ms <= ?1 ORDER BY lease_until_ms LIMIT ?2";
-        let mut statement = tx.conn.prepare_cached(sql)?;
-        let found = statement.query_map(params![tx.now_ms, limits::SWEEP_ROWS_MAX], jobs::job)?;
-        found.collect::<rusqlite::Result<Vec<jobs::Job>>>()?
-    };
+    let sql = "SELECT * FROM jobs WHERE state = 'running' AND lease_until_ms <= ?1 ORDER BY lease_until_ms LIMIT ?2";
+    let expired: Vec<jobs::Job> = tx.all(sql, params![tx.now_ms, limits::SWEEP_ROWS_MAX], jobs::job)?;
     let mut count = 0;
     for job in expired {
-        // A video that an earlier one of these ended has no jobs any more.
-        let Some(job) = jobs::get(tx, job.id)?.filter(|job| job.state == "running") else { continue };
+        tx.lock(job.video)?;
+        // A video that an earlier one of these ended has no jobs any more; others were renewed meanwhile.
+        let lasts = |job: &jobs::Job| job.lease_until_ms.is_some_and(|until_ms| until_ms > tx.now_ms);
+        let job = jobs::get_locked(tx, job.id)?.filter(|job| job.state == "running" && !lasts(job));
+        let Some(job) = job else { continue };
         let failure = Failure {
             code: "worker_lost".to_owned(),
             title: "The worker was lost".to_owned(),

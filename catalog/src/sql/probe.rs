@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::params;
 use vidstream_media::Plan;
 
-use super::{Held, Tx, events, jobs, rows, videos};
+use super::{
+    Held, Tx, events, jobs,
+    rows::{self, Row, params},
+    videos,
+};
 use crate::{Error, JobKind, Probed, Result, State, check};
 
 /// Stores what a probe found, and queues the chunks.
@@ -36,14 +39,12 @@ pub(crate) fn finish(tx: &mut Tx<'_>, held: Held, probed: &Probed) -> Result<()>
 fn store(tx: &mut Tx<'_>, job: &jobs::Job, probed: &Probed) -> Result<()> {
     let plan = &probed.plan;
     let id = job.video.to_string();
-    tx.conn
-        .prepare_cached("INSERT INTO generations (video, generation, plan) VALUES (?1, ?2, ?3)")?
-        .execute(params![id, job.generation, rows::to_json(plan)?])?;
+    tx.execute("INSERT INTO generations (video, generation, plan) VALUES (?1, ?2, ?3)", params![id, job.generation, rows::to_json(plan)?])?;
     let sheets = plan.storyboard.map_or(0, |layout| layout.sheets(&plan.timeline));
     let chunks = i64::try_from(plan.chunks.len()).unwrap_or(i64::MAX);
     let sql =
         "UPDATE videos SET facts = ?2, tracks = ?3, frames = ?4, chunks = ?5, sheets = ?6, since_ms = ?7 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![
+    tx.execute(sql, params![
         id,
         rows::to_json(&probed.facts)?,
         rows::to_json(&plan.tracks())?,
@@ -71,11 +72,6 @@ pub(super) fn encoder_set(tx: &mut Tx<'_>, plan: &Plan) -> Result<i64> {
     let set: BTreeSet<(&str, &str)> =
         pinned.map(|encoder| (encoder.plugin.as_str(), encoder.version.as_str())).collect();
     let text = rows::to_json(&set)?;
-    tx.conn
-        .prepare_cached("INSERT INTO encoder_sets (encoders) VALUES (?1) ON CONFLICT DO NOTHING")?
-        .execute([&text])?;
-    Ok(tx
-        .conn
-        .prepare_cached("SELECT id FROM encoder_sets WHERE encoders = ?1")?
-        .query_row([&text], |row| row.get(0))?)
+    tx.execute("INSERT INTO encoder_sets (encoders) VALUES (?1) ON CONFLICT DO NOTHING", params![text])?;
+    tx.one("SELECT id FROM encoder_sets WHERE encoders = ?1", params![text], Row::scalar)
 }

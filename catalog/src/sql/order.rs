@@ -1,9 +1,11 @@
-//! The order of the queue: one statement for each class. Each names its index, so that a statement that
-//! would read the whole queue is an error and not slow.
+//! The order of the queue: one statement for each class. Each names its index, so that with `SQLite` a
+//! statement that would read the whole queue is an error and not slow. With Postgres each locks the job
+//! that it finds and passes over those that others are just claiming.
 
-use rusqlite::{OptionalExtension, Params, Row, params};
-
-use super::{Db, jobs};
+use super::{
+    Db, Engine, jobs,
+    rows::{Value, params},
+};
 use crate::{JobKind, Result, Wanted, limits};
 
 /// Looks for the first job of a class.
@@ -57,36 +59,49 @@ fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
 
 /// Class 4: the oldest video that nobody works for.
 fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT id, generation FROM videos WHERE state = 'processing'
+    let sqlite = "SELECT id, generation FROM videos WHERE state = 'processing'
          AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
              AND busy.kind = 'encode' AND busy.state = 'running')
          AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
              AND free.kind = 'encode' AND free.state = 'pending' AND free.not_before_ms <= ?1
              AND free.encoders IN (SELECT value FROM json_each(?2)))
          ORDER BY created_at_ms, id LIMIT 1";
-    of_video(db, encoders, sql)
+    // A video whose free chunks are all being claimed is passed over.
+    let postgres = "SELECT free.* FROM videos JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = videos.id AND jobs.generation = videos.generation
+             AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
+             ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
+         WHERE videos.state = 'processing'
+         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+             AND busy.kind = 'encode' AND busy.state = 'running')
+         ORDER BY videos.created_at_ms, videos.id LIMIT 1";
+    match db.engine() {
+        Engine::Sqlite => of_videos(db, encoders, sqlite),
+        Engine::Postgres => db.first(postgres, params![db.now_ms, encoders], jobs::job),
+    }
 }
 
 /// Class 4, when every video with work is worked for: the one with the fewest running chunks, then the oldest.
 fn of_busy_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     let sql = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
          WHERE busy.state = 'running' AND busy.kind = 'encode'
-         GROUP BY busy.video, busy.generation
+         GROUP BY busy.video, busy.generation, videos.created_at_ms
          HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
              AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
-         ORDER BY count(*), videos.created_at_ms, id LIMIT 1";
-    of_video(db, encoders, sql)
+         ORDER BY count(*), videos.created_at_ms, busy.video";
+    of_videos(db, encoders, sql)
 }
 
-/// The first free chunk of the video that a statement chooses.
-fn of_video(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
-    let read = |row: &Row<'_>| Ok((row.get("id")?, row.get("generation")?));
-    let found: Option<(String, u32)> =
-        db.conn.prepare_cached(sql)?.query_row(params![db.now_ms, encoders], read).optional()?;
-    let Some((video, generation)) = found else { return Ok(None) };
-    let sql = "SELECT * FROM jobs INDEXED BY jobs_by_video WHERE video = ?3 AND generation = ?4 AND kind = 'encode' AND state = 'pending'
-         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY first LIMIT 1";
-    one(db, sql, params![db.now_ms, encoders, video, generation])
+/// The first free chunk of the first video that has one, of those that a statement gives.
+fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
+    for row in db.query(sql, params![db.now_ms, encoders])? {
+        let (video, generation): (String, u32) = (row.get("id")?, row.get("generation")?);
+        let sql = "SELECT * FROM jobs INDEXED BY jobs_by_video WHERE video = ?3 AND generation = ?4 AND kind = 'encode' AND state = 'pending'
+             AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY first LIMIT 1";
+        if let Some(job) = one(db, sql, params![db.now_ms, encoders, video, generation])? {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
 }
 
 /// The oldest job of a kind that every worker can do.
@@ -95,6 +110,9 @@ fn plain(db: &Db<'_>, kind: JobKind) -> Result<Option<jobs::Job>> {
     one(db, sql, params![db.now_ms, kind.as_str()])
 }
 
-fn one(db: &Db<'_>, sql: &str, key: impl Params) -> Result<Option<jobs::Job>> {
-    Ok(db.conn.prepare_cached(sql)?.query_row(key, jobs::job).optional()?)
+fn one(db: &Db<'_>, sql: &str, key: &[Value]) -> Result<Option<jobs::Job>> {
+    match db.engine() {
+        Engine::Sqlite => db.first(sql, key, jobs::job),
+        Engine::Postgres => db.first(&format!("{sql} FOR UPDATE SKIP LOCKED"), key, jobs::job),
+    }
 }

@@ -1,10 +1,9 @@
 //! What comes next for a generation: sheets when their pictures are there, finalizing when everything
 //! is. Derived from what is stored, so that it can be asked at any time and any number of times.
 
-use rusqlite::params;
 use vidstream_media::{Plan, VideoId, chunks::Segments, plan::Storyboard};
 
-use super::{Db, Tx, chunks, jobs};
+use super::{Db, Tx, chunks, jobs, rows::params};
 use crate::{JobKind, Result, coverage};
 
 /// Queues what can be made now and is not queued.
@@ -60,18 +59,17 @@ fn sheets(db: &Db<'_>, video: VideoId, generation: u32, condition: &'static str)
     let sql = format!(
         "SELECT DISTINCT first, last FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'sheet' AND {condition} ORDER BY first"
     );
-    let mut statement = db.conn.prepare_cached(&sql)?;
-    let runs = statement.query_map(params![video.to_string(), generation], jobs::run)?;
-    Ok(runs.map(|run| run.map(|run| run.first)).collect::<rusqlite::Result<_>>()?)
+    let runs: Vec<Segments> = db.all(&sql, params![video.to_string(), generation], jobs::run)?;
+    Ok(runs.into_iter().map(|run| run.first).collect())
 }
 
 /// Whether a job of the kind is pending or running.
 pub(super) fn has_open(db: &Db<'_>, video: VideoId, generation: u32, kind: JobKind) -> Result<bool> {
     let sql = "SELECT 1 FROM jobs INDEXED BY jobs_open WHERE video = ?1 AND generation = ?2 AND kind = ?3 AND state IN ('pending', 'running')";
-    Ok(db.conn.prepare_cached(sql)?.exists(params![video.to_string(), generation, kind.as_str()])?)
+    db.exists(sql, params![video.to_string(), generation, kind.as_str()])
 }
 
 fn is_finalized(db: &Db<'_>, video: VideoId, generation: u32) -> Result<bool> {
     let sql = "SELECT 1 FROM generations WHERE video = ?1 AND generation = ?2 AND finalized = 1";
-    Ok(db.conn.prepare_cached(sql)?.exists(params![video.to_string(), generation])?)
+    db.exists(sql, params![video.to_string(), generation])
 }

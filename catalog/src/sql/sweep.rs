@@ -1,20 +1,35 @@
 //! The sweeper: ends what nobody holds any more, repairs what has no job, forgets what is old.
 
-use rusqlite::params;
 use vidstream_media::VideoId;
 
-use super::{Tx, audit, chunks, events, jobs, leases, next, probe, rows, uploads, videos, views, workers};
+use super::{
+    Tx, audit, chunks, events, jobs, leases, next, probe,
+    rows::{self, Row, params},
+    uploads, videos, views, workers,
+};
 use crate::{Error, JobKind, Result, State, Step, Swept, VideoError, coverage, limits};
 
 /// One sweep, bounded by [`limits::SWEEP_ROWS_MAX`] of a kind.
 pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
-    let mut swept = Swept { leases_expired: leases::expire(tx)?, ..Swept::default() };
+    let mut swept = Swept::default();
+    // One sweeper is enough; whoever else would sweep now has nothing to wait for.
+    if !tx.try_upkeep()? {
+        return Ok(swept);
+    }
+    swept.leases_expired = leases::expire(tx)?;
     for id in expired_uploads(tx)? {
-        uploads::forget(tx, id)?;
-        swept.uploads_expired.push(id);
+        // What is found without its lock may have moved on until it is locked; so everywhere below.
+        tx.lock(id)?;
+        if is_expired_upload(tx, id)? {
+            uploads::forget(tx, id)?;
+            swept.uploads_expired.push(id);
+        }
     }
     for video in audit::without_job(tx)? {
-        repair(tx, &video, &mut swept)?;
+        tx.lock(video.id)?;
+        if let Some(video) = audit::still_without_job(tx, video.id)? {
+            repair(tx, &video, &mut swept)?;
+        }
     }
     swept.restarted = workers::restart_orphans(tx)?;
     swept.tombstones_removed = forget_tombstones(tx)?;
@@ -27,15 +42,18 @@ pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
 fn expired_uploads(tx: &Tx<'_>) -> Result<Vec<VideoId>> {
     let sql = "SELECT id FROM videos WHERE state = 'uploading' AND coalesce(upload_until_ms, 0) <= ?1
          ORDER BY created_at_ms, id LIMIT ?2";
-    let mut statement = tx.conn.prepare_cached(sql)?;
-    let found = statement.query_map(params![tx.now_ms, limits::SWEEP_ROWS_MAX], |row| rows::video_id(row, "id"))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    tx.all(sql, params![tx.now_ms, limits::SWEEP_ROWS_MAX], |row| rows::video_id(row, "id"))
+}
+
+fn is_expired_upload(tx: &Tx<'_>, id: VideoId) -> Result<bool> {
+    let sql = "SELECT 1 FROM videos WHERE id = ?1 AND state = 'uploading' AND coalesce(upload_until_ms, 0) <= ?2";
+    tx.exists(sql, params![id.to_string(), tx.now_ms])
 }
 
 /// Restores the jobs of a video that has none, a few times; then gives it up.
 fn repair(tx: &mut Tx<'_>, video: &audit::Unfinished, swept: &mut Swept) -> Result<()> {
     let sql = "UPDATE videos SET repairs = repairs + 1 WHERE id = ?1 RETURNING repairs";
-    let repairs: u32 = tx.conn.prepare_cached(sql)?.query_row([video.id.to_string()], |row| row.get(0))?;
+    let repairs: u32 = tx.one(sql, params![video.id.to_string()], Row::scalar)?;
     let restored = match video.state {
         // The bytes must go before the row does, however often it takes.
         State::Deleting => {
@@ -96,17 +114,17 @@ fn restore_processing(tx: &mut Tx<'_>, video: &audit::Unfinished) -> Result<bool
 fn forget_tombstones(tx: &mut Tx<'_>) -> Result<u64> {
     let expired_ms = tx.now_ms.saturating_sub(limits::TOMBSTONE_MS);
     let sql = "DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE deleted_at_ms <= ?1 ORDER BY deleted_at_ms LIMIT ?2)";
-    let removed = tx.conn.prepare_cached(sql)?.execute(params![expired_ms, limits::SWEEP_ROWS_MAX])?;
+    let removed = tx.execute(sql, params![expired_ms, limits::SWEEP_ROWS_MAX])?;
     let done_ms = tx.now_ms.saturating_sub(limits::DELETED_JOB_MS);
     let sql = "DELETE FROM jobs WHERE id IN
          (SELECT id FROM jobs WHERE state = 'done' AND kind = 'delete' AND ended_at_ms <= ?1 ORDER BY ended_at_ms LIMIT ?2)";
-    tx.conn.prepare_cached(sql)?.execute(params![done_ms, limits::SWEEP_ROWS_MAX])?;
-    Ok(u64::try_from(removed).unwrap_or(0))
+    tx.execute(sql, params![done_ms, limits::SWEEP_ROWS_MAX])?;
+    Ok(removed)
 }
 
 /// Waits that ran out so long ago that they say nothing of where a viewer is.
 fn forget_waits(tx: &mut Tx<'_>) -> Result<()> {
     let over_ms = tx.now_ms.saturating_sub(limits::AHEAD_MS);
-    tx.conn.prepare_cached("DELETE FROM waits WHERE deadline_ms <= ?1")?.execute([over_ms])?;
+    tx.execute("DELETE FROM waits WHERE deadline_ms <= ?1", params![over_ms])?;
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
 use vidstream_media::{Plan, VideoId, chunks::Segments};
 
-use super::{Db, Tx, jobs, rows};
+use super::{
+    Db, Tx, jobs,
+    rows::{self, Row, params},
+};
 use crate::{Error, Result};
 
 /// The plan of a generation, if it is stored. Only for generations stored by an earlier transaction.
@@ -14,8 +16,8 @@ pub(super) fn plan(db: &Db<'_>, video: VideoId, generation: u32) -> Result<Optio
         return Ok(Some(plan));
     }
     let sql = "SELECT plan FROM generations WHERE video = ?1 AND generation = ?2";
-    let read = |row: &rusqlite::Row<'_>| rows::json::<Plan>(row, "plan");
-    let found = db.conn.prepare_cached(sql)?.query_row(params![video.to_string(), generation], read).optional()?;
+    let read = |row: &Row| rows::json::<Plan>(row, "plan");
+    let found = db.first(sql, params![video.to_string(), generation], read)?;
     let plan = found.map(Arc::new);
     if let Some(plan) = &plan {
         db.cache.keep_plan(video, generation, plan);
@@ -31,17 +33,13 @@ pub(super) fn plan_of_job(db: &Db<'_>, job: &jobs::Job) -> Result<Arc<Plan>> {
 /// Committed runs of segments, ascending.
 pub(super) fn stored_runs(db: &Db<'_>, video: VideoId, generation: u32) -> Result<Vec<Segments>> {
     let sql = "SELECT first, last FROM chunks WHERE video = ?1 AND generation = ?2 ORDER BY first";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let runs = statement.query_map(params![video.to_string(), generation], jobs::run)?;
-    Ok(runs.collect::<rusqlite::Result<_>>()?)
+    db.all(sql, params![video.to_string(), generation], jobs::run)
 }
 
 /// The committed run that holds a segment.
 pub(super) fn stored_run(db: &Db<'_>, video: VideoId, generation: u32, segment: u64) -> Result<Option<Segments>> {
     let sql = "SELECT first, last FROM chunks WHERE video = ?1 AND generation = ?2 AND first <= ?3 ORDER BY first DESC LIMIT 1";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let found =
-        statement.query_row(params![video.to_string(), generation, rows::int(segment)], jobs::run).optional()?;
+    let found = db.first(sql, params![video.to_string(), generation, rows::int(segment)], jobs::run)?;
     Ok(found.filter(|run| run.contains(segment)))
 }
 
@@ -54,13 +52,12 @@ pub(super) fn frames(plan: &Plan, run: Segments) -> u64 {
 /// Frames that are filler, or will be when their chunks are made.
 pub(super) fn filler_frames(db: &Db<'_>, plan: &Plan, video: VideoId, generation: u32) -> Result<u64> {
     let sql =
-        "SELECT coalesce(sum(frames), 0) AS frames FROM chunks WHERE video = ?1 AND generation = ?2 AND filler = 1";
+        "SELECT CAST(coalesce(sum(frames), 0) AS BIGINT) AS frames FROM chunks WHERE video = ?1 AND generation = ?2 AND filler = 1";
     let key = params![video.to_string(), generation];
-    let made = db.conn.prepare_cached(sql)?.query_row(key, |row| rows::unsigned(row, "frames"))?;
+    let made = db.one(sql, key, |row| row.get::<u64>("frames"))?;
     let sql = "SELECT first, last FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'encode'
          AND state IN ('pending', 'running') AND filler = 1";
-    let mut statement = db.conn.prepare_cached(sql)?;
-    let open = statement.query_map(key, jobs::run)?.collect::<rusqlite::Result<Vec<Segments>>>()?;
+    let open: Vec<Segments> = db.all(sql, key, jobs::run)?;
     Ok(open.into_iter().map(|run| frames(plan, run)).sum::<u64>().saturating_add(made))
 }
 
@@ -69,11 +66,12 @@ pub(super) fn recount(tx: &mut Tx<'_>, video: VideoId, generation: u32) -> Resul
     let sql = "UPDATE videos SET
          chunks_done = stored.runs,
          chunks = stored.runs + (SELECT count(*) FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'encode' AND state IN ('pending', 'running')),
-         frames_best = max(frames_best, stored.frames),
+         frames_best = CASE WHEN frames_best > stored.frames THEN frames_best ELSE stored.frames END,
          sheets_done = (SELECT count(*) FROM sheets WHERE video = ?1 AND generation = ?2),
          sheets_failed = (SELECT count(*) FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'sheet' AND state = 'failed')
-         FROM (SELECT count(*) AS runs, coalesce(sum(frames), 0) AS frames FROM chunks WHERE video = ?1 AND generation = ?2) AS stored
+         FROM (SELECT count(*) AS runs, CAST(coalesce(sum(frames), 0) AS BIGINT) AS frames FROM chunks
+             WHERE video = ?1 AND generation = ?2) AS stored
          WHERE id = ?1 AND generation = ?2";
-    tx.conn.prepare_cached(sql)?.execute(params![video.to_string(), generation])?;
+    tx.execute(sql, params![video.to_string(), generation])?;
     Ok(())
 }

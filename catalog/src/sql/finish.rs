@@ -1,9 +1,12 @@
 //! The ends of sheets, finalizing and deletions.
 
-use rusqlite::{OptionalExtension, Row, params};
 use vidstream_media::{chunks::Segments, presentation::Sheet};
 
-use super::{Db, Held, Tx, chunks, events, jobs, next, probe, rows, videos};
+use super::{
+    Db, Held, Tx, chunks, events, jobs, next, probe,
+    rows::{self, params},
+    videos,
+};
 use crate::{Error, Finalized, HintKind, JobKind, Requeued, Result, State};
 
 /// Makes a tile sheet visible.
@@ -13,10 +16,10 @@ pub(crate) fn sheet(tx: &mut Tx<'_>, held: Held, sheet: Sheet) -> Result<()> {
         return Err(Error::Invalid("the sheet's token is not the claim's".to_owned()));
     }
     let sql = "INSERT INTO sheets (video, generation, n, token, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET token = excluded.token, bytes = excluded.bytes";
+         ON CONFLICT (video, generation, n) DO UPDATE SET token = excluded.token, bytes = excluded.bytes";
     let (token, bytes) = (rows::int(sheet.token), rows::int(sheet.bytes));
     let row = params![job.video.to_string(), job.generation, rows::int(job.run.first), token, bytes];
-    tx.conn.prepare_cached(sql)?.execute(row)?;
+    tx.execute(sql, row)?;
     jobs::end(tx, job.id, "done")?;
     chunks::recount(tx, job.video, job.generation)?;
     videos::touch(tx, job.video)?;
@@ -33,7 +36,7 @@ pub(crate) fn finalize(tx: &mut Tx<'_>, held: Held, finalized: &Finalized) -> Re
     let sql = "UPDATE generations SET measured = ?3, poster = ?4 WHERE video = ?1 AND generation = ?2";
     let measured = rows::to_json(&finalized.measured)?;
     let row = params![job.video.to_string(), job.generation, measured, finalized.poster.map(rows::int)];
-    tx.conn.prepare_cached(sql)?.execute(row)?;
+    tx.execute(sql, row)?;
     jobs::end(tx, job.id, "done")?;
     let warned = videos::warn(tx, job.video, &finalized.warnings)?;
     become_ready(tx, &job, warned)
@@ -42,7 +45,7 @@ pub(crate) fn finalize(tx: &mut Tx<'_>, held: Held, finalized: &Finalized) -> Re
 /// The generation is as complete as it will be.
 pub(super) fn become_ready(tx: &mut Tx<'_>, job: &jobs::Job, warned: bool) -> Result<()> {
     let sql = "UPDATE generations SET finalized = 1 WHERE video = ?1 AND generation = ?2";
-    tx.conn.prepare_cached(sql)?.execute(params![job.video.to_string(), job.generation])?;
+    tx.execute(sql, params![job.video.to_string(), job.generation])?;
     let video = videos::existing(tx, job.video)?;
     videos::set_state(tx, &video, State::Ready)?;
     let kinds: &[&str] = if warned { &["video.warning", "video.ready"] } else { &["video.ready"] };
@@ -63,7 +66,7 @@ pub(crate) fn requeue(tx: &mut Tx<'_>, held: Held, first_segments: &[u64]) -> Re
             continue;
         };
         let sql = "DELETE FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3";
-        tx.conn.prepare_cached(sql)?.execute(params![job.video.to_string(), job.generation, rows::int(first)])?;
+        tx.execute(sql, params![job.video.to_string(), job.generation, rows::int(first)])?;
         let once = jobs::New::once(job.video, job.generation, JobKind::Encode);
         jobs::insert(tx, &jobs::New { run, encoders: Some(encoders), requeued: true, ..once })?;
         requeued.accepted.push(first);
@@ -75,7 +78,7 @@ pub(crate) fn requeue(tx: &mut Tx<'_>, held: Held, first_segments: &[u64]) -> Re
     jobs::end(tx, job.id, "failed")?;
     chunks::recount(tx, job.video, job.generation)?;
     if requeued.accepted.contains(&1) {
-        tx.conn.prepare_cached("UPDATE videos SET playable = 0 WHERE id = ?1")?.execute([job.video.to_string()])?;
+        tx.execute("UPDATE videos SET playable = 0 WHERE id = ?1", params![job.video.to_string()])?;
     }
     videos::touch(tx, job.video)?;
     events::of_state(tx, job.video, &["video.progress"], job.failures.saturating_add(1))?;
@@ -86,9 +89,9 @@ pub(crate) fn requeue(tx: &mut Tx<'_>, held: Held, first_segments: &[u64]) -> Re
 /// The run of a stored chunk that was never queued again.
 fn stored_once(db: &Db<'_>, job: &jobs::Job, first: u64) -> Result<Option<Segments>> {
     let sql = "SELECT first, last FROM chunks WHERE video = ?1 AND generation = ?2 AND first = ?3 AND requeued = 0";
-    let read = |row: &Row<'_>| jobs::run(row);
+    let read = jobs::run;
     let key = params![job.video.to_string(), job.generation, rows::int(first)];
-    Ok(db.conn.prepare_cached(sql)?.query_row(key, read).optional()?)
+    db.first(sql, key, read)
 }
 
 /// Every object is gone: the rows follow, and a tombstone stays.
@@ -102,15 +105,15 @@ pub(crate) fn delete(tx: &mut Tx<'_>, held: Held) -> Result<()> {
     }
     events::of_state(tx, id, &["video.deleted"], job.failures.saturating_add(1))?;
     videos::remove_generations(tx, id)?;
-    tx.conn.prepare_cached("DELETE FROM view_sessions WHERE video = ?1")?.execute([id.to_string()])?;
-    tx.conn.prepare_cached("DELETE FROM videos WHERE id = ?1")?.execute([id.to_string()])?;
+    tx.execute("DELETE FROM view_sessions WHERE video = ?1", params![id.to_string()])?;
+    tx.execute("DELETE FROM videos WHERE id = ?1", params![id.to_string()])?;
     let sql = "INSERT INTO tombstones (id, deleted_at_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    tx.conn.prepare_cached(sql)?.execute(params![id.to_string(), tx.now_ms])?;
+    tx.execute(sql, params![id.to_string(), tx.now_ms])?;
     Ok(())
 }
 
-fn held_of_kind(db: &Db<'_>, held: Held, kind: JobKind) -> Result<Option<jobs::Job>> {
-    let job = jobs::held(db, held)?;
+fn held_of_kind(tx: &Tx<'_>, held: Held, kind: JobKind) -> Result<Option<jobs::Job>> {
+    let job = jobs::held(tx, held)?;
     if job.as_ref().is_some_and(|job| job.kind != kind) {
         return Err(Error::Invalid(format!("the claim is not on a {} job", kind.as_str())));
     }

@@ -1,10 +1,13 @@
 //! Failed attempts: another one, filler, a warning, or the end of the video.
 
-use rusqlite::params;
 use serde_json::json;
 use vidstream_media::chunks::Segments;
 
-use super::{Held, Tx, chunks, events, jobs, leases, next, rows, videos};
+use super::{
+    Held, Tx, chunks, events, jobs, leases, next,
+    rows::{self, params},
+    videos,
+};
 use crate::{
     Error, Failure, JobKind, Result, Step, VideoError, Warning, check,
     policy::{self, Attempt, Verdict},
@@ -18,7 +21,7 @@ pub(crate) fn fail(tx: &mut Tx<'_>, held: Held, failure: &Failure) -> Result<()>
     let job = jobs::held(tx, held)?.ok_or(Error::Stale)?;
     attempt_failed(tx, &job, failure)?;
     let sql = "UPDATE jobs SET ended_token = ?2 WHERE id = ?1";
-    tx.conn.prepare_cached(sql)?.execute(params![job.id, rows::int(held.token)])?;
+    tx.execute(sql, params![job.id, rows::int(held.token)])?;
     Ok(())
 }
 
@@ -31,17 +34,15 @@ pub(super) fn attempt_failed(tx: &mut Tx<'_>, job: &jobs::Job, failure: &Failure
         "filler": job.filler, "code": check::cut(&failure.code), "title": check::cut(&failure.title),
         "detail": check::cut(&failure.detail), "retryable": failure.retryable, "then": name(verdict),
     });
-    events::of_job(tx, job.video, "job.failed", failures, &data)?;
+    events::of_job(tx, job.video, "job.failed", failures, &data);
     match verdict {
         Verdict::Retry { rest_ms } => {
-            tx.conn
-                .prepare_cached("UPDATE jobs SET failures = ?2 WHERE id = ?1")?
-                .execute(params![job.id, failures])?;
+            tx.execute("UPDATE jobs SET failures = ?2 WHERE id = ?1", params![job.id, failures])?;
             leases::pend(tx, job, rest_ms)
         }
         Verdict::Filler => {
             // The attempts at filler are counted anew.
-            tx.conn.prepare_cached("UPDATE jobs SET failures = 0, filler = 1 WHERE id = ?1")?.execute([job.id])?;
+            tx.execute("UPDATE jobs SET failures = 0, filler = 1 WHERE id = ?1", params![job.id])?;
             leases::pend(tx, job, 0)
         }
         Verdict::Warn(code) => give_up(tx, job, code, failure),

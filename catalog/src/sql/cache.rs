@@ -11,11 +11,11 @@ use vidstream_media::{Plan, VideoId, index::Chunk};
 use crate::limits;
 
 /// Chunks by their first segment.
-pub(super) type Chunks = BTreeMap<u64, Arc<Chunk>>;
+pub(crate) type Chunks = BTreeMap<u64, Arc<Chunk>>;
 
 /// Parsed generations, least recently used ones dropped.
 #[derive(Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     kept: Mutex<Kept>,
 }
 
@@ -35,12 +35,12 @@ struct Generation {
 
 impl Cache {
     /// The plan of a generation, if it is kept.
-    pub(super) fn plan(&self, video: VideoId, generation: u32) -> Option<Arc<Plan>> {
+    pub(crate) fn plan(&self, video: VideoId, generation: u32) -> Option<Arc<Plan>> {
         self.lock().used(video, generation).map(|kept| Arc::clone(&kept.plan))
     }
 
     /// Keeps a committed plan.
-    pub(super) fn keep_plan(&self, video: VideoId, generation: u32, plan: &Arc<Plan>) {
+    pub(crate) fn keep_plan(&self, video: VideoId, generation: u32, plan: &Arc<Plan>) {
         let mut kept = self.lock();
         if kept.used(video, generation).is_some() {
             return;
@@ -55,12 +55,12 @@ impl Cache {
     }
 
     /// The chunks that are kept of a generation.
-    pub(super) fn chunks(&self, video: VideoId, generation: u32) -> Chunks {
+    pub(crate) fn chunks(&self, video: VideoId, generation: u32) -> Chunks {
         self.lock().used(video, generation).map(|kept| kept.chunks.clone()).unwrap_or_default()
     }
 
     /// Keeps the committed chunks of a generation whose plan is kept.
-    pub(super) fn keep_chunks(&self, video: VideoId, generation: u32, chunks: &Chunks) {
+    pub(crate) fn keep_chunks(&self, video: VideoId, generation: u32, chunks: &Chunks) {
         if let Some(kept) = self.lock().used(video, generation) {
             kept.chunks.clone_from(chunks);
         }
