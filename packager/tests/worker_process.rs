@@ -154,6 +154,9 @@ async fn a_child_does_its_job_and_is_gone() {
 async fn a_child_holds_its_socket_and_nothing_else_of_the_worker() {
     let dir = tempfile::tempdir().unwrap();
     let _held = File::open("/etc/passwd").unwrap();
+    // What the worker was started with itself goes through every exec, unlike what it opened.
+    let inherited = File::open("/etc/hostname").unwrap();
+    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let spare = launcher("real", dir.path()).launch(Start::Refresh).await.unwrap();
     let folder = format!("/proc/{}/fd", spare.pid().unwrap());
     let mut sockets = 0;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often the whole film is encoded in one process.
-pub(super) const CYCLES: usize = 3;
+pub(super) const CYCLES: usize = 4;
 /// A plugin gets no more of a machine than this: small pictures, and a film of 20 s.
 const WATCH: Watch = Watch { busy: Duration::from_mins(2), silence: Duration::from_secs(10), resident_bytes: 1 << 30 };
 /// Tokens of objects, by how they were made.
