@@ -14,8 +14,8 @@ done
 
 scripts/setup.sh bench
 scripts/web.sh
-# The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
-cargo build --profile ci --locked --quiet --workspace --bins --example chunks
+# All targets of the whole workspace, as in every run: with a part of it dependencies have other features and are compiled again.
+cargo build --profile ci --locked --quiet --workspace --all-targets
 (cd players && npm ci --no-audit --no-fund --loglevel=error)
 
 figures=$(mktemp)

@@ -9,5 +9,7 @@ export PROPTEST_CASES=${PROPTEST_CASES:-5000}
 run() { cargo test --profile ci --locked --workspace "$@"; }
 run --lib --test contract --test documents --test origin
 # Every film of the table, those of two hours among them.
-TEST_FILMS=all run --test exact -- --nocapture
+TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture
+# 10 GiB through the server, whose memory must not grow with them.
+TEST_UPLOAD_BYTES=$((10 << 30)) run --test it an_upload_takes_no_more_memory -- --nocapture
 TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture

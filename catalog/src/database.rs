@@ -160,3 +160,30 @@ impl Database {
         self.read(move |db| sql::snapshot::snapshot(db, id)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+    use crate::HintKind;
+
+    #[tokio::test]
+    async fn a_receiver_of_hints_may_fall_so_far_behind_and_is_told_when_it_falls_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("catalog.db").display());
+        let database = Database::open(&url, Options::default()).await.unwrap();
+        for (count, lagged) in [(limits::HINTS_QUEUED_MAX, None), (limits::HINTS_QUEUED_MAX + 1, Some(1))] {
+            let mut hints = database.hints();
+            for _ in 0..count {
+                database.hints.send(Hint { video: None, kind: HintKind::Event }).unwrap();
+            }
+            let told = match hints.try_recv() {
+                Ok(_) => None,
+                Err(TryRecvError::Lagged(missed)) => Some(missed),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(told, lagged, "{count}");
+        }
+    }
+}

@@ -48,9 +48,10 @@ impl Sqlite {
         let wait = Duration::from_millis(limits::QUEUE_WAIT_MS);
         queue.send_timeout(operation, wait).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => Error::Busy,
-            mpsc::error::SendTimeoutError::Closed(_) => {
-                Error::Unavailable("the catalog's thread has ended".to_owned())
-            }
+            mpsc::error::SendTimeoutError::Closed(_) => Error::Unavailable("the catalog's thread has ended".to_owned()),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

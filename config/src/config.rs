@@ -10,8 +10,8 @@ use crate::{Error, Layers, units::parse_bytes};
 
 /// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
 const SLOTS_MIN: usize = 2;
-/// Most rungs of a ladder.
-const RUNGS_MAX: usize = 12;
+/// Most rungs of a ladder, as many as are planned.
+const RUNGS_MAX: usize = 10;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +144,8 @@ fn connections(layers: &Layers) -> Result<usize, Error> {
     const KEY: &str = "catalog.connections";
     let connections: usize = parsed(layers, KEY, "a number from 1 to 1000")?;
     let fits = (1..=1000).contains(&connections);
-    fits.then_some(connections).ok_or_else(|| fault(KEY, &connections.to_string(), "this must be a number from 1 to 1000"))
+    fits.then_some(connections)
+        .ok_or_else(|| fault(KEY, &connections.to_string(), "this must be a number from 1 to 1000"))
 }
 
 fn overrides(layers: &Layers) -> Result<Vec<(String, String)>, Error> {

@@ -60,6 +60,32 @@ fn values_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn numbers_are_taken_up_to_their_bounds_and_no_further() {
+    let rungs = |count: u16| (1..=count).map(|n| (n * 100).to_string()).collect::<Vec<_>>().join(",");
+    let (most, more) = (rungs(10), rungs(11));
+    for (key, good, bad) in [
+        ("ladder.heights", ["16", "4320"], ["15", "4321"]),
+        ("ladder.heights", [most.as_str(), "720,720"], [more.as_str(), ""]),
+        ("ladder.gop_s", ["0.5", "20"], ["0.499", "20.001"]),
+        ("ladder.segment_s", ["0.5", "20"], ["0.499", "20.001"]),
+        ("worker.slots", ["1", "256"], ["0", "257"]),
+        ("origin.cache_bytes", ["1", "18446744073709551615"], ["0", "18446744073709551616"]),
+    ] {
+        let config = |value: &str| {
+            let mut layers = Layers::default();
+            layers.set(key, value.into(), "test").unwrap();
+            Config::new(&layers)
+        };
+        for value in good {
+            assert!(config(value).is_ok(), "{key}={value}");
+        }
+        for value in bad {
+            assert!(matches!(config(value), Err(Error::Value { .. })), "{key}={value}");
+        }
+    }
+}
+
+#[test]
 fn tracks_name_their_plugins() {
     let mut layers = Layers::default();
     layers.set("plugins.tracks", "720p = x264, trick=openh264".into(), "test").unwrap();

@@ -158,6 +158,19 @@ mod tests {
     }
 
     #[test]
+    fn four_gops_of_the_source_are_enough_and_less_is_not() {
+        // The first background chunk would be segments 8 to 15, frames 720 to 1680.
+        let timeline = film(600);
+        let with = |fourth: u64| {
+            let later = (1740..timeline.frames).step_by(60);
+            let syncs: Vec<u64> = [0, 720, 800, 900, 1000, fourth].into_iter().chain(later).collect();
+            partition(&timeline, &syncs)[3]
+        };
+        assert_eq!(timeline.segment_frames(15).end, 1680);
+        assert_eq!([with(1680), with(1681)], [15, 16].map(|last| Segments { first: 8, last }));
+    }
+
+    #[test]
     fn where_sync_frames_lie_more_than_half_a_minute_apart_one_job_runs_through() {
         // 120 GOPs of 901 frames.
         let timeline = film(3604);

@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use http::{Method, Response};
 use hyper::body::Body as _;
 
-use crate::{metering, request::Context, respond::Body};
+use crate::{
+    metering,
+    request::{Context, logged},
+    respond::Body,
+};
 
 /// What is logged when the client went away before there was an answer, as nginx does.
 const CLIENT_GONE: u16 = 499;
@@ -67,7 +71,7 @@ impl End {
             target: "vidstream_origin::access",
             request_id = %context.id,
             peer = %context.peer,
-            method = %method,
+            method = logged(method),
             path = context.path(),
             status,
             bytes,

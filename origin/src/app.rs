@@ -244,6 +244,38 @@ mod tests {
 
     use super::*;
 
+    fn parts(target: &str, fields: &[(&str, &str)]) -> Parts {
+        let request = Request::get(target).header(header::HOST, "a");
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn targets_and_fields_are_taken_to_their_last_byte() {
+        let kind = |parts: &Parts| check(parts).err().map(|problem| problem.kind);
+        let path = "x".repeat(URI_BYTES_MAX - 1 - 4);
+        for (target, refused) in [
+            (format!("/{path}xxxx"), None),
+            (format!("/{path}xxxxx"), Some(Kind::UriTooLong)),
+            (format!("/{path}?quer"), None),
+            (format!("/{path}?query"), Some(Kind::UriTooLong)),
+        ] {
+            assert_eq!(kind(&parts(&target, &[])), refused, "{} bytes", target.len());
+        }
+        let host_bytes = "host".len() + "a".len() + FIELD_OVERHEAD_BYTES;
+        let rest = FIELDS_BYTES_MAX - host_bytes - "x-wide".len() - FIELD_OVERHEAD_BYTES;
+        for (bytes, refused) in [(rest, None), (rest + 1, Some(Kind::FieldsTooLarge))] {
+            assert_eq!(kind(&parts("/", &[("x-wide", "y".repeat(bytes).as_str())])), refused, "{bytes}");
+        }
+        // Many small ones cost more than their text.
+        let count = (FIELDS_BYTES_MAX - host_bytes) / (1 + FIELD_OVERHEAD_BYTES);
+        let many = vec![("x", ""); count + 1];
+        assert_eq!(
+            [count, count + 1].map(|count| kind(&parts("/", &many[..count]))),
+            [None, Some(Kind::FieldsTooLarge)]
+        );
+    }
+
     #[tokio::test]
     async fn a_panic_is_a_500_that_ends_the_connection() {
         let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static("/v/x"));

@@ -36,7 +36,7 @@ pub(crate) const H2_PIECE_BYTES: usize = 64 << 10;
 pub(crate) const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it may take to say so.
 pub(crate) const H2_PING_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Bytes of a certificate or key file.
+/// Bytes of a certificate or key file; a longer one is refused.
 pub(crate) const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// A blocked reader must take at least this many bytes in each [`crate::Patience::write_stall`].
 pub(crate) const WRITE_PROGRESS_BYTES_MIN: u64 = 64 << 10;

@@ -31,7 +31,7 @@ struct Mapped(Mmap);
 
 /// The same bytes; of a fitting size and while there is room, in a memory file.
 pub(crate) fn hold(bytes: Bytes) -> Bytes {
-    if !MEMORY_FILE_BYTES.contains(&bytes.len()) || read(BTreeMap::len) >= MEMORY_FILES_MAX {
+    if !is_worth(bytes.len(), read(BTreeMap::len)) {
         return bytes;
     }
     match Mapped::new(&bytes) {
@@ -42,6 +42,11 @@ pub(crate) fn hold(bytes: Bytes) -> Bytes {
             bytes
         }
     }
+}
+
+/// Whether so many bytes get a file while there are so many.
+fn is_worth(bytes: usize, files: usize) -> bool {
+    MEMORY_FILE_BYTES.contains(&bytes) && files < MEMORY_FILES_MAX
 }
 
 /// The memory file that all of `slice` lies in, and where in it.
@@ -110,6 +115,13 @@ mod tests {
         let address = held.as_ptr().addr();
         drop((held, part));
         assert!(read(|files| !files.contains_key(&address)));
+    }
+
+    #[test]
+    fn sizes_and_numbers_have_their_bounds() {
+        let (least, most) = MEMORY_FILE_BYTES.into_inner();
+        assert_eq!([least - 1, least, most, most + 1].map(|bytes| is_worth(bytes, 0)), [false, true, true, false]);
+        assert_eq!([MEMORY_FILES_MAX - 1, MEMORY_FILES_MAX].map(|files| is_worth(least, files)), [true, false]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use http::Uri;
+use http::{Method, Uri};
 
 /// The request at hand.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Id(u64);
 
 /// Bytes of a path that are kept.
 const PATH_BYTES_MAX: usize = 256;
+/// Bytes of a method that are logged: a client may send a word as long as a whole head.
+const METHOD_BYTES_MAX: usize = 32;
 
 // === impl Context ===
 
@@ -38,9 +40,17 @@ impl Context {
 
     /// The path, without the query, cut to what a log line bears.
     pub(crate) fn path(&self) -> &str {
-        let path = self.uri.path();
-        path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default()
+        cut(self.uri.path(), PATH_BYTES_MAX)
     }
+}
+
+/// The method, cut to what a log line bears.
+pub(crate) fn logged(method: &Method) -> &str {
+    cut(method.as_str(), METHOD_BYTES_MAX)
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }
 
 // === impl Id ===
@@ -57,5 +67,20 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "req_{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_has_so_much_of_a_path_and_of_a_method_and_not_a_byte_more() {
+        let path = |bytes: usize| format!("/{}?secret", "x".repeat(bytes - 1)).parse().unwrap();
+        let shown = |bytes| Context::new(([127, 0, 0, 1], 1).into(), path(bytes)).path().len();
+        assert_eq!([PATH_BYTES_MAX, PATH_BYTES_MAX + 1].map(shown), [PATH_BYTES_MAX; 2]);
+        let word = |bytes| Method::from_bytes("M".repeat(bytes).as_bytes()).unwrap();
+        let shown = |bytes| logged(&word(bytes)).len();
+        assert_eq!([METHOD_BYTES_MAX, METHOD_BYTES_MAX + 1, 30_000].map(shown), [METHOD_BYTES_MAX; 3]);
     }
 }

@@ -3,12 +3,16 @@
 use std::{
     any::Any,
     fs::File,
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::net::UnixStream,
+    },
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
 
 use gst::prelude::*;
+use nix::errno::Errno;
 
 use crate::{
     encode, poster, probe,
@@ -66,6 +70,7 @@ pub fn main_with(run: impl FnOnce(&ChildIo, &Job) -> Result<Report, Failure>) ->
 
 fn live(started: Instant, run: impl FnOnce(&ChildIo, &Job) -> Result<Report, Failure>) -> Result<(), Error> {
     let mut socket = take_stdin()?;
+    close_inherited(&socket)?;
     let setup = match next(&mut socket)? {
         Some(ToChild::Hello(setup)) => setup,
         Some(_) => return Err(Error::Unexpected),
@@ -95,6 +100,25 @@ fn take_stdin() -> Result<UnixStream, Error> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(std::io::Error::from)?;
     Ok(UnixStream::from(socket))
+}
+
+/// Closes what was open when the worker itself was started and was never meant for it, such as a log or
+/// a socket of a service manager: descriptors without `FD_CLOEXEC` go through every exec. Nothing else
+/// of this process is open yet.
+fn close_inherited(socket: &UnixStream) -> std::io::Result<()> {
+    let kept = [0, 1, 2, socket.as_raw_fd()];
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open.into_iter().filter(|descriptor| !kept.contains(descriptor)) {
+        // The one that listed the others is closed already.
+        if let Err(errno) = nix::unistd::close(descriptor)
+            && errno != Errno::EBADF
+        {
+            return Err(errno.into());
+        }
+    }
+    Ok(())
 }
 
 fn next(socket: &mut UnixStream) -> Result<Option<ToChild>, frame::Error> {

@@ -21,6 +21,8 @@ mod filter;
 
 /// The highest nice level there is.
 const NICE_MAX: u8 = 19;
+/// Between the signal that names a child which used up its processor time and the one that it cannot survive.
+const CPU_GRACE_S: u64 = 1;
 
 /// A child could not confine itself, and does no work then.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +84,10 @@ fn limit(limits: Limits) -> Result<(), Error> {
         // Lower limits that are set already stay: raising them may not be permitted.
         let (_, hard) = nix::sys::resource::getrlimit(resource).map_err(|errno| Error::Limit { what, errno })?;
         let value = value.min(hard);
-        setrlimit(resource, value, value).map_err(|errno| Error::Limit { what, errno })?;
+        // At the hard limit Linux sends SIGKILL alone, which does not say why.
+        let grace = if matches!(resource, Resource::RLIMIT_CPU) { CPU_GRACE_S } else { 0 };
+        setrlimit(resource, value, value.saturating_add(grace).min(hard))
+            .map_err(|errno| Error::Limit { what, errno })?;
     }
     Ok(())
 }

@@ -14,11 +14,14 @@ use crate::{
 /// Threads of a run that was broken off have this long to end.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 /// Threads of a finished run have this long to end before those that stay are counted.
-const SETTLE_WAIT: Duration = Duration::from_secs(1);
+const SETTLE_WAIT: Duration = Duration::from_secs(5);
 /// How often threads are counted; their end is no event.
 const COUNT_EVERY: Duration = Duration::from_millis(20);
-/// The count has settled when it was the same so many times.
-const SETTLED_COUNTS: u32 = 5;
+/// Memory is looked at when the count was the same for so long.
+const QUIET: Duration = Duration::from_millis(100);
+/// Threads are counted when it was the same for so long: some linger for half a second, and their end
+/// would make up for one that is left behind.
+const LONG_QUIET: Duration = Duration::from_secs(1);
 
 /// Makes the rounds of a trial; each publishes a record of every track.
 ///
@@ -29,10 +32,11 @@ pub(crate) fn run(io: &ChildIo, job: &TrialJob) -> Result<TrialReport, Failure> 
     let mut report = TrialReport::default();
     for &segments in &job.rounds {
         encode::record(io, &round(segments))?;
-        report.threads_before = settled()?;
+        settled(QUIET)?;
         report.resident_bytes.push(resident_bytes()?);
     }
     let Some(segments) = job.broken_off else { return Ok(report) };
+    report.threads_before = settled(LONG_QUIET)?;
     let broken_off = encode::record(io, &round(segments));
     let started = Instant::now();
     if broken_off.is_ok() {
@@ -48,15 +52,16 @@ pub(crate) fn run(io: &ChildIo, job: &TrialJob) -> Result<TrialReport, Failure> 
     Ok(report)
 }
 
-/// The count of threads once it does not change any more.
-fn settled() -> io::Result<usize> {
+/// The count of threads once it has not changed for so long.
+fn settled(quiet: Duration) -> io::Result<usize> {
     let started = Instant::now();
-    let (mut last, mut same) = (threads()?, 0);
-    while same < SETTLED_COUNTS && started.elapsed() < SETTLE_WAIT {
+    let (mut last, mut since) = (threads()?, Instant::now());
+    while since.elapsed() < quiet && started.elapsed() < SETTLE_WAIT {
         thread::sleep(COUNT_EVERY);
         let now = threads()?;
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
     }
     Ok(last)
 }

@@ -74,6 +74,7 @@ fn hostile(role: &str) {
             eprintln!("about to crash");
             std::process::abort();
         }
+        "used up" => nix::sys::signal::raise(Signal::SIGXCPU).unwrap(),
         "leak" => {
             let mut all = Vec::new();
             loop {
@@ -153,6 +154,9 @@ async fn a_child_does_its_job_and_is_gone() {
 async fn a_child_holds_its_socket_and_nothing_else_of_the_worker() {
     let dir = tempfile::tempdir().unwrap();
     let _held = File::open("/etc/passwd").unwrap();
+    // What the worker was started with itself goes through every exec, unlike what it opened.
+    let inherited = File::open("/etc/hostname").unwrap();
+    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let spare = launcher("real", dir.path()).launch(Start::Refresh).await.unwrap();
     let folder = format!("/proc/{}/fd", spare.pid().unwrap());
     let mut sockets = 0;
@@ -211,6 +215,20 @@ async fn a_child_that_hangs_is_killed() {
     assert_eq!(failure.code, "worker_silent");
     let failure = end_of("hang", Watch { busy: Duration::from_millis(600), ..WATCH }).await;
     assert_eq!(failure.code, "worker_slow");
+}
+
+#[tokio::test]
+async fn a_child_that_used_up_its_processor_time_is_told_from_a_crash() {
+    assert_eq!(end_of("used up", WATCH).await.code, "worker_cpu");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_does_not_get_ready_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let began = tokio::time::Instant::now();
+    let failure = launcher("deaf", dir.path()).launch(Start::Cold).await.unwrap_err();
+    assert!(failure.code == "worker_start" && failure.detail.contains("ready in time"), "{failure}");
+    assert!(began.elapsed() >= Duration::from_secs(20));
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async function files(base) {
   const tracks = [...new Set([...master.matchAll(/1\/(\w+)\/index\.m3u8/g)].map((match) => match[1]))];
   const found = [];
   const add = async (path) => {
-    const response = await fetch(`${server.url}${base}${path}`, { method: "HEAD" });
+    const response = await fetch(`${server.url}${base}${path}`, { method: "HEAD", headers: { "accept-encoding": "identity" } });
     found.push({ url: base + path, path, bytes: Number(response.headers.get("content-length")) });
   };
   for (const track of tracks) {

@@ -26,7 +26,7 @@ pub enum Promise {
     CapKept,
     /// Memory does not grow from chunk to chunk.
     BoundedMemory,
-    /// Stopped in the middle of a chunk, it leaves no thread and no process behind.
+    /// Stopped in the middle of a chunk, it leaves no thread behind, and its process ends when it is killed.
     CleanAbort,
 }
 

@@ -127,7 +127,17 @@ impl Server {
     /// Runs statements in the database of a URL, and gives what they print.
     pub fn execute(&self, url: &str, statements: &str) -> Result<String> {
         let mut psql = Command::new("psql");
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
+        psql.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statements,
+            url,
+        ]);
         succeeded(&psql.output().context("psql")?)
     }
 

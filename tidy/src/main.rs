@@ -4,6 +4,7 @@
 //! stands in CONTRIBUTING.md.
 
 mod arrows;
+mod bounds;
 mod docs;
 mod files;
 mod finding;
@@ -41,6 +42,7 @@ fn main() -> Result<ExitCode> {
 
 fn check(tree: &[files::File]) -> Vec<Finding> {
     let mut findings = arrows::check(tree);
+    findings.extend(bounds::check(tree));
     findings.extend(docs::check(tree));
     for file in tree {
         findings.extend(rust::check(file));

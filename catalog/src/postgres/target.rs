@@ -63,8 +63,7 @@ impl Target {
     pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, TlsStream>)> {
         let limit = Duration::from_millis(limits::CONNECT_MS);
         let connected = tokio::time::timeout(limit, self.config.connect(self.tls.clone())).await;
-        let connected =
-            connected.map_err(|_| Error::Unavailable(format!("{} does not answer", self.place())))?;
+        let connected = connected.map_err(|_| Error::Unavailable(format!("{} does not answer", self.place())))?;
         connected.map_err(|error| self.refused(&error))
     }
 

@@ -81,3 +81,33 @@ impl Kept {
         Some(kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vidstream_media::{Rational, Timeline, timeline::Config};
+
+    use super::*;
+
+    #[test]
+    fn so_many_generations_are_kept_and_the_one_longest_unused_goes_first() {
+        let plan = Arc::new(Plan {
+            timeline: Timeline::new(Rational::new(25, 1), 100, Config::default()),
+            rungs: Vec::new(),
+            trick: None,
+            audio: None,
+            storyboard: None,
+            target_duration_s: 4,
+            chunks: Vec::new(),
+        });
+        let video = |n: usize| VideoId::from_bits(n as u128);
+        let cache = Cache::default();
+        let is_kept = |n| cache.plan(video(n), 1).is_some();
+        for n in 0..limits::GENERATIONS_CACHED_MAX {
+            cache.keep_plan(video(n), 1, &plan);
+        }
+        assert!((0..limits::GENERATIONS_CACHED_MAX).all(is_kept));
+        assert!(is_kept(0), "used once more than the others");
+        cache.keep_plan(video(limits::GENERATIONS_CACHED_MAX), 1, &plan);
+        assert!(!is_kept(1) && is_kept(0) && (2..=limits::GENERATIONS_CACHED_MAX).all(is_kept));
+    }
+}

@@ -51,8 +51,7 @@ pub(super) fn frames(plan: &Plan, run: Segments) -> u64 {
 
 /// Frames that are filler, or will be when their chunks are made.
 pub(super) fn filler_frames(db: &Db<'_>, plan: &Plan, video: VideoId, generation: u32) -> Result<u64> {
-    let sql =
-        "SELECT CAST(coalesce(sum(frames), 0) AS BIGINT) AS frames FROM chunks WHERE video = ?1 AND generation = ?2 AND filler = 1";
+    let sql = "SELECT CAST(coalesce(sum(frames), 0) AS BIGINT) AS frames FROM chunks WHERE video = ?1 AND generation = ?2 AND filler = 1";
     let key = params![video.to_string(), generation];
     let made = db.one(sql, key, |row| row.get::<u64>("frames"))?;
     let sql = "SELECT first, last FROM jobs WHERE video = ?1 AND generation = ?2 AND kind = 'encode'

@@ -66,14 +66,16 @@ fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
              AND free.kind = 'encode' AND free.state = 'pending' AND free.not_before_ms <= ?1
              AND free.encoders IN (SELECT value FROM json_each(?2)))
          ORDER BY created_at_ms, id LIMIT 1";
-    // A video whose free chunks are all being claimed is passed over.
-    let postgres = "SELECT free.* FROM videos JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = videos.id AND jobs.generation = videos.generation
+    // A video whose free chunks are all being claimed is passed over. The videos are in order before their chunks are
+    // looked for, so that the first chunk found is the only one locked.
+    let postgres = "SELECT free.* FROM (SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
+             AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+                 AND busy.kind = 'encode' AND busy.state = 'running')
+             ORDER BY created_at_ms, id) AS idle
+         JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = idle.id AND jobs.generation = idle.generation
              AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
              ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
-         WHERE videos.state = 'processing'
-         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
-             AND busy.kind = 'encode' AND busy.state = 'running')
-         ORDER BY videos.created_at_ms, videos.id LIMIT 1";
+         ORDER BY idle.created_at_ms, idle.id LIMIT 1";
     match db.engine() {
         Engine::Sqlite => of_videos(db, encoders, sqlite),
         Engine::Postgres => db.first(postgres, params![db.now_ms, encoders], jobs::job),

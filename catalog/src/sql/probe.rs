@@ -39,20 +39,26 @@ pub(crate) fn finish(tx: &mut Tx<'_>, held: Held, probed: &Probed) -> Result<()>
 fn store(tx: &mut Tx<'_>, job: &jobs::Job, probed: &Probed) -> Result<()> {
     let plan = &probed.plan;
     let id = job.video.to_string();
-    tx.execute("INSERT INTO generations (video, generation, plan) VALUES (?1, ?2, ?3)", params![id, job.generation, rows::to_json(plan)?])?;
+    tx.execute(
+        "INSERT INTO generations (video, generation, plan) VALUES (?1, ?2, ?3)",
+        params![id, job.generation, rows::to_json(plan)?],
+    )?;
     let sheets = plan.storyboard.map_or(0, |layout| layout.sheets(&plan.timeline));
     let chunks = i64::try_from(plan.chunks.len()).unwrap_or(i64::MAX);
     let sql =
         "UPDATE videos SET facts = ?2, tracks = ?3, frames = ?4, chunks = ?5, sheets = ?6, since_ms = ?7 WHERE id = ?1";
-    tx.execute(sql, params![
-        id,
-        rows::to_json(&probed.facts)?,
-        rows::to_json(&plan.tracks())?,
-        rows::int(plan.timeline.frames),
-        chunks,
-        rows::int(sheets),
-        tx.now_ms,
-    ])?;
+    tx.execute(
+        sql,
+        params![
+            id,
+            rows::to_json(&probed.facts)?,
+            rows::to_json(&plan.tracks())?,
+            rows::int(plan.timeline.frames),
+            chunks,
+            rows::int(sheets),
+            tx.now_ms,
+        ],
+    )?;
     Ok(())
 }
 

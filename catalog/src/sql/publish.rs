@@ -52,8 +52,7 @@ fn compare_and_set(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, configs: &[(Tr
     for track in plan.tracks() {
         let sql = "SELECT config FROM configs WHERE video = ?1 AND generation = ?2 AND track = ?3";
         let key = params![id, job.generation, track.to_string()];
-        let stored: Option<DecoderConfig> =
-            tx.first(sql, key, |row| rows::json(row, "config"))?;
+        let stored: Option<DecoderConfig> = tx.first(sql, key, |row| rows::json(row, "config"))?;
         let given = configs.iter().find(|(of, _)| *of == track).map(|(_, config)| config);
         match (&stored, given) {
             (Some(stored), Some(given)) if stored != given => {
@@ -77,17 +76,20 @@ fn insert(tx: &mut Tx<'_>, job: &jobs::Job, plan: &Plan, published: &Published) 
     let run = published.chunk.segments;
     let sql = "INSERT INTO chunks (video, generation, first, last, token, frames, filler, requeued, tracks)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    tx.execute(sql, params![
-        job.video.to_string(),
-        job.generation,
-        rows::int(run.first),
-        rows::int(run.last),
-        rows::int(published.chunk.token),
-        rows::int(chunks::frames(plan, run)),
-        job.filler,
-        job.requeued,
-        rows::to_json(&published.chunk.tracks)?,
-    ])?;
+    tx.execute(
+        sql,
+        params![
+            job.video.to_string(),
+            job.generation,
+            rows::int(run.first),
+            rows::int(run.last),
+            rows::int(published.chunk.token),
+            rows::int(chunks::frames(plan, run)),
+            job.filler,
+            job.requeued,
+            rows::to_json(&published.chunk.tracks)?,
+        ],
+    )?;
     let sql = "DELETE FROM waits WHERE video = ?1 AND generation = ?2 AND segment BETWEEN ?3 AND ?4";
     let key = params![job.video.to_string(), job.generation, rows::int(run.first), rows::int(run.last)];
     tx.execute(sql, key)?;

@@ -33,8 +33,7 @@ pub(crate) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
 fn presentation(db: &Db<'_>, id: VideoId, generation: u32, ready: bool) -> Result<Option<Presentation>> {
     let Some(plan) = chunks::plan(db, id, generation)? else { return Ok(None) };
     let sql = "SELECT measured, poster FROM generations WHERE video = ?1 AND generation = ?2";
-    let read =
-        |row: &Row| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, row.get("poster")?));
+    let read = |row: &Row| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, row.get("poster")?));
     let key = params![id.to_string(), generation];
     let (measured, poster) = db.one(sql, key, read)?;
     let (configs, sheets) = (configs(db, id, generation)?, sheets(db, id, generation)?);
@@ -75,7 +74,8 @@ fn stored(db: &Db<'_>, id: VideoId, generation: u32) -> Result<Chunks> {
         let mut tracks = tracks(db, id, generation, places)?;
         for &(segments, token) in places {
             let tracks = tracks.remove(&segments.first);
-            let tracks = tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))?;
+            let tracks =
+                tracks.ok_or_else(|| Error::Corrupt("a chunk's row is gone within a transaction".to_owned()))?;
             chunks.insert(segments.first, Arc::new(Chunk { segments, token, tracks }));
         }
     }

@@ -18,7 +18,11 @@ const APPLICATION_ID: i32 = 0x7669_6443;
 pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_driver)?;
     let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(from_driver)?;
-    let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(from_driver)?.try_into().unwrap_or(0);
+    let version: usize = tx
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+        .map_err(from_driver)?
+        .try_into()
+        .unwrap_or(0);
     if application != APPLICATION_ID && (application != 0 || version != 0) {
         return Err(Error::Corrupt("the file is a database of something else".to_owned()));
     }

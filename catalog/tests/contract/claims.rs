@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, future::poll_fn, task::Poll, time::Duration};
 
 use tokio::time::timeout;
-use vidstream_catalog::{Error, Finalized, Wanted, Work, Worker, limits::LEASE_MS};
+use vidstream_catalog::{
+    Error, Finalized, Wanted, Work, Worker,
+    limits::{LEASE_MS, TEXT_BYTES_MAX},
+};
 use vidstream_media::presentation::Sheet;
 
 use crate::fixture::{
@@ -171,8 +174,11 @@ pub async fn a_worker_without_the_encoders_claims_no_chunk(place: &impl Adapter)
     // What comes after the chunks needs no encoder.
     let claim = catalog.claim(&none, Wanted::ALL).await.unwrap().unwrap();
     assert!(matches!(claim.work, Work::Sheet { .. }));
-    let nameless = Worker { id: String::new(), ..worker("x") };
-    assert!(matches!(catalog.claim(&nameless, Wanted::ALL).await, Err(Error::Invalid(_))));
+    let named = |bytes| Worker { id: "x".repeat(bytes), ..worker("x") };
+    assert!(catalog.claim(&named(TEXT_BYTES_MAX), Wanted::ALL).await.is_ok());
+    for bytes in [0, TEXT_BYTES_MAX + 1] {
+        assert!(matches!(catalog.claim(&named(bytes), Wanted::ALL).await, Err(Error::Invalid(_))), "{bytes}");
+    }
 }
 
 pub async fn a_claim_that_nobody_waits_for_is_given_back(place: &impl Adapter) {

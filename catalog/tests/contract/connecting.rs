@@ -76,7 +76,8 @@ async fn a_foreign_database_is_left_alone() {
     place.behind("CREATE TABLE jobs (id INT); INSERT INTO jobs VALUES (1)");
     let text = refusal(&place.url()).await.to_string();
     assert!(text.contains("\"jobs\" already exists"), "{text}");
-    let left = postgres::shared().execute(&place.url(), "SELECT count(*) FROM jobs; SELECT to_regclass('videos')").unwrap();
+    let left =
+        postgres::shared().execute(&place.url(), "SELECT count(*) FROM jobs; SELECT to_regclass('videos')").unwrap();
     assert_eq!(left.trim(), "1");
 }
 

@@ -168,6 +168,32 @@ async fn a_claim_passes_over_jobs_that_others_are_claiming() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_locks_the_job_that_it_takes_and_no_other() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let mut videos = Vec::new();
+    for _ in 0..3 {
+        videos.push(fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await);
+    }
+    for _ in &videos {
+        let first = fixture::claim(&catalog, fixture::URGENT).await.unwrap();
+        fixture::work(&catalog, &first).await.unwrap();
+    }
+    place.behind(
+        "CREATE FUNCTION count_locks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT count(*) FROM jobs WHERE CAST(CAST(xmax AS TEXT) AS BIGINT) = txid_current()) > 1
+             THEN RAISE EXCEPTION 'more than one job is locked'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER count_locks BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION count_locks()",
+    );
+    // First the chunks of idle videos, then of those that are worked for.
+    for id in videos.iter().chain(&videos) {
+        assert_eq!(fixture::claim(&catalog, fixture::BACKGROUND).await.unwrap().video, *id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_splits_waits_for_its_video_and_not_for_ever() {
     let place = Postgres::new();
     let catalog = open(&place, "-c lock_timeout=200", 4).await;

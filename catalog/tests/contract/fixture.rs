@@ -27,6 +27,8 @@ use vidstream_testkit::postgres;
 pub trait Adapter {
     /// The SQL of the number `n` in 26 digits.
     const DIGITS_26: &'static str;
+    /// The SQL after which numbers of events go on, as if so many had been.
+    fn last_event_is(seq: i64) -> String;
     fn new() -> Self;
     fn url(&self) -> String;
     fn clock(&self) -> &Arc<AtomicI64>;
@@ -48,6 +50,10 @@ pub struct Postgres {
 impl Adapter for Sqlite {
     const DIGITS_26: &'static str = "printf('%026d', n)";
 
+    fn last_event_is(seq: i64) -> String {
+        format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'events'")
+    }
+
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), clock: clock() }
     }
@@ -68,6 +74,10 @@ impl Adapter for Sqlite {
 
 impl Adapter for Postgres {
     const DIGITS_26: &'static str = "lpad(CAST(n AS TEXT), 26, '0')";
+
+    fn last_event_is(seq: i64) -> String {
+        format!("UPDATE counters SET value = {seq} WHERE name = 'event'")
+    }
 
     fn new() -> Self {
         Self::on(postgres::shared())

@@ -2,7 +2,7 @@
 
 use vidstream_catalog::{
     Deletion, Error, Lookup, NewUpload, State, Step, Wanted, Work,
-    limits::{HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS, VIEW_SESSION_MS},
+    limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TEXT_BYTES_MAX, TITLE_BYTES_MAX, TOMBSTONE_MS, VIEW_SESSION_MS},
 };
 
 use crate::fixture::{
@@ -88,7 +88,9 @@ pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
     catalog.renew_upload(id).await.unwrap();
     assert!(catalog.sweep().await.unwrap().uploads_expired.is_empty());
     catalog.hold_upload(id, i64::MAX).await.unwrap();
-    advance(place, HOLD_MS_MAX);
+    advance(place, HOLD_MS_MAX - 1);
+    assert!(catalog.sweep().await.unwrap().uploads_expired.is_empty());
+    advance(place, 1);
     assert_eq!(catalog.sweep().await.unwrap().uploads_expired, [id]);
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::NotFound)));
 }
@@ -128,6 +130,21 @@ pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adap
     advance(place, 1);
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
     assert_eq!(catalog.sweep().await.unwrap().tombstones_removed, 1);
+}
+
+pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    catalog.delete(id).await.unwrap();
+    let claim = claim_any(&catalog).await.unwrap();
+    work(&catalog, &claim).await.unwrap();
+    advance(place, DELETED_JOB_MS - 1);
+    catalog.sweep().await.unwrap();
+    catalog.finish_delete(&claim).await.unwrap();
+    advance(place, 1);
+    catalog.sweep().await.unwrap();
+    assert!(matches!(catalog.finish_delete(&claim).await, Err(Error::Stale)));
+    assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
 }
 
 pub async fn illegal_changes_are_refused(place: &impl Adapter) {
@@ -193,7 +210,11 @@ pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
     assert!(matches!(catalog.rename_unchanged(id, "x".to_owned(), version - 1).await, Err(Error::Changed)));
     assert_eq!(catalog.rename_unchanged(id, "A".to_owned(), version).await.unwrap().row_version, version + 1);
     assert!(matches!(catalog.rename_unchanged(id, "B".to_owned(), version).await, Err(Error::Changed)));
+    assert!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX)).await.is_ok());
     assert!(matches!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
+    let new = |bytes| NewUpload { id: new_id(), title: "x".repeat(bytes), bytes_expected: None };
+    assert!(catalog.create_upload(new(TITLE_BYTES_MAX)).await.is_ok());
+    assert!(matches!(catalog.create_upload(new(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.rename(new_id(), String::new()).await, Err(Error::NotFound)));
 }
 
@@ -204,11 +225,17 @@ pub async fn views_count_once_a_session(place: &impl Adapter) {
     assert!(!catalog.count_view(id, "a".to_owned()).await.unwrap());
     assert!(catalog.count_view(id, "b".to_owned()).await.unwrap());
     assert_eq!(video(&catalog, id).await.views, 2);
-    advance(place, VIEW_SESSION_MS);
+    advance(place, VIEW_SESSION_MS - 1);
+    catalog.sweep().await.unwrap();
+    assert!(!catalog.count_view(id, "a".to_owned()).await.unwrap());
+    advance(place, 1);
     catalog.sweep().await.unwrap();
     assert!(catalog.count_view(id, "a".to_owned()).await.unwrap());
     assert!(matches!(catalog.count_view(new_id(), "a".to_owned()).await, Err(Error::NotFound)));
-    assert!(matches!(catalog.count_view(id, "x".repeat(9_999)).await, Err(Error::Invalid(_))));
+    assert!(catalog.count_view(id, "x".repeat(TEXT_BYTES_MAX)).await.unwrap());
+    for bytes in [0, TEXT_BYTES_MAX + 1] {
+        assert!(matches!(catalog.count_view(id, "x".repeat(bytes)).await, Err(Error::Invalid(_))), "{bytes}");
+    }
 }
 
 pub async fn texts_that_cannot_be_stored_are_refused(place: &impl Adapter) {

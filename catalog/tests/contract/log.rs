@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vidstream_catalog::{
     Event, HintKind, State, Video,
-    limits::{EVENTS_MS, EVENTS_READ_MAX},
+    limits::{EVENTS_MAX, EVENTS_MS, EVENTS_READ_MAX},
 };
 
 use crate::fixture::{
@@ -105,8 +105,9 @@ pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {
     let old = catalog.last_seq().await.unwrap();
     advance(place, EVENTS_MS / 2);
     queued(&catalog).await;
+    advance(place, EVENTS_MS / 2 - 1);
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 0);
-    advance(place, EVENTS_MS / 2);
+    advance(place, 1);
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 2);
     assert_eq!(catalog.oldest_seq().await.unwrap(), old + 1);
     advance(place, EVENTS_MS / 2);
@@ -115,6 +116,35 @@ pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {
     assert_eq!((last, catalog.oldest_seq().await.unwrap()), (4, 5));
     let id = upload(&catalog).await;
     assert_eq!(catalog.video_events(id, 0, 10).await.unwrap()[0].seq, last + 1, "numbers are never used again");
+}
+
+pub async fn the_log_has_a_length<A: Adapter>(place: &A) {
+    let catalog = open(place).await;
+    // Three events, the last of which is the last for which the first is kept.
+    let id = upload(&catalog).await;
+    place.behind(&A::last_event_is(EVENTS_MAX - 2));
+    catalog.finish_upload(id, 1).await.unwrap();
+    catalog.rename(id, "1".to_owned()).await.unwrap();
+    assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));
+    assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 0);
+    catalog.rename(id, "2".to_owned()).await.unwrap();
+    assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 1);
+    assert_eq!(catalog.oldest_seq().await.unwrap(), EVENTS_MAX - 1);
+}
+
+pub async fn one_read_gives_so_many_events_and_not_one_more(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = upload(&catalog).await;
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM many WHERE n <= {EVENTS_READ_MAX})
+         INSERT INTO events (seq, id, kind, of_job, video, attempt, created_at_ms, data)
+         SELECT n, 'evt', kind, of_job, video, attempt, created_at_ms, data FROM many, events"
+    ));
+    let most = usize::try_from(EVENTS_READ_MAX).unwrap();
+    for (limit, count) in [(EVENTS_READ_MAX - 1, most - 1), (EVENTS_READ_MAX, most), (EVENTS_READ_MAX + 1, most)] {
+        assert_eq!(catalog.events_after(0, limit).await.unwrap().len(), count, "{limit}");
+        assert_eq!(catalog.video_events(id, 0, limit).await.unwrap().len(), count, "{limit}");
+    }
 }
 
 pub async fn a_timeline_tells_every_attempt(place: &impl Adapter) {

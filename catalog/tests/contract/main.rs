@@ -41,6 +41,7 @@ macro_rules! suite {
                 an_upload_is_held_only_as_long_as_asked,
                 finishing_an_upload_twice_is_harmless_and_otherwise_refused,
                 deletion_is_at_once_and_remembered_for_seven_days,
+                the_end_of_a_deletion_may_be_told_again_for_a_day,
                 illegal_changes_are_refused,
                 a_failed_video_can_be_tried_again,
                 titles_change_and_are_bounded,
@@ -72,6 +73,7 @@ macro_rules! suite {
                 the_slot_kept_for_those_who_wait_takes_nothing_ahead,
                 raising_again_keeps_the_earliest_deadline,
                 a_deadline_that_passed_falls_behind_one_that_lasts,
+                a_deadline_lies_a_minute_ahead_at_most,
                 raising_what_cannot_be_made_is_refused,
             }
             publishing {
@@ -100,12 +102,17 @@ macro_rules! suite {
                 another_connection_sees_events_in_order,
                 hints_follow_commits,
                 the_log_is_trimmed_and_says_so,
+                the_log_has_a_length,
+                one_read_gives_so_many_events_and_not_one_more,
                 a_timeline_tells_every_attempt,
             }
             upkeep {
                 expired_uploads_are_removed,
                 lost_jobs_are_restored_and_then_given_up,
                 plans_whose_encoders_went_away_begin_again,
+                a_worker_counts_as_present_for_ten_minutes,
+                encoders_that_go_away_again_and_again_end_the_video,
+                a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next,
                 nothing_is_swept_before_its_time,
             }
             scale {

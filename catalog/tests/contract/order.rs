@@ -1,6 +1,9 @@
 //! Which job is given next, and where chunks are split.
 
-use vidstream_catalog::{Catalog, Error, Wanted, Work, limits::AHEAD_MS};
+use vidstream_catalog::{
+    Catalog, Error, Wanted, Work,
+    limits::{AHEAD_MS, DEADLINE_AHEAD_MS_MAX},
+};
 use vidstream_media::{VideoId, chunks::Segments};
 
 use crate::fixture::{
@@ -95,10 +98,14 @@ pub async fn the_next_two_chunks_follow_the_viewer(place: &impl Adapter) {
     // Then they jump.
     catalog.raise(id, 1, 8, now(place) + 8_000).await.unwrap();
     assert_eq!(given(&catalog, NO_PROBE, 3).await, [(id, 8, 8), (id, 9, 10), (id, 11, 14)]);
-    // Long afterwards nobody is there, and the oldest video goes on.
+    // Two and not three, for a minute; afterwards nobody is there, and the oldest video goes on.
+    advance(place, 1);
     let other = playing(&catalog).await;
     catalog.raise(other, 1, 1, now(place) + 8_000).await.unwrap();
-    advance(place, AHEAD_MS);
+    advance(place, AHEAD_MS - 1);
+    catalog.release_worker("w").await.unwrap();
+    assert_eq!(given(&catalog, BACKGROUND, 3).await, [(other, 2, 3), (other, 4, 7), (id, 2, 3)]);
+    advance(place, 1);
     catalog.release_worker("w").await.unwrap();
     assert_eq!(given(&catalog, BACKGROUND, 1).await, [(id, 2, 3)]);
 }
@@ -194,6 +201,20 @@ pub async fn a_deadline_that_passed_falls_behind_one_that_lasts(place: &impl Ada
     catalog.release_worker("w").await.unwrap();
     catalog.raise(a, 1, 4, now(place) + 2_000).await.unwrap();
     assert_eq!(claim(&catalog, URGENT).await.unwrap().video, a);
+}
+
+pub async fn a_deadline_lies_a_minute_ahead_at_most(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = playing(&catalog).await;
+    let most = now(place) + DEADLINE_AHEAD_MS_MAX;
+    for (segment, asked, noted) in
+        [(8, most - 1, most - 1), (10, most, most), (12, most + 1, most), (14, i64::MAX, most)]
+    {
+        catalog.raise(id, 1, segment, asked).await.unwrap();
+        let claim = claim(&catalog, URGENT).await.unwrap();
+        assert_eq!(segments(&claim), Segments { first: segment, last: segment });
+        assert!(matches!(claim.work, Work::Encode { deadline_ms: Some(at), .. } if at == noted), "{claim:?}");
+    }
 }
 
 pub async fn raising_what_cannot_be_made_is_refused(place: &impl Adapter) {

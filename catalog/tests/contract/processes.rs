@@ -33,7 +33,8 @@ fn start(place: &impl Adapter, role: &str) -> Child {
 async fn the_other_process() {
     let (Ok(url), Ok(role)) = (std::env::var(URL), std::env::var(ROLE)) else { return };
     let now: i64 = std::env::var(NOW).unwrap().parse().unwrap();
-    let catalog = Catalog::open(&url, Options { clock: Some(Arc::new(move || now)), ..Options::default() }).await.unwrap();
+    let catalog =
+        Catalog::open(&url, Options { clock: Some(Arc::new(move || now)), ..Options::default() }).await.unwrap();
     match role.as_str() {
         "work" => {
             while let Some(claim) = catalog.claim(&fixture::worker("other"), Wanted::ALL).await.unwrap() {

@@ -39,6 +39,11 @@ pub async fn the_first_page_of_many_videos_is_fast<A: Adapter>(place: &A) {
         assert!(page.videos.iter().all(|video| video.created_at_ms > next.videos[0].created_at_ms));
         assert!(page.videos.iter().any(|video| video.id == newest) || page.videos[0].state == State::Ready);
     }
+    // A page has a hundred videos at most, however many are asked for.
+    for (limit, count) in [(99, 99), (100, 100), (101, 100), (0, 100)] {
+        let page = catalog.list(ListQuery { limit, ..ListQuery::default() }).await.unwrap();
+        assert_eq!(page.videos.len(), count, "{limit}");
+    }
     while crate::fixture::claim_any(&catalog).await.is_some() {}
     let mut fastest = Duration::MAX;
     for _ in 0..RUNS {

@@ -2,11 +2,11 @@
 
 use vidstream_catalog::{
     Lookup, State, Swept, Wanted, Work, Worker,
-    limits::{LEASE_MS, REPAIRS_MAX, WORKER_AWAY_MS},
+    limits::{GENERATIONS_MAX, LEASE_MS, REPAIRS_MAX, SWEEP_ROWS_MAX, TOMBSTONE_MS, WORKER_AWAY_MS},
 };
 
 use crate::fixture::{
-    Adapter, advance, assert_sound, claim_any, new_id, open, plan, planned, probed, queued, upload, video, work,
+    Adapter, advance, assert_sound, claim_any, new_id, now, open, plan, planned, probed, queued, upload, video, work,
     work_all, worker,
 };
 
@@ -90,6 +90,60 @@ pub async fn plans_whose_encoders_went_away_begin_again(place: &impl Adapter) {
     advance(place, WORKER_AWAY_MS);
     assert_eq!(catalog.claim(&probes_only, Wanted { probe: true, ..Wanted::default() }).await.unwrap(), None);
     assert!(catalog.sweep().await.unwrap().restarted.is_empty());
+}
+
+/// A worker whose encoder is of another version.
+fn upgraded(id: &str, version: &str) -> Worker {
+    let encoders = [("x264".to_owned(), version.to_owned()), ("avenc-aac".to_owned(), "1".to_owned())];
+    Worker { id: id.to_owned(), encoders: encoders.into() }
+}
+
+pub async fn a_worker_counts_as_present_for_ten_minutes(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
+    advance(place, WORKER_AWAY_MS - 1);
+    assert_eq!(catalog.claim(&upgraded("other", "2"), Wanted::ALL).await.unwrap(), None);
+    assert!(catalog.sweep().await.unwrap().restarted.is_empty());
+    advance(place, 1);
+    assert_eq!(catalog.sweep().await.unwrap().restarted, [id]);
+}
+
+pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    for generation in 1..=GENERATIONS_MAX {
+        // Whoever plans this generation is gone before a chunk of it is made.
+        let worker = upgraded("w", &generation.to_string());
+        let probe = catalog.claim(&worker, Wanted::ALL).await.unwrap().unwrap();
+        assert_eq!((&probe.work, probe.generation), (&Work::Probe, generation));
+        let mut plan = plan(60, &[1, 2, 4]);
+        for track in plan.rungs.iter_mut().chain(&mut plan.trick) {
+            track.encoder.version = generation.to_string();
+        }
+        catalog.finish_probe(&probe, probed(plan)).await.unwrap();
+        let next = upgraded("w", &(generation + 1).to_string());
+        assert_eq!(catalog.claim(&next, Wanted::ALL).await.unwrap(), None);
+        let restarted = catalog.sweep().await.unwrap().restarted;
+        assert_eq!(restarted, if generation < GENERATIONS_MAX { vec![id] } else { vec![] }, "{generation}");
+        assert_sound(&catalog).await;
+    }
+    let failed = video(&catalog, id).await;
+    assert_eq!((failed.state, failed.error.unwrap().code.as_str()), (State::Failed, "no_encoder"));
+}
+
+pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next<A: Adapter>(place: &A) {
+    let catalog = open(place).await;
+    let (digits, now_ms) = (A::DIGITS_26, now(place));
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SWEEP_ROWS_MAX})
+         INSERT INTO tombstones (id, deleted_at_ms) SELECT 'vid_' || {digits}, {now_ms} FROM many"
+    ));
+    advance(place, TOMBSTONE_MS);
+    let mut removed = Vec::new();
+    for _ in 0..3 {
+        removed.push(catalog.sweep().await.unwrap().tombstones_removed);
+    }
+    assert_eq!(removed, [u64::from(SWEEP_ROWS_MAX), 1, 0]);
 }
 
 pub async fn nothing_is_swept_before_its_time(place: &impl Adapter) {

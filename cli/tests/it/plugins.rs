@@ -147,7 +147,6 @@ fn lies_about_resources_are_seen() {
         ("no-cap", "cap_kept", "kbit/s"),
         ("leak", "bounded_memory", "memory grows by"),
         ("thread", "clean_abort", "threads are still there"),
-        ("process", "clean_abort", "outlive the child"),
         ("hang", "exact_frames", "hung"),
     ]);
 }

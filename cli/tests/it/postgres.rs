@@ -11,6 +11,8 @@ use vidstream_testkit::{Clip, Encoding, postgres};
 use crate::server::{Server, VIDSTREAM};
 
 const READY_WAIT_MAX: Duration = Duration::from_mins(2);
+/// A playlist of a film that is known is answered within this, whatever the database does.
+const PLAYLIST_WAIT_MAX: Duration = Duration::from_secs(5);
 
 fn migrate(url: &str) -> Output {
     Command::new(VIDSTREAM).arg("migrate").env("VIDSTREAM_CATALOG_URL", url).output().unwrap()
@@ -61,4 +63,32 @@ async fn two_servers_share_a_catalog() {
         assert!(answer.text().await.unwrap().contains("#EXT-X-STREAM-INF"));
     }
     assert!(!Path::new(&folder.path().join("one/catalog.sqlite")).exists());
+}
+
+/// The film is acknowledged, then the database dies: once while it is probed, once while it plays and is being made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_becomes_ready_although_its_database_is_killed() {
+    let database = postgres::Server::start(None).unwrap();
+    let catalog = format!("catalog.url={}", database.database().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&folder.path().join("data"), &["--set", &catalog]).await;
+    let film = Clip::new((640, 360), 30, 40);
+    let id = server.upload(&film.cached(&Encoding::default(), "mp4").unwrap()).await;
+    database.kill().unwrap();
+    assert_eq!(server.video(&id).await["code"], "catalog_unavailable");
+    database.restart().unwrap();
+    let playable = server.until(&id, "playable", READY_WAIT_MAX, |video| video["playable"] == true).await;
+    let master = format!("{}{}", server.url, playable["urls"]["hls"].as_str().unwrap());
+    let playlist = async || server.http.get(&master).timeout(PLAYLIST_WAIT_MAX).send().await.unwrap().status();
+    assert_eq!(playlist().await, 200);
+    database.kill().unwrap();
+    // Who plays does not notice.
+    assert_eq!(playlist().await, 200);
+    database.restart().unwrap();
+    let ready = server.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
+    assert_eq!((&ready["warnings"], &ready["progress"]["percent"]), (&serde_json::json!([]), &serde_json::json!(100.0)));
+    for track in ["360p", "240p"] {
+        let shown = vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{track}/index.m3u8", server.url)]).unwrap();
+        assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "{track}: the counters are not unbroken");
+    }
 }

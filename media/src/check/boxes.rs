@@ -164,4 +164,13 @@ mod tests {
             assert_eq!((atoms.list.len(), atoms.fault), (count, fault), "{bytes:?}");
         }
     }
+    #[test]
+    fn so_many_boxes_are_read_and_not_one_more() {
+        let read = |count: usize| {
+            let bytes = b"\0\0\0\x08free".repeat(count);
+            let atoms = walk(&bytes, 0..bytes.len());
+            (atoms.list.len(), atoms.fault.is_some())
+        };
+        assert_eq!([BOXES_MAX, BOXES_MAX + 1].map(read), [(BOXES_MAX, false), (BOXES_MAX, true)]);
+    }
 }

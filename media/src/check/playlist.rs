@@ -239,5 +239,7 @@ mod tests {
         assert_eq!(faults(b"#EXTM3U \n"), [1]);
         assert_eq!(faults(b"#EXTM3U\n#EXT\x07\n"), [2]);
         assert_eq!(faults(b"#EXTM3U\n#\xff\n"), [0]);
+        let long = |lines: usize| faults(("#EXTM3U\n".to_owned() + &"#\n".repeat(lines - 1)).as_bytes());
+        assert_eq!([LINES_MAX, LINES_MAX + 1].map(long), [vec![], vec![LINES_MAX]]);
     }
 }

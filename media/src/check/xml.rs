@@ -151,4 +151,12 @@ mod tests {
         }
         assert_eq!(read(b"\xff"), Err(Fault::NotUtf8));
     }
+
+    #[test]
+    fn a_tree_is_so_deep_and_so_large_and_not_more() {
+        let deep = |depth: usize| read(("<a>".repeat(depth) + &"</a>".repeat(depth)).as_bytes()).is_ok();
+        assert_eq!([DEPTH_MAX, DEPTH_MAX + 1].map(deep), [true, false]);
+        let large = |count: usize| read(format!("<a>{}</a>", "<b/>".repeat(count - 1)).as_bytes()).is_ok();
+        assert_eq!([ELEMENTS_MAX, ELEMENTS_MAX + 1].map(large), [true, false]);
+    }
 }

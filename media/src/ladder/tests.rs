@@ -79,6 +79,18 @@ fn odd_configurations_are_tamed() {
     assert_eq!(none.iter().map(|rung| (rung.label, rung.width, rung.height)).collect::<Vec<_>>(), [(360, 640, 360)]);
 }
 
+#[test]
+fn a_ladder_has_ten_rungs_of_heights_that_h264_knows() {
+    let labels = |heights: Vec<u16>| {
+        let rungs = plan_rungs(8192, 4608, Rational::new(25, 1), &Config { heights });
+        rungs.iter().map(|rung| rung.label).collect::<Vec<_>>()
+    };
+    assert_eq!(labels(vec![15, 16, 4320, 4321]), [4320, 16]);
+    let eleven: Vec<u16> = (1..=11).map(|n| n * 100).collect();
+    assert_eq!(labels(eleven[1..].to_vec()).len(), RUNGS_MAX);
+    assert_eq!(labels(eleven.clone()), labels(eleven[1..].to_vec()), "the smallest is one too many");
+}
+
 fn dimension() -> impl Strategy<Value = u32> {
     prop_oneof![1u32..64, 64u32..5000, 1u32..=u32::MAX]
 }

@@ -238,6 +238,9 @@ mod tests {
         assert!(matches!(PacketFile::read_header(&[9, 0, 0, 0, b'{']), Err(Error::Short)));
         assert!(matches!(PacketFile::read_header(&[255, 255, 255, 255]), Err(Error::TooLong(_))));
         assert!(matches!(PacketFile::read_header(&[2, 0, 0, 0, b'{', b'}']), Err(Error::Header(_))));
+        let told = |bytes: u64| PacketFile::head_bytes(&u32::try_from(bytes).unwrap().to_le_bytes());
+        assert_eq!(told(HEADER_BYTES_MAX).unwrap(), PREFIX_BYTES + HEADER_BYTES_MAX);
+        assert!(matches!(told(HEADER_BYTES_MAX + 1), Err(Error::TooLong(_))));
     }
 
     proptest! {

@@ -201,6 +201,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds of some seconds")]
     fn a_thousandth_is_the_same_rate_and_more_is_not() {
         let at = |fps: f64| pace(&[0, (1e9 / fps) as i64, (2e9 / fps) as i64], None).fps;
         assert_eq!(
@@ -210,6 +211,12 @@ mod tests {
         assert_eq!(
             [24.0245, 50.051, 59.88].map(at),
             [Rational::new(4805, 200), Rational::new(50_051, 1000), Rational::new(59_880, 1000)]
+        );
+        // Sixty is the most, and what is less than that stays as it is.
+        assert_eq!([59.99, 60.05, 60.5].map(at), [Rational::new(60, 1); 3]);
+        assert_eq!(
+            [59.5, 1.5, 0.5].map(at),
+            [(59_500, 1000), (1500, 1000), (1, 1)].map(|(num, den)| Rational::new(num, den))
         );
     }
 

@@ -9,9 +9,9 @@ use crate::{
     timeline::{AudioGrid, Timeline},
 };
 
-/// Sound decoded before a segment: four AAC frames that the encoder starts from, and what decoders
-/// themselves need (80 ms for Opus, the bit reservoir of MP3), with room to spare.
-const AUDIO_PREROLL_NS: i64 = 5_000_000_000;
+/// Sound decoded before a segment: two seconds that the encoder's rate control settles in (96 AAC frames at 44.1 kHz),
+/// and what decoders themselves need (80 ms for Opus, the bit reservoir of MP3), with room to spare.
+const AUDIO_PREROLL_NS: i64 = 2_600_000_000;
 /// Sound decoded after a segment: two AAC frames that the encoder ends with, and its look-ahead.
 const AUDIO_POSTROLL_NS: i64 = 200_000_000;
 /// Packets read past the last one known to be needed: the second field of a picture, say.

@@ -56,6 +56,12 @@ fn half_a_gop_is_a_segment_of_its_own_and_a_frame_less_is_not() {
 }
 
 #[test]
+fn a_grid_has_from_one_frame_to_the_most_that_can_be_planned() {
+    let frames = [0, 1, FRAMES_MAX, FRAMES_MAX + 1].map(|frames| film(30, 1, frames).frames);
+    assert_eq!(frames, [1, 1, FRAMES_MAX, FRAMES_MAX]);
+}
+
+#[test]
 fn half_rate_and_slow_grids_are_whole_frames() {
     let odd = film(25, 2, 1000);
     assert_eq!((odd.gop_frames, odd.trick_frames), (26, 13));
@@ -105,9 +111,9 @@ proptest! {
         }
         let past_end = samples(grid.audio_total(audio)).checked_sub(grid.duration_ticks() * u64::from(rate));
         prop_assert!(past_end.is_some_and(|past_end| past_end < samples(1)), "sound ends before pictures, or a frame late");
-        let tricks = (1..=grid.tricks()).map(|n| grid.trick_frames(n));
+        let mut tricks = (1..=grid.tricks()).map(|n| grid.trick_frames(n));
         let at_grid = tricks.clone().zip(0..).all(|(span, n)| span.start == n * u64::from(grid.trick_frames));
-        prop_assert!(at_grid && tricks.last().map(|span| span.end) == Some(frames));
+        prop_assert!(at_grid && tricks.next_back().map(|span| span.end) == Some(frames));
     }
 
     #[test]

@@ -20,6 +20,23 @@ fn sheets_are_six_by_ten_and_a_minute_long() {
 }
 
 #[test]
+fn sixty_tiles_of_a_second_are_a_sheet_and_of_less_are_not() {
+    // A trick picture each 24 frames: every second, and a little sooner.
+    for (num, den, rows) in [(24, 1, 10), (121, 5, 11)] {
+        let grid = grid(num, den, 24 * 660);
+        assert_eq!(grid.trick_frames, 24);
+        let layout = storyboard::layout(&grid, 320, 180);
+        assert_eq!((layout.columns, layout.rows), (6, rows), "{num}/{den}");
+    }
+}
+
+#[test]
+fn a_tile_more_than_there_may_be_makes_each_stand_for_two() {
+    let tricks = |count: u64| storyboard::layout(&grid(24, 1, 24 * count), 320, 180).tricks_per_tile;
+    assert_eq!([1800, 1801].map(tricks), [1, 2]);
+}
+
+#[test]
 fn tiles_of_a_long_film_stay_few() {
     let five_hours = grid(24_000, 1001, 5 * 3600 * 24);
     let layout = storyboard::layout(&five_hours, 320, 180);

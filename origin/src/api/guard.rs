@@ -168,6 +168,22 @@ mod tests {
         assert!(Guard::Loopback.check_write(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), &list).is_ok());
     }
 
+    #[tokio::test]
+    async fn a_token_has_one_visible_character_or_more_up_to_a_bound() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let longest = "x".repeat(TOKEN_BYTES_MAX);
+        for (text, good) in [
+            (String::new(), false),
+            ("x\n".to_owned(), true),
+            (longest.clone() + "\n", true),
+            (longest + "x", false),
+            ("two words".to_owned(), false),
+        ] {
+            std::fs::write(file.path(), &text).unwrap();
+            assert_eq!(Guard::new(false, Some(file.path())).await.is_ok(), good, "{text:.20}");
+        }
+    }
+
     #[test]
     fn with_a_token_only_its_holder_writes() {
         let guard = Guard::Token((*b"secret").into());

@@ -158,3 +158,6 @@ fn locate(view: &View, asked: Asked) -> Located {
         _ => Located::Absent,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,6 @@ impl View {
 fn past_s(ms: i64) -> Option<u64> {
     u64::try_from(ms).ok().filter(|_| ms <= clock::now_ms()).map(|ms| ms / 1_000)
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ fn names_everything_that_is_delivered() {
     assert_eq!(Route::parse("/v1/ws"), Route::Api(Api::Socket));
     assert_eq!(Route::parse("/"), Route::Index);
     assert_eq!(Route::parse("/assets/app.js"), Route::Asset("app.js"));
+    let named = |bytes| matches!(Route::parse(&format!("/assets/{}", "x".repeat(bytes))), Route::Asset(_));
+    assert_eq!([PATH_BYTES_MAX, PATH_BYTES_MAX + 1].map(named), [true, false]);
 }
 
 #[test]

@@ -154,4 +154,24 @@ mod tests {
             reading.await.unwrap();
         }
     }
+    #[tokio::test(start_paused = true)]
+    async fn so_many_bytes_in_a_window_are_enough_and_one_less_is_not() {
+        let enough = usize::try_from(WRITE_PROGRESS_BYTES_MIN).unwrap();
+        for (read_bytes, served) in [(enough, true), (enough - 1, false)] {
+            let (near, mut far) = duplex(1_024);
+            let reading = tokio::spawn(async move {
+                sleep(WINDOW.saturating_sub(Duration::from_millis(1))).await;
+                let mut buffer = vec![0; read_bytes];
+                far.read_exact(&mut buffer).await.unwrap();
+                // Into the next window.
+                sleep(Duration::from_secs(1)).await;
+                far.read_to_end(&mut buffer).await.map(|_| ())
+            });
+            let mut patient = Patient::new(near, WINDOW, Arc::default());
+            let written = patient.write_all(&vec![0; enough + 4_096]).await;
+            assert_eq!(written.is_ok(), served, "{read_bytes}");
+            drop(patient);
+            reading.await.unwrap().unwrap();
+        }
+    }
 }

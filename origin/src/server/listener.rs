@@ -119,3 +119,6 @@ impl Server<'_> {
         (pause * 2).min(ACCEPT_PAUSE_MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

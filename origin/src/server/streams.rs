@@ -220,4 +220,18 @@ mod tests {
         assert_eq!(read, 1 << 20);
         assert!(body.is_end_stream() && !ending.is_finished());
     }
+    #[tokio::test(start_paused = true)]
+    async fn so_many_bytes_begin_a_new_window_and_one_less_does_not() {
+        for (taken_bytes, windows) in [(WRITE_PROGRESS_BYTES_MIN, 2), (WRITE_PROGRESS_BYTES_MIN - 1, 1)] {
+            let (streams, patience) = streams();
+            let began = Instant::now();
+            let body = streams.begin().respond(Bytes::from(vec![7; 1 << 20]).into());
+            let late = patience.write_stall.saturating_sub(Duration::from_secs(1));
+            sleep(late).await;
+            body.stream.took(taken_bytes);
+            assert_eq!(streams.ending().await, Reason::Stalled);
+            let expected = if windows == 2 { late + patience.write_stall } else { patience.write_stall };
+            assert_eq!(began.elapsed().as_secs(), expected.as_secs(), "{taken_bytes}");
+        }
+    }
 }

@@ -149,6 +149,11 @@ async fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let unreadable = |source: io::Error| Error::TlsFile { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).await.map_err(unreadable)?;
-    file.take(TLS_FILE_BYTES_MAX).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    // One byte more than there may be: of a longer file no part is served as if it were the whole.
+    file.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+    if bytes.len() as u64 > TLS_FILE_BYTES_MAX {
+        let reason = format!("it has more than {TLS_FILE_BYTES_MAX} bytes");
+        return Err(Error::Tls { path: path.to_owned(), reason });
+    }
     Ok(bytes)
 }

@@ -170,3 +170,34 @@ impl Recent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vidstream_catalog::Options;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_sockets_have_a_place_and_not_one_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/catalog.db", folder.path().display());
+        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+        let feed = Feed::new(catalog.clone(), Arc::new(Views::new(catalog)));
+        let mut places: Vec<_> = (0..SOCKETS_MAX).map_while(|_| feed.enter()).collect();
+        assert_eq!(places.len(), SOCKETS_MAX);
+        assert!(feed.enter().is_none());
+        places.pop();
+        assert!(feed.enter().is_some());
+    }
+
+    #[test]
+    fn the_newest_events_are_kept_and_the_place_before_them_told() {
+        let event = |seq| Arc::new(Rendered { seq, video: VideoId::from_bits(1), is_progress: false, text: "".into() });
+        let most = i64::try_from(RECENT_EVENTS_MAX).unwrap();
+        let mut recent = Recent { after: 10, events: VecDeque::new() };
+        recent.push((11..11 + most).map(event).collect());
+        assert_eq!((recent.after, recent.events.len()), (10, RECENT_EVENTS_MAX));
+        recent.push(vec![event(11 + most)]);
+        assert_eq!((recent.after, recent.events.len()), (11, RECENT_EVENTS_MAX));
+    }
+}

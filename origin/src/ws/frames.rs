@@ -116,6 +116,8 @@ mod tests {
         for text in bad {
             assert!(read(text).is_err(), "{text}");
         }
+        let many = |count| format!(r#"{{"op":"subscribe","topics":[{}]}}"#, vec![r#""videos""#; count].join(","));
+        assert_eq!([TOPICS_MAX, TOPICS_MAX + 1].map(|count| read(&many(count)).is_ok()), [true, false]);
     }
 
     proptest! {

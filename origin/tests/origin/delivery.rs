@@ -36,17 +36,18 @@ async fn a_kept_answer_is_for_those_who_take_its_coding() {
     let site = Site::start().await;
     let id = ready(&site).await;
     let path = format!("/v/{id}/1/360p/index.m3u8");
-    let cases: [(&[(&str, &str)], Option<&str>); 5] = [
-        (&[], None),
-        (&[("accept-encoding", "gzip")], Some("gzip")),
-        (&[("accept-encoding", "br")], Some("br")),
-        (&[("accept-encoding", "gzip;q=0"), ("accept-encoding", "zstd")], Some("zstd")),
-        (&[("accept-encoding", "gzip;q=0")], None),
+    let cases = [
+        (vec![], None),
+        (vec!["gzip"], Some("gzip")),
+        (vec!["br"], Some("br")),
+        (vec!["gzip;q=0", "zstd"], Some("zstd")),
+        (vec!["gzip;q=0"], None),
     ];
     let mut first = Vec::new();
     for turn in 0..3 {
-        for (at, (headers, coding)) in cases.iter().enumerate() {
-            let answer = ask(site.addr, "GET", &path, headers).await;
+        for (at, (lists, coding)) in cases.iter().enumerate() {
+            let headers: Vec<_> = lists.iter().map(|list| ("accept-encoding", *list)).collect();
+            let answer = ask(site.addr, "GET", &path, &headers).await;
             assert_eq!((answer.status, answer.header("content-encoding")), (200, *coding), "{headers:?}");
             let now = (answer.header("etag").unwrap().to_owned(), answer.body);
             if turn == 0 {

@@ -201,15 +201,36 @@ async fn bad_messages_are_answered_and_too_many_end_it() {
     }
     socket.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(socket.hear().await["op"], "error");
-    for _ in 0..100 {
-        socket.0.feed(Message::text("x")).await.unwrap();
+    // The hundredth is answered as well, and one more ends it.
+    for _ in 4..100 {
+        socket.0.send(Message::text("x")).await.unwrap();
+        assert_eq!(socket.hear().await["op"], "error");
     }
-    socket.0.flush().await.unwrap();
+    socket.0.send(Message::text("x")).await.unwrap();
     assert_eq!(socket.close_code().await, 1_008);
 
     let (mut socket, _) = Socket::greeted(site.addr).await;
-    socket.0.send(Message::text("x".repeat(70_000))).await.unwrap();
+    socket.0.send(Message::text("x".repeat(64 << 10))).await.unwrap();
+    assert_eq!(socket.hear().await["op"], "error");
+    socket.0.send(Message::text("x".repeat((64 << 10) + 1))).await.unwrap();
     assert_eq!(socket.close_code().await, 1_009);
+}
+
+#[tokio::test]
+async fn a_socket_has_a_hundred_topics_and_not_one_more() {
+    let site = Site::start().await;
+    let (mut socket, _) = Socket::greeted(site.addr).await;
+    let topics: Vec<String> = (0..100).map(|_| format!("video:{}", fresh_id())).collect();
+    for half in topics.chunks(50) {
+        socket.subscribe(json!({ "op": "subscribe", "topics": half })).await;
+    }
+    socket.say(json!({ "op": "subscribe", "topics": ["videos"] })).await;
+    assert_eq!(socket.hear().await["op"], "error");
+    // What is subscribed to already needs no place, and what is given up leaves one.
+    socket.subscribe(json!({ "op": "subscribe", "topics": topics })).await;
+    socket.say(json!({ "op": "unsubscribe", "topics": [topics[0]] })).await;
+    assert_eq!(socket.hear().await["op"], "unsubscribed");
+    socket.subscribe(json!({ "op": "subscribe", "topics": ["videos"] })).await;
 }
 
 #[tokio::test]

@@ -158,6 +158,29 @@ async fn a_body_that_nobody_wants_ends_its_stream_alone() {
     assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 3).await.unwrap().kind, HEADERS);
 }
 
+#[tokio::test]
+async fn a_connection_has_so_many_streams_and_not_one_more() {
+    // Answers that nobody takes keep their streams open.
+    const INITIAL_WINDOW_SIZE: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    const REFUSED_STREAM: u32 = 7;
+    const CANCEL: u32 = 8;
+    let site = Site::start().await;
+    let mut raw = Raw::open(&site).await;
+    raw.send(&frame(SETTINGS, 0, 0, &INITIAL_WINDOW_SIZE)).await.unwrap();
+    let (first, beyond) = (1, 1 + 2 * 128);
+    for stream in (first..beyond).step_by(2) {
+        raw.send(&request(stream, &[])).await.unwrap();
+        assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream).await.unwrap().kind, HEADERS, "{stream}");
+    }
+    raw.send(&request(beyond, &[])).await.unwrap();
+    let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], beyond).await.unwrap();
+    assert_eq!((refused.kind, refused.payload), (RST_STREAM, REFUSED_STREAM.to_be_bytes().to_vec()));
+    // One that is given up makes room.
+    raw.send(&frame(RST_STREAM, 0, first, &CANCEL.to_be_bytes())).await.unwrap();
+    raw.send(&request(beyond + 2, &[])).await.unwrap();
+    assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], beyond + 2).await.unwrap().kind, HEADERS);
+}
+
 /// What a flood repeats, given the number of its round.
 type Flood = fn(u32) -> Vec<u8>;
 

@@ -45,6 +45,19 @@ async fn malformed_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn a_head_may_be_as_long_as_32_kib_and_is_then_answered_as_others_are() {
+    let site = Site::start().await;
+    let head = |bytes: usize| {
+        let head = "GET /v/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-wide: ";
+        format!("{head}{}\r\n\r\n", "y".repeat(bytes - head.len() - 4))
+    };
+    for (bytes, shared) in [(32 << 10, Some("*")), ((32 << 10) + 1, None)] {
+        let answer = raw(site.addr, head(bytes).as_bytes()).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (431, shared), "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn two_framings_in_one_request_end_the_connection() {
     let site = Site::start().await;
     for order in ["content-length: 4\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 4"]

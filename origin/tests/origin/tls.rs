@@ -106,6 +106,13 @@ async fn files_that_cannot_be_served_are_named_at_the_start() {
         assert!(matches!(error, Error::TlsFile { .. }), "{error}");
     }
     let swapped = [(&garbage, &files.key), (&files.cert, &garbage), (&files.key, &files.cert)];
+    // A file as long as it may be, and a byte longer; what is between the parts of a PEM file means nothing.
+    let padded = folder.path().join("padded.pem");
+    let text = fs::read_to_string(&files.cert).unwrap();
+    for (bytes, good) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        fs::write(&padded, format!("{text}{}", "\n".repeat(bytes - text.len()))).unwrap();
+        assert_eq!(bind(&padded, &files.key).await.is_ok(), good, "{bytes} bytes");
+    }
     for (cert, key) in swapped.into_iter().chain([(&files.cert, &other.files().key)]) {
         let error = bind(cert, key).await.err().unwrap();
         assert!(matches!(error, Error::Tls { .. }), "{error}");

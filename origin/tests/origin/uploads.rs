@@ -155,15 +155,43 @@ async fn an_upload_that_is_too_large_is_refused_early_or_late() {
     // Without a go-ahead nothing was sent, and the answer comes at once.
     let mut patient = begin(&site, "/v1/videos", "content-length: 5000\r\nexpect: 100-continue\r\n").await;
     assert_eq!(read(&mut patient).await.status, 413);
-    let mut stream = begin(&site, "/v1/videos", "transfer-encoding: chunked\r\n").await;
-    stream.write_all(b"200\r\n").await.unwrap();
-    stream.write_all(&[0; 0x200]).await.unwrap();
-    stream.write_all(b"\r\n200\r\n").await.unwrap();
-    stream.write_all(&[0; 0x200]).await.unwrap();
-    stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
-    assert_eq!(read(&mut stream).await.code(), "too_large");
+    // Without a length the byte that is too many is seen when it comes.
+    let chunked = async |last: usize| {
+        let mut stream = begin(&site, "/v1/videos", "transfer-encoding: chunked\r\n").await;
+        for bytes in [500, last] {
+            let chunk = [format!("{bytes:x}\r\n").as_bytes(), &vec![0; bytes], b"\r\n"].concat();
+            stream.write_all(&chunk).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        read(&mut stream).await
+    };
+    assert_eq!(chunked(501).await.code(), "too_large");
     assert_nothing_kept(&site).await;
+    assert_eq!(chunked(500).await.status, 202);
     assert_eq!(send(site.addr, "PUT", "/v1/videos", &[], &[0; 1_000]).await.status, 202);
+}
+
+#[tokio::test]
+async fn so_many_uploads_run_at_once_and_not_one_more() {
+    let site = Site::start().await;
+    let mut uploads = Vec::new();
+    for _ in 0..64 {
+        let headers = "transfer-encoding: chunked\r\nexpect: 100-continue\r\n";
+        let mut stream = begin(&site, "/v1/videos", headers).await;
+        // The go-ahead is given to one that has its place.
+        let mut go_ahead = [0; 25];
+        stream.read_exact(&mut go_ahead).await.unwrap();
+        assert_eq!(&go_ahead, b"HTTP/1.1 100 Continue\r\n\r\n");
+        uploads.push(stream);
+    }
+    let refused = send(site.addr, "PUT", "/v1/videos", &[], b"bytes").await;
+    assert_eq!((refused.status, refused.code()), (503, "busy".to_owned()));
+    // A client that goes away leaves its place to the next.
+    drop(uploads.pop());
+    let began = Instant::now();
+    while send(site.addr, "PUT", "/v1/videos", &[], b"bytes").await.status != 202 {
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[tokio::test]

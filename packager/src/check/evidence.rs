@@ -1,11 +1,7 @@
 //! What a plugin does, gathered by children: on trial, in chunk jobs, when it is broken off, and replayed.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tokio_util::sync::CancellationToken;
 use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig};
 use vidstream_plugins::{Plugin, Registry};
@@ -25,7 +21,7 @@ use crate::{
 };
 
 /// How often the whole film is encoded in one process.
-pub(super) const CYCLES: usize = 3;
+pub(super) const CYCLES: usize = 4;
 /// A plugin gets no more of a machine than this: small pictures, and a film of 20 s.
 const WATCH: Watch = Watch { busy: Duration::from_mins(2), silence: Duration::from_secs(10), resident_bytes: 1 << 30 };
 /// Tokens of objects, by how they were made.
@@ -66,10 +62,9 @@ pub(super) struct Replay {
 /// The end of a killed child.
 #[derive(Clone, Debug)]
 pub(super) struct Killed {
-    /// How long its end took, in milliseconds; else why it ended before it could be killed.
+    /// How long its end took, in milliseconds; else why it ended before it could be killed. Nothing can be left of
+    /// it: a child cannot start processes.
     pub(super) end_ms: Result<u64, Failure>,
-    /// Processes that it left behind.
-    pub(super) left_behind: usize,
 }
 
 /// What all steps need.
@@ -161,15 +156,12 @@ impl Desk<'_> {
 
     /// A chunk job whose process is killed in the middle.
     async fn killed(&self) -> Killed {
-        // Whatever a killed child leaves behind becomes a child of this process.
-        let adopts = nix::sys::prctl::set_child_subreaper(true).is_ok();
-        let before = descendants();
         let (segments, breaks_at) = self.break_off();
         let studio = Studio::breaking(&self.film, &self.objects, TRIAL, Some(breaks_at));
         let cancel = studio.broke();
         let spare = match self.site.launcher.launch(Start::Cold).await {
             Ok(spare) => spare,
-            Err(failure) => return Killed { end_ms: Err(failure), left_behind: 0 },
+            Err(failure) => return Killed { end_ms: Err(failure) },
         };
         let job = Job::Encode(self.encode_job(segments, 2));
         let ended = spare.run(job, 0, WATCH, studio.clone(), &cancel).await;
@@ -178,7 +170,7 @@ impl Desk<'_> {
             (Ended::Reported(Err(failure)), _) => Err(failure),
             (other, _) => Err(Failure::permanent("worker_protocol", "unexpected end", format!("{other:?}"))),
         };
-        Killed { end_ms, left_behind: if adopts { end_orphans(&before) } else { 0 } }
+        Killed { end_ms }
     }
 
     /// Decodes a track with the decoders of the system.
@@ -241,35 +233,6 @@ async fn run(launcher: &Launcher, job: Job, studio: &Studio, cancel: &Cancellati
         Ended::Reported(result) => result,
         Ended::Cancelled => Err(Failure::retryable("cancelled", "the job was cancelled", "")),
     }
-}
-
-/// Ends processes that a killed child left behind; tells how many there were.
-fn end_orphans(before: &BTreeSet<i32>) -> usize {
-    let orphans = descendants();
-    let mut count = 0;
-    for &pid in orphans.difference(before) {
-        count += 1;
-        if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGKILL) {
-            tracing::warn!(pid, %error, "what a killed child left behind could not be ended");
-        }
-    }
-    count
-}
-
-/// Processes whose parent is this one: its children, and orphans of a killed one.
-fn descendants() -> BTreeSet<i32> {
-    let own = std::process::id().to_string();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return BTreeSet::new() };
-    let child = |entry: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        // The name, in parentheses, may hold anything; the state and the parent follow it (proc(5)).
-        let (_, rest) = stat.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?;
-        let is_ours = state != "Z" && fields.next()? == own;
-        entry.file_name().to_str()?.parse().ok().filter(|_| is_ours)
-    };
-    entries.flatten().filter_map(child).collect()
 }
 
 fn report(report: Report) -> Result<TrialReport, Failure> {

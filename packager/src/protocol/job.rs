@@ -241,9 +241,11 @@ pub struct OutputId(pub u32);
 // === impl Rolls ===
 
 impl Default for Rolls {
-    /// What makes joins of AAC as good as the rest.
+    /// Long enough for the rate control of `avenc_aac` to know the sound: after 4 frames joins are as good as what lies
+    /// between them, but it starts low, so that music in chunks of 20 s has a median SNR 1.6 dB below one pass; after
+    /// 96, 0.4 dB.
     fn default() -> Self {
-        Self { pre_frames: 4, post_frames: 2 }
+        Self { pre_frames: 96, post_frames: 2 }
     }
 }
 

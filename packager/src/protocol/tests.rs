@@ -86,6 +86,30 @@ fn lengths_beyond_the_bounds_are_refused_before_room_is_made() {
 }
 
 #[test]
+fn the_longest_header_and_payload_are_read_back() {
+    let log = |text: String| ToWorker::Log { level: Level::Warn, text };
+    let empty_bytes = serde_json::to_vec(&log(String::new())).unwrap().len();
+    let longest = log("x".repeat(HEADER_BYTES_MAX as usize - empty_bytes));
+    let mut bytes = Vec::new();
+    frame::write(&mut bytes, &longest, &vec![7; PAYLOAD_BYTES_MAX as usize]).unwrap();
+    let (header, payload) = frame::read::<ToWorker>(&mut bytes.as_slice()).unwrap().unwrap();
+    assert!(header == longest && payload.len() == PAYLOAD_BYTES_MAX as usize);
+    let longer = log("x".repeat(HEADER_BYTES_MAX as usize - empty_bytes + 1));
+    assert!(matches!(frame::write(&mut Vec::new(), &longer, &[]), Err(frame::Error::Violation(_))));
+}
+
+#[test]
+fn texts_are_cut_at_their_last_byte_that_fits() {
+    for (text, bytes) in [
+        ("x".repeat(TEXT_BYTES_MAX), TEXT_BYTES_MAX),
+        ("x".repeat(TEXT_BYTES_MAX + 1), TEXT_BYTES_MAX),
+        (format!("x{}", "é".repeat(TEXT_BYTES_MAX)), TEXT_BYTES_MAX - 1),
+    ] {
+        assert_eq!(cut(text).len(), bytes);
+    }
+}
+
+#[test]
 fn refusals_and_failures_keep_their_meaning() {
     let full = Failure::from(std::io::Error::from(RefusalKind::Full.error_kind()));
     assert_eq!((full.code.as_str(), full.retryable), ("storage_full", true));

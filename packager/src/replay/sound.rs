@@ -23,6 +23,8 @@ const DECODED_MAX: u32 = 32;
 const SAMPLE_BYTES: usize = 4;
 /// Frames this quiet, as the mean square of their samples, are silence: there is no ratio to tell.
 const SILENCE: f64 = 1e-7;
+/// What is heard in silence is as loud as under a sound of this mean square, 30 dB below full scale.
+const HEARD_IN_SILENCE: f64 = 1e-3;
 
 /// Decodes a run of audio frames with a decoder of its own.
 pub(super) fn decode(io: &ChildIo, job: &ReplayJob, coded: Vec<Coded>, replayed: &mut Replayed) -> Result<(), Failure> {
@@ -99,8 +101,9 @@ fn compare(frame: u64, samples: &[u8], source: &[u8]) -> Unit {
     let signal: f64 = meant.iter().map(|sample| sample * sample).sum();
     let noise: f64 = heard.iter().zip(&meant).map(|(a, b)| (a - b) * (a - b)).sum();
     #[expect(clippy::cast_precision_loss, reason = "a frame has a few thousand samples")]
-    let floor = SILENCE * heard.len().max(1) as f64;
-    Unit { frame, digest: digest.finish(), quality_cdb: quality_cdb(signal.max(floor), noise) }
+    let count = heard.len().max(1) as f64;
+    let signal = if signal > SILENCE * count { signal } else { HEARD_IN_SILENCE * count };
+    Unit { frame, digest: digest.finish(), quality_cdb: quality_cdb(signal, noise) }
 }
 
 fn coded_caps(job: &ReplayJob) -> Result<gst::Caps, Failure> {

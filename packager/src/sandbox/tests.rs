@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     net::{TcpListener, TcpStream},
-    os::unix::net::UnixDatagram,
+    os::{
+        fd::AsRawFd,
+        unix::{fs::FileExt, net::UnixDatagram, process::ExitStatusExt},
+    },
     process::{Command, Output},
     thread,
 };
@@ -19,9 +22,11 @@ fn again(role: &str) -> Output {
     command.output().unwrap()
 }
 
+const FILE_BYTES: u64 = 1 << 20;
+
 fn setup() -> Setup {
     Setup {
-        limits: Limits { address_space_bytes: 1 << 30, cpu_s: 20, file_bytes: 1 << 20, open_files: 20 },
+        limits: Limits { address_space_bytes: 1 << 30, cpu_s: 20, file_bytes: FILE_BYTES, open_files: 20 },
         worker_pid: parent_id(),
         temp: std::env::temp_dir(),
         preload: Vec::new(),
@@ -43,6 +48,20 @@ fn role() {
         Ok("orphan") => {
             let setup = Setup { worker_pid: 1 << 30, ..setup() };
             assert!(matches!(confine(&setup), Err(Error::Orphan)));
+        }
+        Ok("processor") => {
+            let setup = setup();
+            confine(&Setup { limits: Limits { cpu_s: 1, ..setup.limits }, ..setup }).unwrap();
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        Ok("long file") => {
+            confine(&setup()).unwrap();
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(b"x", FILE_BYTES - 1).unwrap();
+            eprintln!("the last byte fits");
+            drop(file.write_all_at(b"x", FILE_BYTES));
         }
         Ok("memory") => {
             confine(&setup()).unwrap();
@@ -72,11 +91,22 @@ fn network_is_refused() {
 
 fn limits_hold() {
     confine(&setup()).unwrap();
-    let files: Vec<_> = (0..30).map(|_| File::open("/dev/null")).collect();
-    assert!(files.iter().any(Result::is_err));
+    let files: Vec<_> = (0..30).map_while(|_| File::open("/dev/null").ok()).collect();
+    // Numbers of descriptors count from 0.
+    assert_eq!(files.iter().map(AsRawFd::as_raw_fd).max(), Some(19));
     drop(files);
     let status = std::fs::read_to_string("/proc/self/limits").unwrap();
-    assert!(status.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")), "{status}");
+    let limits = [
+        ("Max address space", "1073741824", "1073741824"),
+        ("Max cpu time", "20", "21"),
+        ("Max file size", "1048576", "1048576"),
+        ("Max open files", "20", "20"),
+        ("Max core file size", "0", "0"),
+    ];
+    for (name, soft, hard) in limits {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert_eq!(line.split_whitespace().take(2).collect::<Vec<_>>(), [soft, hard], "{name}");
+    }
     step_back(10).unwrap();
     assert_eq!(rustix::process::getpriority_process(None).unwrap(), 10);
 }
@@ -109,4 +139,17 @@ fn a_child_whose_worker_is_gone_does_not_start() {
 fn memory_beyond_the_limit_ends_the_process_and_not_the_machine() {
     let output = again("memory");
     assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn processor_time_beyond_the_limit_ends_the_process_with_the_signal_that_says_so() {
+    let output = again("processor");
+    assert_eq!(output.status.signal(), Some(nix::libc::SIGXCPU), "{output:?}");
+}
+
+#[test]
+fn a_file_takes_its_last_byte_and_not_one_more() {
+    let output = again("long file");
+    assert_eq!(output.status.signal(), Some(nix::libc::SIGXFSZ), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the last byte fits"), "{output:?}");
 }

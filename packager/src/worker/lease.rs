@@ -33,7 +33,7 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
     let mut seen = None;
     loop {
         let doubtful = tokio::select! {
-            _ = looks.tick() => renewed.elapsed() >= RENEW_EVERY || is_doubtful(catalog, claim, &mut seen).await,
+            _ = looks.tick() => is_due(renewed.elapsed()) || is_doubtful(catalog, claim, &mut seen).await,
             hint = hints.recv(), if hints_open => match hint {
                 Ok(hint) => hint.kind == HintKind::Cancelled && hint.video.is_none_or(|id| id == claim.video),
                 Err(RecvError::Lagged(_)) => true,
@@ -49,7 +49,7 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
         match catalog.renew(claim).await {
             Ok(()) => renewed = Instant::now(),
             Err(Error::Stale | Error::NotFound) => break,
-            Err(error) if renewed.elapsed() < GIVE_UP_AFTER => {
+            Err(error) if !is_too_old(renewed.elapsed()) => {
                 tracing::warn!(%error, "a claim could not be renewed yet");
             }
             Err(error) => {
@@ -60,6 +60,16 @@ pub(crate) async fn hold(catalog: &Catalog, claim: &Claim, lost: &CancellationTo
     }
     lost.cancel();
     pending().await
+}
+
+/// Whether a claim that was renewed so long ago is renewed again.
+fn is_due(age: Duration) -> bool {
+    age >= RENEW_EVERY
+}
+
+/// Whether a claim that was renewed so long ago is given up when it cannot be renewed.
+fn is_too_old(age: Duration) -> bool {
+    age >= GIVE_UP_AFTER
 }
 
 /// Whether the video suggests that the claim was cancelled. What cannot be read decides nothing.
@@ -80,5 +90,19 @@ async fn is_doubtful(catalog: &Catalog, claim: &Claim, seen: &mut Option<(u32, u
         }
         Ok(None) => true,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_renewed_after_five_seconds_and_given_up_two_before_its_lease_ends() {
+        let ms = Duration::from_millis;
+        assert_eq!([4_999, 5_000].map(|age| is_due(ms(age))), [false, true]);
+        assert_eq!([12_999, 13_000].map(|age| is_too_old(ms(age))), [false, true]);
+        // However a renewal and a look fall together, two may fail before the claim is given up.
+        assert!((RENEW_EVERY + LOOK_EVERY) * 2 < GIVE_UP_AFTER);
     }
 }

@@ -27,3 +27,32 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T>>>(tell: impl Fn() 
 pub(crate) fn is_certain(error: &Error) -> bool {
     !matches!(error, Error::Busy | Error::Unavailable(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::ready};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_catalog_is_told_so_many_times_and_not_once_more() {
+        for (busy, told_so_often, is_told) in [(0, 1, true), (TRIES - 1, TRIES, true), (TRIES, TRIES, false)] {
+            let (told, began) = (Cell::new(0), Instant::now());
+            let answer = patiently(|| {
+                told.set(told.get() + 1);
+                ready(if told.get() > busy { Ok(()) } else { Err(Error::Busy) })
+            });
+            assert_eq!(answer.await.is_ok(), is_told, "{busy}");
+            assert_eq!((told.get(), began.elapsed()), (told_so_often, WAIT * (told_so_often - 1)));
+        }
+        // What is certain is told once.
+        let told = Cell::new(0);
+        let answer = patiently(|| {
+            told.set(told.get() + 1);
+            ready(Err::<(), _>(Error::Stale))
+        });
+        assert!(matches!(answer.await, Err(Error::Stale)) && told.get() == 1);
+    }
+}

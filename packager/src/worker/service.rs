@@ -254,3 +254,6 @@ impl Backend for Nothing {
 fn nothing() -> Refusal {
     Refusal { kind: RefusalKind::Invalid, detail: "this job has neither inputs nor outputs".to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,19 @@ mod tests {
     }
 
     #[test]
+    fn uploads_that_wait_are_held_up_to_a_number() {
+        let now = Instant::now();
+        let mut usage = Usage::new(TWO);
+        for _ in 0..PROBE_CLAIMS_MAX {
+            assert!(usage.wanted(now).unwrap().probe);
+            usage.take(Class::Probe, now);
+        }
+        assert_eq!(usage.wanted(now), Some(Wanted { probe: false, ..Wanted::ALL }));
+        usage.give_back(Class::Probe);
+        assert_eq!(usage.wanted(now), Some(Wanted::ALL));
+    }
+
+    #[test]
     fn deletions_are_bounded_though_any_slot_may_be_given_one() {
         let now = Instant::now();
         let mut usage = Usage::new(TWO);

@@ -37,24 +37,33 @@ pub(super) async fn limits(watch: Watch, pid: Option<u32>, pulse: Arc<Pulse>) ->
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if pulse.silence() > watch.silence {
-            let detail = format!("nothing was heard of it for {} s", watch.silence.as_secs());
-            return Failure::retryable("worker_silent", "the child process hung", detail);
-        }
-        if pulse.busy() > watch.busy {
-            let detail = format!("it was busy for {} s", watch.busy.as_secs());
-            return Failure::retryable("worker_slow", "the child process took too long", detail);
-        }
         let resident = match &status {
             // A child that is gone has no status; its end is seen elsewhere.
             Some(path) => tokio::fs::read_to_string(path).await.ok().and_then(|text| resident_bytes(&text)),
             None => None,
         };
-        if resident.is_some_and(|bytes| bytes > watch.resident_bytes) {
-            let detail = format!("it used more than {} MiB", watch.resident_bytes >> 20);
-            return Failure::retryable("worker_oom", "the child process used too much memory", detail);
+        let used = Watch { busy: pulse.busy(), silence: pulse.silence(), resident_bytes: resident.unwrap_or_default() };
+        if let Some(failure) = broken(watch, used) {
+            return failure;
         }
     }
+}
+
+/// What a child that `used` so much has broken of its limits.
+fn broken(watch: Watch, used: Watch) -> Option<Failure> {
+    if used.silence > watch.silence {
+        let detail = format!("nothing was heard of it for {} s", watch.silence.as_secs());
+        return Some(Failure::retryable("worker_silent", "the child process hung", detail));
+    }
+    if used.busy > watch.busy {
+        let detail = format!("it was busy for {} s", watch.busy.as_secs());
+        return Some(Failure::retryable("worker_slow", "the child process took too long", detail));
+    }
+    if used.resident_bytes > watch.resident_bytes {
+        let detail = format!("it used more than {} MiB", watch.resident_bytes >> 20);
+        return Some(Failure::retryable("worker_oom", "the child process used too much memory", detail));
+    }
+    None
 }
 
 /// `VmRSS` of a `/proc/PID/status`, in bytes.
@@ -67,6 +76,17 @@ fn resident_bytes(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_broken_by_the_least_beyond_it() {
+        let (limits, more) = (Watch::default(), Duration::from_nanos(1));
+        let code = |used| broken(limits, used).map(|failure| failure.code);
+        assert_eq!(code(limits), None);
+        assert_eq!(code(Watch { silence: limits.silence + more, ..limits }).as_deref(), Some("worker_silent"));
+        assert_eq!(code(Watch { busy: limits.busy + more, ..limits }).as_deref(), Some("worker_slow"));
+        let resident_bytes = limits.resident_bytes + 1;
+        assert_eq!(code(Watch { resident_bytes, ..limits }).as_deref(), Some("worker_oom"));
+    }
 
     #[test]
     fn reads_the_resident_size_of_a_real_process() {

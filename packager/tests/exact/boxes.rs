@@ -33,8 +33,8 @@ fn fragment(moof: &mp4_atom::Moof) -> Fragment {
     let start = traf.tfdt.as_ref().unwrap().base_media_decode_time;
     let [trun] = &traf.trun[..] else { panic!("{} runs in a fragment", traf.trun.len()) };
     let (mut at, mut shown) = (start, Vec::new());
-    for sample in trun.samples.iter() {
-        shown.push(at.cast_signed() + i64::from(sample.cts.unwrap_or(0)));
+    for sample in &trun.samples {
+        shown.push(at.cast_signed() + sample.cts.unwrap_or(0));
         at += u64::from(sample.duration.or(traf.tfhd.default_sample_duration).unwrap());
     }
     shown.sort_unstable();

@@ -1,8 +1,11 @@
 //! Sound that was made in pieces is as good where they meet as anywhere else.
+//!
+//! By default pieces are short, so that many meet in little time; `TEST_JOINS=long` also meets pieces of four
+//! seconds, and compares twenty-second chunks with one pass for every signal.
 
 use std::path::Path;
 
-use vidstream_media::{Plan, Track, chunks::Segments};
+use vidstream_media::{Track, chunks::Segments};
 use vidstream_packager::protocol::{Part, Rolls};
 
 use crate::{
@@ -12,12 +15,28 @@ use crate::{
 
 /// Samples of a coded frame.
 const FRAME: usize = 1024;
-/// Frames as near to a join are not away from it.
+/// Frames as near to a join, or to an end, are not away from it.
 const AWAY_FRAMES: usize = 8;
 /// Energy of a sample that is as good as silence: 70 dB below full scale.
 const FLOOR: f64 = 1e-7;
+/// Of frames that are like the others, one in a hundred is beyond their 99th percentile. With 50 frames at joins,
+/// five are so by chance in one of 10,000 runs.
+const BEYOND_MAX: f64 = 0.05;
+/// How much worse chunks may be than one pass.
+const CHUNKED_DB_MAX: f64 = 1.0;
+/// What a background chunk has at least (`BACKGROUND_CHUNK_S_MIN` of `vidstream_media::chunks`).
+const CHUNK_S: usize = 20;
 
-static GQ: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+/// How a signal is cut.
+#[derive(Clone, Copy)]
+struct Cut {
+    seconds: usize,
+    segment_s: usize,
+    /// Segments of a piece.
+    piece: u64,
+    rolls: Rolls,
+}
+
 /// One signal, coded and decoded.
 struct Coded {
     source: Vec<f32>,
@@ -26,66 +45,120 @@ struct Coded {
     joins: Vec<usize>,
 }
 
-/// How good it is. Errors are in decibels below the signal around them; higher is worse.
+/// How good it is. Errors are in decibels below the signal around them; steps are of full scale.
 #[derive(Debug)]
 struct Score {
-    median_snr_db: f64,
-    away_p1: f64,
-    away_p99: f64,
-    away_max: f64,
-    join_median: f64,
-    join_p90: f64,
-    join_max: f64,
-    over: usize,
-    joins: usize,
-    step_away_p999: f64,
-    step_away_max: f64,
-    step_join_max: f64,
+    /// Median signal to noise of all frames.
+    snr_db: f64,
+    /// Frames at joins.
+    at_joins: usize,
+    /// How many of them are worse than 99 of 100 away from joins.
+    beyond: usize,
+    /// The largest step to the first sample of a piece, beyond the source's.
+    step_at_joins: f64,
+    /// The largest of those away from joins but for one in a thousand.
+    step_away: f64,
 }
 
-fn code(source: &[f32], folder: &Path, rolls: Rolls, piece: u64) -> Coded {
-    let path = folder.join("source.wav");
-    signals::write(source, &path);
-    let (mut plan, _) = made::plan(&path, folder);
-    let gq = GQ.load(std::sync::atomic::Ordering::SeqCst);
-    if gq > 0 {
-        plan.audio.as_mut().unwrap().encoder.settings.insert("global-quality".into(), gq.to_string());
-    }
-    let count = plan.timeline.segments();
-    let mut parts: Vec<Part> = Vec::new();
-    for first in (1..=count).step_by(piece as usize) {
-        let segments = Segments { first, last: (first + piece - 1).min(count) };
-        parts.extend(made::encode(&plan, &path, folder, segments, rolls));
-    }
-    let joins = parts.iter().skip(1).map(|part| first_frame(&plan, part.segments.first)).collect();
-    let parts: Vec<&Part> = parts.iter().collect();
-    let coded = folder.join("coded.mp4");
-    std::fs::write(&coded, made::track_of(&plan, &parts, Track::Audio, folder)).unwrap();
-    Coded { source: source.to_vec(), decoded: signals::read(&coded, &[]), joins }
+fn wants_long() -> bool {
+    std::env::var("TEST_JOINS").is_ok_and(|wanted| wanted == "long")
 }
 
-fn first_frame(plan: &Plan, segment: u64) -> usize {
-    plan.timeline.audio_frames(plan.audio_grid().unwrap(), segment).start as usize
+#[test]
+fn joins_are_as_good_as_what_lies_between() {
+    gst::init().unwrap();
+    let mut cuts = vec![Cut { seconds: 28, segment_s: 1, piece: 1, rolls: Rolls::default() }];
+    if wants_long() {
+        cuts.push(Cut { seconds: 420, segment_s: 4, piece: 1, rolls: Rolls::default() });
+    }
+    for cut in cuts {
+        let mut joins = 0;
+        for signal in signals::ALL {
+            let coded = Coded::make(signal, cut);
+            let score = coded.score();
+            println!("{signal:?}, {} joins {} s apart: {score:.3?}", coded.joins.len(), cut.segment_s);
+            assert_eq!(coded.decoded.len(), coded.source.len().next_multiple_of(2 * FRAME), "{signal:?}");
+            assert!(score.is_clean(), "{signal:?}: {score:?}");
+            joins += coded.joins.len();
+        }
+        assert!(joins >= 100, "{joins}");
+    }
+}
+
+#[test]
+fn without_rolls_joins_are_heard() {
+    gst::init().unwrap();
+    let usual = Rolls::default();
+    for rolls in [Rolls { pre_frames: 0, ..usual }, Rolls { post_frames: 0, ..usual }] {
+        let cut = Cut { seconds: 16, segment_s: 1, piece: 1, rolls };
+        for signal in [Signal::Music, Signal::Tone] {
+            let score = Coded::make(signal, cut).score();
+            println!("{signal:?} with {rolls:?}: {score:.3?}");
+            assert!(!score.is_clean(), "{signal:?} with {rolls:?}: {score:?}");
+        }
+    }
+}
+
+#[test]
+fn chunks_are_as_good_as_one_pass() {
+    gst::init().unwrap();
+    let all = signals::ALL;
+    let wanted = if wants_long() { &all[..] } else { &[Signal::Speech, Signal::Music] };
+    for &signal in wanted {
+        let snr_db = |piece| {
+            let cut = Cut { seconds: 3 * CHUNK_S, segment_s: 4, piece, rolls: Rolls::default() };
+            Coded::make(signal, cut).score().snr_db
+        };
+        let (chunked, whole) = (snr_db(CHUNK_S as u64 / 4), snr_db(u64::MAX));
+        println!("{signal:?}: median SNR {chunked:.2} dB in chunks of {CHUNK_S} s, {whole:.2} dB in one pass");
+        assert!(chunked >= whole - CHUNKED_DB_MAX, "{signal:?}: {chunked} dB, {whole} dB in one pass");
+    }
 }
 
 // === impl Coded ===
 
 impl Coded {
+    fn make(signal: Signal, cut: Cut) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = signals::samples(signal, cut.seconds, folder.path());
+        let path = folder.path().join("source.wav");
+        signals::write(&source, &path);
+        Self::code(source, &path, folder.path(), cut)
+    }
+
+    fn code(source: Vec<f32>, path: &Path, folder: &Path, cut: Cut) -> Self {
+        let (plan, _) = made::plan(path, folder, cut.segment_s as f64);
+        let count = plan.timeline.segments();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut first = 1;
+        while first <= count {
+            let segments = Segments { first, last: first.saturating_add(cut.piece - 1).min(count) };
+            parts.extend(made::encode(&plan, path, folder, segments, cut.rolls));
+            first = segments.last + 1;
+        }
+        let grid = plan.audio_grid().unwrap();
+        let first_frame = |part: &Part| plan.timeline.audio_frames(grid, part.segments.first).start as usize;
+        let joins = parts.iter().skip(1).map(first_frame).collect();
+        let parts: Vec<&Part> = parts.iter().collect();
+        let coded = folder.join("coded.mp4");
+        std::fs::write(&coded, made::track_of(&plan, &parts, Track::Audio, folder)).unwrap();
+        Self { source, decoded: signals::read(&coded, &[]), joins }
+    }
+
     fn frames(&self) -> usize {
         self.source.len() / 2 / FRAME
     }
 
+    /// Mean energy of the source's samples in a frame and those beside it.
     fn energy(&self, frame: usize) -> f64 {
-        let of = |frame: usize| self.source[frame * FRAME * 2..(frame + 1) * FRAME * 2].iter();
-        let near = frame.saturating_sub(1)..(frame + 2).min(self.frames());
-        let count = near.len() * FRAME * 2;
-        near.flat_map(of).map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / count as f64
+        let near = &self.source[(frame - 1) * FRAME * 2..(frame + 2) * FRAME * 2];
+        near.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / near.len() as f64
     }
 
     fn error_db(&self, frame: usize) -> f64 {
         let range = frame * FRAME * 2..(frame + 1) * FRAME * 2;
         let pairs = self.source[range.clone()].iter().zip(&self.decoded[range]);
-        let error: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / (FRAME * 2) as f64;
+        let error = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / (FRAME * 2) as f64;
         10.0 * ((error + FLOOR / 100.0) / (self.energy(frame) + FLOOR)).log10()
     }
 
@@ -99,86 +172,38 @@ impl Coded {
 
     fn score(&self) -> Score {
         let from_join = |frame: usize| self.joins.iter().map(|join| frame.abs_diff(*join)).min().unwrap_or(usize::MAX);
-        let errors: Vec<(usize, f64)> =
-            (AWAY_FRAMES..self.frames() - AWAY_FRAMES).map(|frame| (from_join(frame), self.error_db(frame))).collect();
-        let sorted = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            values
+        let frames = AWAY_FRAMES..self.frames() - AWAY_FRAMES;
+        let errors: Vec<(usize, f64)> = frames.clone().map(|frame| (from_join(frame), self.error_db(frame))).collect();
+        let those = |test: fn(usize) -> bool| -> Vec<f64> {
+            let mut errors: Vec<f64> = errors.iter().filter(|(far, _)| test(*far)).map(|(_, error)| *error).collect();
+            errors.sort_by(f64::total_cmp);
+            errors
         };
-        let away = sorted(errors.iter().filter(|(far, _)| *far > AWAY_FRAMES).map(|(_, error)| *error).collect());
-        let near = sorted(errors.iter().filter(|(far, _)| *far <= 1).map(|(_, error)| *error).collect());
-        let steps = sorted(
-            (AWAY_FRAMES * FRAME..(self.frames() - AWAY_FRAMES) * FRAME)
-                .filter(|at| from_join(at / FRAME) > AWAY_FRAMES)
-                .map(|at| self.step(at))
-                .collect(),
-        );
-        let joined = sorted(self.joins.iter().map(|join| self.step(join * FRAME)).collect());
-        let at = |values: &[f64], part: f64| {
-            values.get(((values.len() as f64 - 1.0) * part).round().max(0.0) as usize).copied().unwrap_or(f64::NAN)
-        };
+        let away = those(|far| far > AWAY_FRAMES);
+        // The transform of a frame reaches into the one before.
+        let at_joins = those(|far| far <= 1);
+        let far = frames.filter(|frame| from_join(*frame) > AWAY_FRAMES);
+        let mut steps: Vec<f64> =
+            far.flat_map(|frame| frame * FRAME..(frame + 1) * FRAME).map(|at| self.step(at)).collect();
+        steps.sort_by(f64::total_cmp);
         Score {
-            median_snr_db: -at(&away, 0.5),
-            away_p1: at(&away, 0.01),
-            away_p99: at(&away, 0.99),
-            away_max: at(&away, 1.0),
-            join_median: at(&near, 0.5),
-            join_p90: at(&near, 0.9),
-            join_max: at(&near, 1.0),
-            over: near.iter().filter(|error| **error > at(&away, 0.99)).count(),
-            joins: self.joins.len(),
-            step_away_p999: at(&steps, 0.999),
-            step_away_max: at(&steps, 1.0),
-            step_join_max: at(&joined, 1.0),
+            snr_db: -percentile(&those(|_| true), 0.5),
+            at_joins: at_joins.len(),
+            beyond: at_joins.iter().filter(|error| **error > percentile(&away, 0.99)).count(),
+            step_at_joins: self.joins.iter().map(|join| self.step(join * FRAME)).fold(f64::MIN, f64::max),
+            step_away: percentile(&steps, 0.999),
         }
-    }
-
-    fn by_distance(&self) -> Vec<f64> {
-        [0, 1, 2, 4, 8, 16, 32, 64, 90]
-            .map(|after| {
-                let mut errors: Vec<f64> = self
-                    .joins
-                    .iter()
-                    .filter(|join| **join + after < self.frames())
-                    .map(|join| self.error_db(join + after))
-                    .collect();
-                errors.sort_by(f64::total_cmp);
-                errors.get(errors.len() / 2).copied().unwrap_or(f64::NAN)
-            })
-            .to_vec()
     }
 }
 
-#[test]
-fn joins_experiment() {
-    gst::init().unwrap();
-    let only = std::env::var("JOINS").unwrap_or_default();
-    for signal in signals::ALL {
-        let folder = tempfile::tempdir().unwrap();
-        let source = signals::samples(signal, 44, folder.path());
-        for (gq, pre, post, piece) in [
-            (0, 4, 2, 1000),
-            (2000, 4, 2, 1),
-            (10_000, 4, 2, 1),
-            (60_000, 4, 2, 1),
-            (60_000, 8, 2, 1),
-            (60_000, 24, 2, 1),
-            (60_000, 4, 2, 5),
-            (60_000, 4, 2, 1000),
-        ] {
-            GQ.store(gq, std::sync::atomic::Ordering::SeqCst);
-            if !only.is_empty() && !format!("{signal:?}").contains(&only) {
-                continue;
-            }
-            let bytes = |f: &Path| std::fs::metadata(f.join("coded.mp4")).map(|m| m.len()).unwrap_or(0);
-            let coded = code(&source, folder.path(), Rolls { pre_frames: pre, post_frames: post }, piece);
-            println!(
-                "{signal:?} gq {gq} pre {pre} post {post} piece {piece} samples {} {}: {:.3?}",
-                coded.source.len(),
-                coded.decoded.len(),
-                coded.score()
-            );
-            println!("    bytes {} after joins: {:.1?}", bytes(folder.path()), coded.by_distance());
-        }
+// === impl Score ===
+
+impl Score {
+    fn is_clean(&self) -> bool {
+        (self.beyond as f64) <= BEYOND_MAX * self.at_joins as f64 && self.step_at_joins <= self.step_away
     }
+}
+
+fn percentile(sorted: &[f64], part: f64) -> f64 {
+    sorted.get(((sorted.len() as f64 - 1.0) * part).round().max(0.0) as usize).copied().unwrap_or(f64::NAN)
 }

@@ -115,14 +115,14 @@ impl Findings<'_> {
 
     fn plan(&mut self) {
         let timeline = &self.plan_of().timeline;
-        let (fps, frames) = (timeline.fps, timeline.frames);
+        let (fps, planned) = (timeline.fps, timeline.frames);
         if fps != Rational::new(self.film.fps.0, self.film.fps.1) {
             self.note(format!("planned at {fps:?}"));
         }
         let frame_s = f64::from(self.film.fps.1) / f64::from(self.film.fps.0);
         let wanted = (self.film.length_ns as f64 / 1e9 / frame_s).round() as u64;
-        if frames != wanted {
-            self.note(format!("{frames} frames are planned, not {wanted}"));
+        if planned != wanted {
+            self.note(format!("{planned} frames are planned, not {wanted}"));
         }
         let warnings: Vec<&String> = self.made.warnings.iter().map(|warning| &warning.code).collect();
         let repeats: Vec<&String> =
@@ -268,8 +268,8 @@ impl Findings<'_> {
         let source = decode::beeps_on_clock(input).unwrap();
         let film_s = self.film.length_ns as f64 / 1e9;
         // Beeps that an edge of the film or of the run cuts are no measure.
-        let head = if within.start > 0.0 { within.start + EDGE_S } else { -BEEP_S };
-        let clear = |at: &f64| *at > head && *at < within.end.min(film_s) - EDGE_S;
+        let earliest = if within.start > 0.0 { within.start + EDGE_S } else { -BEEP_S };
+        let clear = |at: &f64| *at > earliest && *at < within.end.min(film_s) - EDGE_S;
         let wanted: Vec<f64> = source.iter().map(|at| at - start_s).filter(clear).collect();
         let heard: Vec<f64> = heard.iter().copied().filter(clear).collect();
         let off = wanted.iter().zip(&heard).map(|(wanted, heard)| (heard - wanted, *wanted));

@@ -20,6 +20,8 @@ use crate::film::Film;
 const HEIGHTS: [u16; 2] = [108, 90];
 /// A chunk is split where somebody waits into pieces of at most this many segments.
 const PIECE_SEGMENTS_MAX: u64 = 4;
+/// Length of a segment, as usual.
+const SEGMENT_S: f64 = 4.0;
 /// Of longer films the first chunks, some in the middle and the last ones are made.
 const WHOLE_S_MAX: f64 = 600.0;
 
@@ -36,7 +38,7 @@ pub(crate) struct Made {
 
 /// Makes a film in `folder`.
 pub(crate) fn make(film: &Film, folder: &Path) -> Made {
-    let (plan, warnings) = plan(&film.path, folder);
+    let (plan, warnings) = plan(&film.path, folder, SEGMENT_S);
     let mut made = Made { runs: runs(&plan), plan, parts: Vec::new(), warnings, folder: folder.to_owned() };
     for run in made.runs.clone() {
         for &chunk in made.plan.chunks.iter().filter(|chunk| run.contains(chunk.first)) {
@@ -50,13 +52,13 @@ pub(crate) fn make(film: &Film, folder: &Path) -> Made {
     made
 }
 
-/// Scans and plans a source; its packets are then in `folder`.
-pub(crate) fn plan(source: &Path, folder: &Path) -> (Plan, Vec<Warning>) {
+/// Scans and plans a source, with segments of two GOPs; its packets are then in `folder`.
+pub(crate) fn plan(source: &Path, folder: &Path, segment_s: f64) -> (Plan, Vec<Warning>) {
     let choice =
         |plugin: &str, codec: &str| EncoderChoice { plugin: plugin.into(), version: "1".into(), codec: codec.into() };
     let job = ProbeJob {
-        gop_s: 2.0,
-        segment_s: 4.0,
+        gop_s: segment_s / 2.0,
+        segment_s,
         ladder: ladder::Config { heights: HEIGHTS.to_vec() },
         encoders: Encoders { video: choice("x264", "h264"), audio: choice("avenc-aac", "aac"), overrides: Vec::new() },
     };

@@ -20,8 +20,11 @@ pub(crate) const AXES: [(&str, &[&str]); 8] = [
 /// Two hours, which take minutes to make.
 pub(crate) const LONG: &str = "7200";
 
+/// An axis and some values, another axis and some of its values, and why they do not go together.
+type Impossible = (&'static str, &'static [&'static str], &'static str, &'static [&'static str], &'static str);
+
 /// Pairs that cannot be: values of one axis, values of another, and why.
-const IMPOSSIBLE: [(&str, &[&str], &str, &[&str], &str); 11] = [
+const IMPOSSIBLE: [Impossible; 11] = [
     ("gop", &["open"], "b", &["none"], "what makes a GOP open are B-frames that lead its key picture"),
     ("container", &["webm"], "gop", &["open"], "every key picture of VP9 starts anew"),
     ("container", &["webm"], "b", &["some"], "VP9 has no B-frames"),

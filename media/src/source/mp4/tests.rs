@@ -190,6 +190,45 @@ fn a_fragment_that_lists_nothing_cannot_fill_memory() {
 }
 
 #[test]
+fn a_fragment_may_list_as_many_samples_as_a_track_may_have() {
+    let (movie_box, _) = fragmented();
+    let most = u32::try_from(PACKETS_MAX).unwrap();
+    for (count, good) in [(most, true), (most + 1, false)] {
+        let mut movie = Movie::parse(content(&movie_box)).unwrap();
+        let trun = Trun { data_offset: None, samples: mp4_atom::TrunSamples::Inherited { count, first_flags: None } };
+        // Samples of no bytes count, and are no packets.
+        let head = Tfhd { track_id: 7, default_sample_size: Some(0), ..Tfhd::default() };
+        let fragment_box = container(*b"moof", &[container(*b"traf", &[bytes_of(&head), bytes_of(&trun)])]);
+        assert_eq!(movie.add_fragment(content(&fragment_box), 0).is_ok(), good, "{count}");
+    }
+}
+
+#[test]
+fn a_file_has_so_many_tracks_and_a_packet_so_many_bytes() {
+    let tables = || {
+        vec![
+            stsd(avc_entry()),
+            bytes_of(&Stts { entries: vec![SttsEntry { sample_count: 2, sample_delta: 40 }] }),
+            bytes_of(&Stsz { samples: StszSamples::Different { sizes: vec![PACKET_BYTES_MAX, PACKET_BYTES_MAX + 1] } }),
+            bytes_of(&Stsc {
+                entries: vec![StscEntry { first_chunk: 1, samples_per_chunk: 2, sample_description_index: 1 }],
+            }),
+            bytes_of(&Stco { entries: vec![1000] }),
+        ]
+    };
+    let movie = |tracks: usize| {
+        let track = |_| trak(Trak { id: 1, handler: *b"vide", timescale: 1000, edits: vec![], tables: tables() });
+        let traks: Vec<Vec<u8>> = (0..tracks).map(track).collect();
+        Movie::parse(content(&container(*b"moov", &traks)))
+    };
+    let most = movie(TRACKS_MAX).unwrap();
+    assert_eq!(most.tracks.len(), TRACKS_MAX);
+    // What is longer than any picture is damage, and left out.
+    assert_eq!(most.tracks[0].packets.iter().map(|packet| packet.bytes).collect::<Vec<_>>(), [PACKET_BYTES_MAX]);
+    assert!(matches!(movie(TRACKS_MAX + 1), Err(Error::TooManyTracks)));
+}
+
+#[test]
 fn raw_sound_is_cut_into_packets_of_many_frames() {
     let mut fixed = vec![0; 28];
     fixed[17] = 2;

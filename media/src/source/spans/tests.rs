@@ -85,10 +85,10 @@ fn sound_has_preroll_and_postroll_and_comes_after_the_pictures() {
         .collect();
     let audio = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
     let spans = spans(&grid(200), 0, Some(&shown), Some(Sound { packets: &sound, grid: audio }));
-    let second = &spans[1].audio;
-    // The segment begins at 2 s: 300 ms before it is packet 79.
-    assert_eq!(second.start, 200 + 79);
-    assert!(second.end > 200 + 188 + 8);
+    let third = &spans[2].audio;
+    // Its first frame is the 188th, at 4.011 s: 2.6 s before it is packet 66.
+    assert_eq!(third.start, 200 + 66);
+    assert!(third.end > 200 + 376 + 8);
     assert_eq!(spans[0].audio.start, 200);
     assert_eq!(spans.last().unwrap().audio.end, 200 + 385);
 }

@@ -47,10 +47,45 @@ async fn a_read_goes_on_when_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn a_value_larger_than_a_share_is_served_and_not_kept() {
-    let (_folder, store, objects) = objects(4_000).await;
-    store.put(&key(1), vec![7; 3_000].into()).await.unwrap();
-    assert_eq!(objects.get(&piece(1, 0)).await.unwrap().len(), 1_000);
-    assert!(!objects.hot.contains_key(&piece(1, 0)));
+    for (cache_bytes, kept) in [(SEGMENT * CACHE_SHARES, true), (SEGMENT * CACHE_SHARES - 1, false)] {
+        let (_folder, store, objects) = objects(cache_bytes).await;
+        store.put(&key(1), vec![7; 3_000].into()).await.unwrap();
+        assert_eq!(objects.get(&piece(1, 0)).await.unwrap().len(), 1_000);
+        assert_eq!(objects.hot.contains_key(&piece(1, 0)), kept, "{cache_bytes}");
+    }
+}
+
+#[tokio::test]
+async fn so_many_reads_are_on_their_way_and_not_one_more() {
+    let (_folder, _store, objects) = objects(1 << 20).await;
+    let pieces = (0..).take(LOADS_MAX).map(|n| piece(n, 0));
+    let waits: Vec<_> = pieces.map(|piece| objects.join(&piece).unwrap()).collect();
+    let next = piece(u128::MAX, 0);
+    assert!(matches!(objects.join(&next), Err(Missing::Busy)));
+    assert!(objects.join(&piece(7, 0)).unwrap().same_channel(&waits[7]), "what is on its way needs no place");
+    for mut wait in waits {
+        wait.wait_for(Option::is_some).await.unwrap();
+    }
+    assert!(objects.join(&next).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_waits_ten_seconds_for_memory() {
+    let (_folder, _store, objects) = objects(1 << 20).await;
+    let units = u32::try_from(LOAD_BYTES_MAX / UNIT_BYTES).unwrap();
+    let held = Arc::clone(&objects.budget).acquire_many_owned(units).await.unwrap();
+    let began = tokio::time::Instant::now();
+    assert_eq!(objects.get(&piece(1, 0)).await, Err(Missing::Failed));
+    assert_eq!(began.elapsed().as_secs(), LOAD_WAIT_MAX.as_secs());
+    drop(held);
+    // Two units are free: what needs them is read (and there is nothing), what needs one more is not.
+    let held = Arc::clone(&objects.budget).acquire_many_owned(units - 2).await.unwrap();
+    let sized = |n, bytes| Piece { key: key(n), range: None, bytes: Some(bytes) };
+    assert_eq!(objects.get(&sized(2, 2 * UNIT_BYTES)).await, Err(Missing::Gone));
+    assert_eq!(objects.get(&sized(3, 2 * UNIT_BYTES + 1)).await, Err(Missing::Failed));
+    drop(held);
+    // What is larger than all of it is read alone.
+    assert_eq!(objects.get(&sized(4, 2 * LOAD_BYTES_MAX)).await, Err(Missing::Gone));
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ use vidstream_media::{
 use super::align::Layout;
 use crate::{encode::coder::FrameOf, protocol::EncodeJob};
 
+/// Frames of pre-roll before the head of the film, where there is silence, of which an encoder learns nothing.
+const SILENT_FRAMES_MAX: i64 = 4;
+
 /// Packets that an encoder makes before the one that decodes to its first input frame.
 const PRIMING_PACKETS: u64 = 1;
 /// The encoder is started up to this many frames earlier, to start on a sample of the source.
@@ -40,7 +43,8 @@ impl Span {
         let (timeline, segments, rolls) = (&job.plan.timeline, job.segments, job.audio_rolls);
         let frames = timeline.audio_frames(grid, segments.first).start..timeline.audio_frames(grid, segments.last).end;
         let phase = i64::try_from(phase_frames(grid, rate)).unwrap_or(1);
-        let start = (signed(frames.start) - i64::from(rolls.pre_frames)).div_euclid(phase) * phase;
+        let start = (signed(frames.start) - i64::from(rolls.pre_frames)).max(-SILENT_FRAMES_MAX);
+        let start = start.div_euclid(phase) * phase;
         let source_samples = |frame: u64| {
             mul_div_ceil(
                 frame.saturating_mul(u64::from(grid.frame_samples)),
@@ -110,7 +114,12 @@ fn signed(value: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use vidstream_media::{Rational, Timeline, chunks::Segments, timeline::Config};
+
     use super::*;
+    use crate::protocol::Rolls;
 
     const AAC: AudioGrid = AudioGrid { sample_rate: 48_000, frame_samples: 1024 };
 
@@ -120,5 +129,42 @@ mod tests {
             [48_000, 44_100, 32_000, 22_050, 16_000, 11_025, 8_000, 96_000].map(|rate| phase_frames(AAC, rate));
         assert_eq!(phases, [1, 5, 3, 5, 3, 5, 3, 1]);
         assert_eq!(phase_frames(AAC, 44_056), 1);
+    }
+    fn job(first: u64, last: u64) -> EncodeJob {
+        let plan = Plan {
+            timeline: Timeline::new(Rational::new(30, 1), 18_000, Config::default()),
+            rungs: Vec::new(),
+            trick: None,
+            audio: None,
+            storyboard: None,
+            target_duration_s: 4,
+            chunks: Vec::new(),
+        };
+        EncodeJob {
+            segments: Segments { first, last },
+            filler: None,
+            threads: 1,
+            audio_rolls: Rolls::default(),
+            publish_every: None,
+            elements: BTreeMap::new(),
+            plan,
+        }
+    }
+
+    #[test]
+    fn sound_is_encoded_from_two_seconds_before_to_two_frames_after_and_only_its_own_is_kept() {
+        for (first, last, pre) in [(1, 1, 4), (2, 2, 96), (4, 9, 96), (151, 151, 96)] {
+            let span = Span::new(&job(first, last), AAC, 48_000);
+            let Range { start, end } = span.frames.clone();
+            let begin = (signed(start) - pre).max(-4);
+            assert_eq!(span.start, begin, "{first}");
+            assert_eq!((span.first, span.end), (begin * 1024, signed(end + 2) * 1024), "{first}");
+            // The encoder's own delay is a packet.
+            let frame_of = span.frame_of();
+            let skipped = u64::try_from(signed(start) - begin).unwrap();
+            let packets = [skipped, skipped + 1, skipped + end - start, skipped + 1 + end - start];
+            let kept = packets.map(|packet| frame_of(gst::ClockTime::ZERO, packet));
+            assert_eq!(kept, [None, Some(start), Some(end - 1), None], "{first}");
+        }
     }
 }
