@@ -86,9 +86,13 @@ async fn a_film_becomes_ready_although_its_database_is_killed() {
     assert_eq!(playlist().await, 200);
     database.restart().unwrap();
     let ready = server.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
-    assert_eq!((&ready["warnings"], &ready["progress"]["percent"]), (&serde_json::json!([]), &serde_json::json!(100.0)));
+    assert_eq!(
+        (&ready["warnings"], &ready["progress"]["percent"]),
+        (&serde_json::json!([]), &serde_json::json!(100.0))
+    );
     for track in ["360p", "240p"] {
-        let shown = vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{track}/index.m3u8", server.url)]).unwrap();
+        let shown =
+            vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{track}/index.m3u8", server.url)]).unwrap();
         assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "{track}: the counters are not unbroken");
     }
 }
