@@ -25,11 +25,11 @@ use vidstream_testkit::postgres;
 
 /// Where a test's catalog is. Dropping it removes it.
 pub trait Adapter {
-    /// The SQL of the number `n` in 26 digits.
-    const DIGITS_26: &'static str;
-    /// The SQL after which numbers of events go on, as if so many had been.
-    fn last_event_is(seq: i64) -> String;
     fn new() -> Self;
+    /// The SQL of the number `n` in 26 digits.
+    fn digits_26(&self) -> &'static str;
+    /// The SQL after which numbers of events go on, as if so many had been.
+    fn last_event_is(&self, seq: i64) -> String;
     fn url(&self) -> String;
     fn clock(&self) -> &Arc<AtomicI64>;
     /// Runs statements behind the catalog's back.
@@ -48,9 +48,11 @@ pub struct Postgres {
 }
 
 impl Adapter for Sqlite {
-    const DIGITS_26: &'static str = "printf('%026d', n)";
+    fn digits_26(&self) -> &'static str {
+        "printf('%026d', n)"
+    }
 
-    fn last_event_is(seq: i64) -> String {
+    fn last_event_is(&self, seq: i64) -> String {
         format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'events'")
     }
 
@@ -73,9 +75,11 @@ impl Adapter for Sqlite {
 }
 
 impl Adapter for Postgres {
-    const DIGITS_26: &'static str = "lpad(CAST(n AS TEXT), 26, '0')";
+    fn digits_26(&self) -> &'static str {
+        "lpad(CAST(n AS TEXT), 26, '0')"
+    }
 
-    fn last_event_is(seq: i64) -> String {
+    fn last_event_is(&self, seq: i64) -> String {
         format!("UPDATE counters SET value = {seq} WHERE name = 'event'")
     }
 

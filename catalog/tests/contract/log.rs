@@ -118,11 +118,11 @@ pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {
     assert_eq!(catalog.video_events(id, 0, 10).await.unwrap()[0].seq, last + 1, "numbers are never used again");
 }
 
-pub async fn the_log_has_a_length<A: Adapter>(place: &A) {
+pub async fn the_log_has_a_length(place: &impl Adapter) {
     let catalog = open(place).await;
     // Three events, the last of which is the last for which the first is kept.
     let id = upload(&catalog).await;
-    place.behind(&A::last_event_is(EVENTS_MAX - 2));
+    place.behind(&place.last_event_is(EVENTS_MAX - 2));
     catalog.finish_upload(id, 1).await.unwrap();
     catalog.rename(id, "1".to_owned()).await.unwrap();
     assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));

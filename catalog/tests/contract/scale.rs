@@ -16,7 +16,7 @@ const VIDEOS: u32 = 100_000;
 /// The fastest of so many counts: the machine may be busy with something else.
 const RUNS: usize = 5;
 
-pub async fn the_first_page_of_many_videos_is_fast<A: Adapter>(place: &A) {
+pub async fn the_first_page_of_many_videos_is_fast(place: &impl Adapter) {
     let catalog = open(place).await;
     let newest = fill(place, &catalog).await;
     for query in [
@@ -55,9 +55,9 @@ pub async fn the_first_page_of_many_videos_is_fast<A: Adapter>(place: &A) {
 }
 
 /// Many copies of one row, made behind the catalog's back: through it they would take minutes.
-async fn fill<A: Adapter>(place: &A, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
+async fn fill(place: &impl Adapter, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
     queued(catalog).await;
-    let digits = A::DIGITS_26;
+    let digits = place.digits_26();
     place.behind(&format!(
         "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {VIDEOS})
          INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms, facts)
@@ -69,10 +69,10 @@ async fn fill<A: Adapter>(place: &A, catalog: &vidstream_catalog::Catalog) -> vi
 }
 
 /// 2,000 videos in the making, with 60,000 chunks that wait.
-pub async fn claiming_from_a_long_queue_is_fast<A: Adapter>(place: &A) {
+pub async fn claiming_from_a_long_queue_is_fast(place: &impl Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(200, &[1; 29])).await;
-    let digits = A::DIGITS_26;
+    let digits = place.digits_26();
     let many = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 2000)";
     place.behind(&format!(
         "{many} INSERT INTO videos (id, title, state, frames, chunks, tracks, created_at_ms, updated_at_ms)

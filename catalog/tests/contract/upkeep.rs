@@ -131,9 +131,9 @@ pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &impl Ad
     assert_eq!((failed.state, failed.error.unwrap().code.as_str()), (State::Failed, "no_encoder"));
 }
 
-pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next<A: Adapter>(place: &A) {
+pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place: &impl Adapter) {
     let catalog = open(place).await;
-    let (digits, now_ms) = (A::DIGITS_26, now(place));
+    let (digits, now_ms) = (place.digits_26(), now(place));
     place.behind(&format!(
         "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SWEEP_ROWS_MAX})
          INSERT INTO tombstones (id, deleted_at_ms) SELECT 'vid_' || {digits}, {now_ms} FROM many"
