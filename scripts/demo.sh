@@ -73,7 +73,7 @@ fi
 run scripts/setup.sh run
 run scripts/web.sh
 [ -e "$bin/vidstream" ] || echo "building (the first time takes some minutes)"
-run cargo build --release --locked --quiet -p vidstream -p vidstream-testkit
+run cargo build --release --locked --quiet --bin vidstream --bin testkit
 mkdir -p "$data"
 
 rm -f "$data/admin.addr"

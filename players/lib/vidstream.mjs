@@ -9,7 +9,8 @@ import { measured } from "./measure.mjs";
 
 export const run = promisify(execFile);
 export const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
-export const program = join(profile, "vidstream");
+// The bench measures what users run.
+export const program = process.env.BENCH_PROGRAM ?? join(profile, "vidstream");
 const STOP_WAIT_MS = 10_000;
 
 // How often the bench repeats a measurement.
