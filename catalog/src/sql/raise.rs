@@ -27,7 +27,8 @@ pub(crate) fn raise(tx: &mut Tx<'_>, wait: Wait) -> Result<()> {
     if chunks::stored_run(tx, wait.id, wait.generation, wait.segment)?.is_some() {
         return mark_ahead(tx, (wait.id, wait.generation), wait.segment, tx.now_ms);
     }
-    let deadline_ms = wait.deadline_ms.min(tx.now_ms.saturating_add(limits::DEADLINE_AHEAD_MS_MAX));
+    // What ended before 1970 ended: the order of those that have run out needs a number that can be negated.
+    let deadline_ms = wait.deadline_ms.max(0).min(tx.now_ms.saturating_add(limits::DEADLINE_AHEAD_MS_MAX));
     // The earliest wait that still lasts stays; one that has run out is replaced.
     let sql = "INSERT INTO waits (video, generation, segment, deadline_ms) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (video, generation, segment) DO UPDATE SET deadline_ms = excluded.deadline_ms
