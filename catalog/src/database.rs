@@ -136,13 +136,13 @@ impl Database {
         } else if !due.pending {
             return Ok(None);
         }
-        let mut waited = None;
+        let mut busy = None;
         for _ in 0..limits::CLAIM_TRIES {
             let worker = Arc::clone(&worker);
-            match self.write(move |tx| claim::claim(tx, &worker, wanted, waited)).await? {
+            match self.write(move |tx| claim::claim(tx, &worker, wanted, busy)).await? {
                 Given::Nothing => return Ok(None),
                 Given::Claim(claim) => return Ok(Some(*claim)),
-                Given::Busy(video) => waited = Some(video),
+                Given::Busy(video) => busy = Some(video),
             }
         }
         Err(Error::Busy)

@@ -20,7 +20,7 @@ use nix::unistd::{User, geteuid};
 /// The superuser of the server, who comes in over the socket without a password.
 pub const USER: &str = "vidstream";
 /// A server that was started answers within this.
-const START_WAIT_MAX: Duration = Duration::from_secs(60);
+const START_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How often it is asked, and after how many times it is started anew: one that was killed may leave processes
 /// behind that keep its successor away until they are gone.
 const ASK_EVERY: Duration = Duration::from_millis(50);

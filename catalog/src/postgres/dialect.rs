@@ -19,7 +19,7 @@ fn with_arrays(sql: &str) -> String {
     {
         let (before, operator) = before.strip_suffix("NOT ").map_or((before, "= ANY"), |before| (before, "<> ALL"));
         text.push_str(before);
-        text.push_str(&format!("{operator} (CAST(translate({parameter}, '[]', '{{}}') AS BIGINT[]))"));
+        text.extend([operator, " (CAST(translate(", parameter, ", '[]', '{}') AS BIGINT[]))"]);
         rest = after;
     }
     text.push_str(rest);

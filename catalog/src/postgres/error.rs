@@ -30,7 +30,6 @@ pub(super) fn from_driver(error: &tokio_postgres::Error) -> Error {
 }
 
 /// What it means that the pool has no connection.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 pub(super) fn from_pool(error: PoolError) -> Error {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => Error::Busy,

@@ -35,7 +35,7 @@ pub(super) fn row(names: &Arc<[String]>, row: &tokio_postgres::Row) -> Result<Ro
 }
 
 fn value(row: &tokio_postgres::Row, at: usize) -> Result<Value> {
-    let kind = row.columns().get(at).map(|column| column.type_().clone()).unwrap_or(Type::UNKNOWN);
+    let kind = row.columns().get(at).map_or(Type::UNKNOWN, |column| column.type_().clone());
     let number = |value: Option<i64>| value.map_or(Value::Null, Value::Int);
     let value = match kind {
         Type::BOOL => row.try_get::<_, Option<bool>>(at).map(|value| number(value.map(i64::from))),

@@ -56,15 +56,15 @@ pub(crate) fn upkeep(tx: &mut Tx<'_>, worker: &Worker) -> Result<()> {
     Ok(())
 }
 
-/// Gives a worker its next job. `waited` is the video that an earlier try found busy.
-pub(crate) fn claim(tx: &mut Tx<'_>, worker: &Worker, wanted: Wanted, waited: Option<VideoId>) -> Result<Given> {
-    if let Some(video) = waited {
+/// Gives a worker its next job. `busy` is the video that an earlier try found so.
+pub(crate) fn claim(tx: &mut Tx<'_>, worker: &Worker, wanted: Wanted, busy: Option<VideoId>) -> Result<Given> {
+    if let Some(video) = busy {
         tx.lock(video)?;
     }
     let encoders = rows::to_json(&workers::fulfilled(tx, &worker.encoders)?)?;
     let Some(job) = order::next(tx, wanted, &encoders)? else { return Ok(Given::Nothing) };
     // The job is locked before its video, all others lock in the opposite order: so this one must not wait.
-    if changes_video(tx, &job) && waited != Some(job.video) && !tx.try_lock(job.video)? {
+    if changes_video(tx, &job) && busy != Some(job.video) && !tx.try_lock(job.video)? {
         return Ok(Given::Busy(job.video));
     }
     give(tx, worker, job).map(|claim| Given::Claim(Box::new(claim)))
