@@ -81,7 +81,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(16))]
+    #![proptest_config(config(8))]
 
     #[test]
     fn whatever_happens_nothing_is_stuck_on_postgres(steps in prop::collection::vec(step(), 1..120)) {
