@@ -45,7 +45,7 @@ async function nginx(hosts) {
     });
   });
   const text = await readFile(new URL("../nginx.conf", import.meta.url), "utf8");
-  const own = text.replaceAll("/var/cache/nginx/", `${folder}/cache-`).replaceAll(" /tmp/", ` ${folder}/`)
+  const own = text.replaceAll(" /tmp/", ` ${folder}/`).replaceAll("/var/cache/nginx/", `${folder}/cache-`)
     .replace("listen 8080", `listen 127.0.0.1:${port}`).replace("origin-1:8080", hosts[0]).replace("origin-2:8080", hosts[1]);
   const config = join(folder, "nginx.conf");
   await writeFile(config, own);

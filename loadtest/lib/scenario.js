@@ -11,8 +11,12 @@ import { report } from "./summary.js";
 
 // A viewer who stands still at the end of a scenario has this long to say so.
 const STOP_WAIT_S = 30;
+// Of each k6 viewer, so many failures are told; the counts have them all.
+const TOLD_MAX = 3;
 // Shorter sessions are not begun.
 const SESSION_S_MIN = 1;
+
+let told = 0;
 
 // `arrive_s` is the time within which the viewers come; with `returns` those who leave come again, as somebody else.
 // `session(viewer)` is one viewer, `{ url, number, until_ms }`; `after(added)` sees what the origins' counters gained.
@@ -25,7 +29,7 @@ export function scenario({ name, what, viewers, seconds, arrive_s = 0, returns =
   const options = {
     scenarios: { [name]: comers },
     thresholds: bounds(name),
-    summaryTrendStats: ["med", "p(95)", "p(99)", "max"],
+    summaryTrendStats: ["med", "p(95)", "p(99)", "max", "count"],
     // Each session is a browser of its own, with connections of its own.
     noVUConnectionReuse: true,
   };
@@ -52,7 +56,8 @@ export function scenario({ name, what, viewers, seconds, arrive_s = 0, returns =
       isWhole = true;
     } catch (error) {
       if (!(error instanceof Broken)) throw error;
-      console.error(error.message);
+      told += 1;
+      if (told <= TOLD_MAX) console.error(error.message);
     } finally {
       sessionsWhole.add(isWhole);
       // Viewers whose server is gone do not come back at once, again and again.

@@ -51,27 +51,29 @@ export function report(title, data) {
   }
   const failing = root.checks.filter(({ fails }) => fails > 0);
   if (failing.length > 0) text.push("", "checks that failed", ...failing.map(({ name, fails, passes }) => `  ${name}: ${fails} of ${fails + passes}`));
-  const broken = brokenBounds(metrics);
+  // Bounds on nothing hold.
+  const isEmpty = !metrics.sessions_whole || !hasValues(metrics.sessions_whole);
+  const broken = isEmpty ? ["nobody watched"] : brokenBounds(metrics);
   const seconds = (state.testRunDurationMs / 1000).toFixed(0);
   text.push("", broken.length === 0 ? `passed in ${seconds} s` : `FAILED in ${seconds} s: ${broken.join("; ")}`, "");
   return `${text.join("\n")}\n`;
 }
 
 // Each bound that is broken, as a sentence.
-export function brokenBounds(metrics) {
+function brokenBounds(metrics) {
   return Object.entries(metrics).flatMap(([name, { thresholds = {} }]) =>
     Object.entries(thresholds).filter(([, { ok }]) => !ok).map(([bound]) => `${name}: not ${bound}`));
 }
 
 // Trends of which nothing was measured, and rates of nothing, say nothing.
 function hasValues({ type, values }) {
-  if (type === "trend") return values.max > 0 || values.med > 0;
+  if (type === "trend") return values.count > 0;
   if (type === "rate") return values.passes + values.fails > 0;
   return true;
 }
 
 function row(label, name, metric) {
-  const bounds = Object.entries(metric.thresholds ?? {}).map(([bound, { ok }]) => `${bound} ${ok ? "ok" : "BROKEN"}`);
+  const bounds = Object.entries(metric.thresholds ?? {}).map(([bound, { ok }]) => `${bound} ${ok ? "ok" : "BROKEN"}`).sort();
   const cells = cellsOf(name, metric).map(cell).join("");
   return `  ${label.padEnd(NAME_WIDTH - 2)}${cells}  ${bounds.join(", ")}`.trimEnd();
 }

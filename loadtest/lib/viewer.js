@@ -11,6 +11,8 @@ import { media, multivariant, segmentAt } from "./playlist.js";
 const BUFFER_GOAL_S = 30;
 // Sound is cut at the audio frame that is nearest to the cut of the pictures.
 const JOIN_S = 0.05;
+// A line may eat the buffer up to this: what is left is the server's to answer in.
+const LEAD_S = 1;
 // The longest sleep, so that a session ends on time.
 const SLEEP_S_MAX = 1;
 
@@ -93,16 +95,21 @@ export class Viewer {
     }
     const began_ms = Date.now();
     const bytes = all(wanted).reduce((sum, answer) => sum + answer.bytes, 0);
-    this.#wait(began_ms, bytes);
-    this.#throughput.add(bytes, Date.now() - began_ms);
+    const arrived_ms = Date.now();
     heightPx.add(variant.height);
-    this.#note(this.playback.append(end_s, Date.now()));
+    this.#note(this.playback.append(end_s, arrived_ms));
+    this.#delay(bytes, began_ms, arrived_ms);
   }
 
-  // The line needs its time, also where the server and the network to it do not.
-  #wait(began_ms, bytes) {
+  // The line needs its time, also where the server does not. It decides what is asked for next, and when; the waits that
+  // are counted are the server's alone.
+  #delay(bytes, began_ms, arrived_ms) {
     const bps = carries(this.title.variants, this.#number, (began_ms - this.#began_ms) / 1000);
-    const left_s = (bytes * 8) / bps - (Date.now() - began_ms) / 1000;
+    const took_ms = arrived_ms - began_ms;
+    const line_ms = Math.max(took_ms, ((bytes * 8) / bps) * 1000);
+    this.#throughput.add(bytes, line_ms);
+    // A player gives up a segment that would come too late, and takes a smaller one.
+    const left_s = Math.min((line_ms - took_ms) / 1000, this.playback.level_s - LEAD_S);
     if (left_s > 0) sleep(left_s);
   }
 

@@ -17,15 +17,16 @@ async function scripts(folder) {
 
 // What k6 gives to handleSummary.
 function data(broken) {
-  const time = { "med": 12.34, "p(95)": 480, "p(99)": 999.6, "max": 1234 };
+  const time = { "med": 12.34, "p(95)": 480, "p(99)": 999.6, "max": 1234, "count": 20 };
   return {
     state: { testRunDurationMs: 20_400 },
     root_group: { checks: [{ name: "segment: answered 200", passes: 99, fails: broken ? 1 : 0 }, { name: "playlist: is one", passes: 9, fails: 0 }] },
     metrics: {
       startup_ms: { type: "trend", contains: "time", values: time, thresholds: { "p(95)<1000": { ok: true } } },
-      seek_ms: { type: "trend", contains: "time", values: { "med": 0, "p(95)": 0, "p(99)": 0, "max": 0 } },
-      stalled_percent: { type: "trend", contains: "default", values: { "med": 0, "p(95)": 0.25, "p(99)": 1, "max": 12 } },
+      seek_ms: { type: "trend", contains: "time", values: { "med": 0, "p(95)": 0, "p(99)": 0, "max": 0, "count": 0 } },
+      stalled_percent: { type: "trend", contains: "default", values: { "med": 0, "p(95)": 0.25, "p(99)": 1, "max": 12, "count": 20 } },
       media_bytes: { type: "counter", contains: "default", values: { count: 123_456_789, rate: 1 } },
+      sessions_whole: { type: "rate", contains: "default", values: { rate: 1, passes: 20, fails: 0 } },
       checks: { type: "rate", contains: "default", values: { rate: 1, passes: 108, fails: 0 }, thresholds: { "rate==1": { ok: !broken } } },
     },
   };
@@ -37,7 +38,8 @@ test("a run that passes says what viewers saw", () => {
     "steady: 20 viewers", "",
     "viewers                           median       p95       p99       max",
     "  to the first picture             12 ms    480 ms   1000 ms    1.23 s  p(95)<1000 ok",
-    "  stood still                      0.0 %     0.3 %     1.0 %      12 %", "",
+    "  stood still                      0.0 %     0.3 %     1.0 %      12 %",
+    "  sessions that ended well            20     of 20", "",
     "requests                          median       p95       p99       max",
     "  checks of answers                  108    of 108                      rate==1 ok",
     "  media                         123.5 MB", "",
@@ -49,6 +51,12 @@ test("a run that fails says which bound, and which answers", () => {
   const text = report("steady: 20 viewers", data(true));
   assert.match(text, /checks that failed\n {2}segment: answered 200: 1 of 100\n/);
   assert.match(text, /FAILED in 20 s: checks: not rate==1\n/);
+});
+
+test("a run that nobody came to has not passed", () => {
+  const { state, root_group } = data(false);
+  const sessions_whole = { type: "rate", contains: "default", values: { rate: 0, passes: 0, fails: 0 }, thresholds: { "rate==1": { ok: true } } };
+  for (const metrics of [{}, { sessions_whole }]) assert.match(report("steady", { state, root_group, metrics }), /FAILED in 20 s: nobody watched\n/);
 });
 
 test("every scenario has bounds, and every bound is on something that the summary shows", async () => {
