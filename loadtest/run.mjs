@@ -50,10 +50,7 @@ async function ownServer(folder) {
     const ids = [];
     for (const title of ["watched", "cold"]) {
       const { id } = await server.upload(file, title);
-      await server.wait(id, "ready", READY_MS_MAX, (seen) => {
-        if (signal) throw new Error(signal);
-        return seen.state === "ready";
-      });
+      await server.wait(id, "ready", READY_MS_MAX, ({ state }) => state === "ready" || signal);
       ids.push(id);
     }
     const admin = (await readFile(join(folder, "data/admin.addr"), "utf8")).trim();
@@ -94,6 +91,7 @@ async function alone() {
     own = await ownServer(folder);
     const before = await held(own.server.child.pid);
     const rows = await runAll(own.env);
+    if (signal) return { rows, note: null };
     const { bytes } = await held(own.server.child.pid);
     const isBack = async () => (await held(own.server.child.pid)).sockets <= before.sockets;
     await until("end of the viewers' connections", GIVEN_BACK_MS_MAX, isBack);
@@ -105,7 +103,12 @@ async function alone() {
   }
 }
 
-const { rows, note } = process.env.LOAD_URL ? { rows: await runAll({}), note: null } : await alone();
+const run = process.env.LOAD_URL ? async () => ({ rows: await runAll({}), note: null }) : alone;
+const { rows, note } = await run().catch((error) => {
+  // What a signal ends, ends with an error.
+  if (!signal) throw error;
+  return { rows: [], note: null };
+});
 for (const { name, verdict, seconds } of rows) console.log(`${name.padEnd(10)}${`${seconds} s`.padStart(6)}  ${verdict}`);
 if (note) console.log(note);
 if (signal) process.exit(signal === "SIGINT" ? 130 : 143);
