@@ -5,7 +5,7 @@
 const SHARES = [8, 0.7, 2.5, 1.4];
 // While others use it, this much is left, for every second period of so many seconds.
 const LEFT_SHARE = 0.4;
-const PERIOD_S = 8;
+const PERIOD_S = 4;
 // No line is worse than this many times the lowest variant, so that there is always one that it carries.
 const LOWEST_TIMES = 2;
 
