@@ -99,6 +99,11 @@ async function alone() {
     const before = await resident(own.server.child.pid);
     const rows = await runAll(own.env);
     if (signal) return { rows, note: null };
+    const { exitCode, signalCode } = own.server.child;
+    if (exitCode !== null || signalCode !== null) {
+      rows.push({ name: "server", verdict: `FAILED: it ended with ${exitCode ?? signalCode}\n${own.server.log()}`, seconds: 0, isGood: false });
+      return { rows, note: null };
+    }
     const after = await resident(own.server.child.pid);
     const port = Number(new URL(own.server.url).port);
     const isBack = await until("end of all connections", GIVEN_BACK_MS_MAX, async () => (await connections(port)) === 0).catch(() => false);
