@@ -5,6 +5,9 @@
 const ALWAYS = {
   checks: ["rate==1"],
   http_req_failed: ["rate==0"],
+  // A bound on a rate of nothing holds.
+  sessions: ["count>0"],
+  sessions_open: ["count==0"],
   sessions_whole: ["rate==1"],
   refused: ["count==0"],
   "http_req_duration{kind:playlist}": ["p(95)<250", "p(99)<1000"],

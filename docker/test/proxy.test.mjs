@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -32,8 +33,13 @@ before(async () => {
 });
 
 after(async () => {
-  proxy?.kill("SIGTERM");
+  if (proxy) {
+    const ended = once(proxy, "exit");
+    proxy.kill("SIGTERM");
+    await ended;
+  }
   await Promise.all((origins ?? []).map((origin) => origin.stop()));
+  await rm(folder, { recursive: true, force: true });
 });
 
 // The configuration of the image, with addresses and folders of this test.

@@ -12,6 +12,9 @@ export const trickMs = new Trend("trick_ms", TIME);
 // Of a session's time, how much stood still, in percent; and how often.
 export const stalledPercent = new Trend("stalled_percent");
 export const stalls = new Counter("stalls");
+// Sessions that were begun, and of those how many have not ended: k6 cuts off what goes on for too long.
+export const sessions = new Counter("sessions");
+export const sessionsOpen = new Counter("sessions_open");
 // Sessions that came to their end; the others met an answer that no player survives.
 export const sessionsWhole = new Rate("sessions_whole");
 export const playedS = new Counter("played_s");

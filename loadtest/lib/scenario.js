@@ -4,7 +4,7 @@ import exec from "k6/execution";
 import http from "k6/http";
 import { bounds } from "../thresholds.js";
 import { Broken } from "./fetch.js";
-import { sessionsWhole } from "./metrics.js";
+import { sessions, sessionsOpen, sessionsWhole } from "./metrics.js";
 import * as origin from "./origin.js";
 import * as settings from "./settings.js";
 import { report } from "./summary.js";
@@ -50,6 +50,8 @@ export function scenario({ name, what, viewers, seconds, arrive_s = 0, returns =
       sleep(SESSION_S_MIN);
       return;
     }
+    sessions.add(1);
+    sessionsOpen.add(1);
     let isWhole = false;
     try {
       session({ url, number: idInTest + iterationInInstance * many, until_ms });
@@ -59,6 +61,7 @@ export function scenario({ name, what, viewers, seconds, arrive_s = 0, returns =
       told += 1;
       if (told <= TOLD_MAX) console.error(error.message);
     } finally {
+      sessionsOpen.add(-1);
       sessionsWhole.add(isWhole);
       // Viewers whose server is gone do not come back at once, again and again.
       if (!isWhole) sleep(SESSION_S_MIN);

@@ -26,6 +26,7 @@ function data(broken) {
       seek_ms: { type: "trend", contains: "time", values: { "med": 0, "p(95)": 0, "p(99)": 0, "max": 0, "count": 0 } },
       stalled_percent: { type: "trend", contains: "default", values: { "med": 0, "p(95)": 0.25, "p(99)": 1, "max": 12, "count": 20 } },
       media_bytes: { type: "counter", contains: "default", values: { count: 123_456_789, rate: 1 } },
+      sessions: { type: "counter", contains: "default", values: { count: 20, rate: 1 }, thresholds: { "count>0": { ok: true } } },
       sessions_whole: { type: "rate", contains: "default", values: { rate: 1, passes: 20, fails: 0 } },
       checks: { type: "rate", contains: "default", values: { rate: 1, passes: 108, fails: 0 }, thresholds: { "rate==1": { ok: !broken } } },
     },
@@ -39,6 +40,7 @@ test("a run that passes says what viewers saw", () => {
     "viewers                           median       p95       p99       max",
     "  to the first picture             12 ms    480 ms   1000 ms    1.23 s  p(95)<1000 ok",
     "  stood still                      0.0 %     0.3 %     1.0 %      12 %",
+    "  sessions                            20                                count>0 ok",
     "  sessions that ended well            20     of 20", "",
     "requests                          median       p95       p99       max",
     "  checks of answers                  108    of 108                      rate==1 ok",
@@ -55,8 +57,9 @@ test("a run that fails says which bound, and which answers", () => {
 
 test("a run that nobody came to has not passed", () => {
   const { state, root_group } = data(false);
-  const sessions_whole = { type: "rate", contains: "default", values: { rate: 0, passes: 0, fails: 0 }, thresholds: { "rate==1": { ok: true } } };
-  for (const metrics of [{}, { sessions_whole }]) assert.match(report("steady", { state, root_group, metrics }), /FAILED in 20 s: nobody watched\n/);
+  const sessions = { type: "counter", contains: "default", values: { count: 0, rate: 0 }, thresholds: { "count>0": { ok: false } } };
+  assert.match(report("steady", { state, root_group, metrics: {} }), /FAILED in 20 s: nobody came\n/);
+  assert.match(report("steady", { state, root_group, metrics: { sessions } }), /FAILED in 20 s: sessions: not count>0\n/);
 });
 
 test("every scenario has bounds, and every bound is on something that the summary shows", async () => {
