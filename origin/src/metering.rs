@@ -195,3 +195,29 @@ fn handle() -> &'static PrometheusHandle {
         handle
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_threads_count_adds_up_while_they_live_and_when_they_are_gone() {
+        start();
+        // So many that each thread adds up by itself and has some left.
+        let each = TALLIED_MAX * 2 + 1;
+        let count = move || (0..each).for_each(|_| count_request("test", 200, 10, Duration::from_millis(1)));
+        (0..3).for_each(|_| thread::spawn(count).join().unwrap());
+        count();
+        let text = render();
+        let total = each * 4;
+        for line in [
+            format!(r#"vidstream_requests_total{{route="test",status="200"}} {total}"#),
+            format!(r#"vidstream_response_bytes_total{{route="test"}} {}"#, total * 10),
+            format!(r#"vidstream_request_seconds_count{{route="test"}} {total}"#),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+}

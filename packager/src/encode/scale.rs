@@ -2,8 +2,6 @@
 //!
 //! The cascade costs less than half of scaling each size from the source.
 
-use std::mem;
-
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeOptions, Resizer,
     images::{TypedCroppedImage, TypedCroppedImageMut, TypedImage, TypedImageRef},
@@ -21,14 +19,8 @@ const PLANES: u32 = 3;
 /// Scales pictures to a fixed set of sizes.
 pub(crate) struct Cascade {
     steps: Vec<Step>,
-    scaler: Scaler,
-}
-
-struct Scaler {
     resizer: Resizer,
     options: ResizeOptions,
-    /// A plane of its old width and its new height.
-    rows: Vec<u8>,
 }
 
 struct Step {
@@ -46,7 +38,7 @@ impl Cascade {
     pub(crate) fn new(sizes: &[(u32, u32)]) -> Result<Self, Failure> {
         let steps = sizes.iter().map(|&(width, height)| Step::new(width, height)).collect::<Result<_, _>>()?;
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        Ok(Self { steps, scaler: Scaler { resizer: Resizer::new(), options, rows: Vec::new() } })
+        Ok(Self { steps, resizer: Resizer::new(), options })
     }
 
     /// The picture in the first `count` sizes. A size that the source already has shares its memory.
@@ -60,48 +52,10 @@ impl Cascade {
             let fits = |picture: &&Picture| picture.info.width() >= width && picture.info.height() >= height;
             let from = made.iter().rev().find(fits).unwrap_or(source);
             let same = from.info.width() == width && from.info.height() == height;
-            let picture = if same { from.clone() } else { step.scale(from, &mut self.scaler)? };
+            let picture = if same { from.clone() } else { step.scale(from, &mut self.resizer, &self.options)? };
             made.push(picture);
         }
         Ok(made)
-    }
-}
-
-// === impl Scaler ===
-
-impl Scaler {
-    /// Height first: along a row the processor has to gather its operands, so that the fewer rows there are by then,
-    /// the better. With width first, scaling takes a seventh more.
-    fn scale(
-        &mut self,
-        from: &Plane<'_>,
-        to: &mut [u8],
-        (stride, width, height): (u32, u32, u32),
-    ) -> Result<(), String> {
-        let mut rows = mem::take(&mut self.rows);
-        rows.resize(from.width as usize * height as usize, 0);
-        self.resize(from, &mut rows, (from.width, from.width, height))?;
-        let between = Plane { pixels: &rows, stride: from.width, width: from.width, height };
-        self.resize(&between, to, (stride, width, height))?;
-        self.rows = rows;
-        Ok(())
-    }
-
-    fn resize(
-        &mut self,
-        from: &Plane<'_>,
-        to: &mut [u8],
-        (stride, width, height): (u32, u32, u32),
-    ) -> Result<(), String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let source =
-            TypedImageRef::<U8>::from_buffer(from.stride, from.height, from.pixels).map_err(|error| text(&error))?;
-        let source =
-            TypedCroppedImage::from_ref(&source, 0, 0, from.width, from.height).map_err(|error| text(&error))?;
-        let mut target = TypedImage::<U8>::from_buffer(stride, height, to).map_err(|error| text(&error))?;
-        let mut target =
-            TypedCroppedImageMut::from_ref(&mut target, 0, 0, width, height).map_err(|error| text(&error))?;
-        self.resizer.resize_typed(&source, &mut target, &self.options).map_err(|error| text(&error))
     }
 }
 
@@ -124,7 +78,7 @@ impl Step {
         Ok(Self { info, pool })
     }
 
-    fn scale(&self, from: &Picture, scaler: &mut Scaler) -> Result<Picture, Failure> {
+    fn scale(&self, from: &Picture, resizer: &mut Resizer, options: &ResizeOptions) -> Result<Picture, Failure> {
         let mut buffer = self.pool.acquire_buffer(None).map_err(|error| fault::element("buffer pool", error))?;
         let unmapped = || fault::decode("a picture cannot be mapped");
         {
@@ -137,7 +91,7 @@ impl Step {
                 let from_plane = Plane::of(&source, plane)?;
                 let (stride, width, height) = geometry(&target, plane)?;
                 let pixels = target.plane_data_mut(plane).map_err(fault::decode)?;
-                scaler.scale(&from_plane, pixels, (stride, width, height)).map_err(fault::decode)?;
+                resize(&from_plane, pixels, (stride, width, height), resizer, options).map_err(fault::decode)?;
             }
         }
         Ok(Picture { buffer, info: self.info.clone() })
@@ -176,4 +130,21 @@ where
     let stride = frame.plane_stride().get(index).and_then(|&stride| u32::try_from(stride).ok());
     let stride = stride.ok_or_else(|| fault::decode("a picture lies upside down in memory"))?;
     Ok((stride, frame.comp_width(plane), frame.comp_height(plane)))
+}
+
+fn resize(
+    from: &Plane<'_>,
+    to: &mut [u8],
+    to_geometry: (u32, u32, u32),
+    resizer: &mut Resizer,
+    options: &ResizeOptions,
+) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let (stride, width, height) = to_geometry;
+    let source =
+        TypedImageRef::<U8>::from_buffer(from.stride, from.height, from.pixels).map_err(|error| text(&error))?;
+    let source = TypedCroppedImage::from_ref(&source, 0, 0, from.width, from.height).map_err(|error| text(&error))?;
+    let mut target = TypedImage::<U8>::from_buffer(stride, height, to).map_err(|error| text(&error))?;
+    let mut target = TypedCroppedImageMut::from_ref(&mut target, 0, 0, width, height).map_err(|error| text(&error))?;
+    resizer.resize_typed(&source, &mut target, options).map_err(|error| text(&error))
 }
