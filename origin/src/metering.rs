@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ static BYTES_IN_FLIGHT: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!("vids
 static CACHE_HITS: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("vidstream_cache_hits_total"));
 
 /// The tallies of all threads.
-static TALLIES: Mutex<Vec<Weak<Mutex<Tally>>>> = Mutex::new(Vec::new());
+static TALLIES: Mutex<Vec<Arc<Mutex<Tally>>>> = Mutex::new(Vec::new());
 
 /// What one thread has counted and what is not in the counters yet, which all threads share.
 #[derive(Default)]
@@ -84,22 +84,21 @@ fn tallied(count: impl FnOnce(&mut Tally)) {
     thread_local! {
         static OWN: Arc<Mutex<Tally>> = {
             let tally = Arc::default();
-            let mut all = TALLIES.lock().unwrap_or_else(PoisonError::into_inner);
-            all.retain(|other| other.strong_count() > 0);
-            all.push(Arc::downgrade(&tally));
+            TALLIES.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
             tally
         };
     }
     OWN.with(|own| count(&mut own.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
-/// Brings the counters up to date.
+/// Brings the counters up to date. A thread that ends cannot do it: the recorder's own thread-locals may be gone by then.
 fn add_up() {
-    // Out of the lock: the last holder of a tally adds it up.
-    let all: Vec<_> = TALLIES.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
-    for tally in all {
+    TALLIES.lock().unwrap_or_else(PoisonError::into_inner).retain(|tally| {
+        // Asked first: what a thread counts while it ends is added up the next time.
+        let lives = Arc::strong_count(tally) > 1;
         tally.lock().unwrap_or_else(PoisonError::into_inner).add_up();
-    }
+        lives
+    });
 }
 
 /// The same bytes, in `vidstream_bytes_in_flight` while anybody holds them; few bytes are with the kernel at once.
@@ -133,12 +132,6 @@ impl Tally {
     fn add_up(&mut self) {
         CACHE_HITS.increment(mem::take(&mut self.cache_hits));
         self.known.iter_mut().for_each(Counted::add_up);
-    }
-}
-
-impl Drop for Tally {
-    fn drop(&mut self) {
-        self.add_up();
     }
 }
 
