@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn no_two_requests_have_one_id_whatever_thread_they_are_on() {
-        let ids = || (0..2 * BLOCK_IDS + 1).map(|_| Id::fresh().0).collect::<Vec<_>>();
+        let ids = || (0..=2 * BLOCK_IDS).map(|_| Id::fresh().0).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| thread::spawn(ids)).collect();
         let all: Vec<u64> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
