@@ -1,3 +1,4 @@
+-- What SQLite has in src/sqlite/schema, in the types of Postgres: a version is never edited, so each has its own files.
 -- Times are milliseconds since the Unix epoch. Flags are 0 or 1. JSON is stored as text: nothing in here looks into it.
 -- Ids are compared byte by byte, whatever the language of the database.
 
