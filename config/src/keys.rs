@@ -25,7 +25,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
     key("catalog.url", "", "catalog: sqlite:///FILE; by default DATA/catalog.sqlite"),
-    key("store.url", "", "object store: file:///DIR; by default DATA"),
+    key(
+        "store.url",
+        "",
+        "object store: file:///DIR, s3://BUCKET/PREFIX with the AWS_* variables, or memory://; by default DATA",
+    ),
     key("events.url", "local:", "event hints between processes: local:"),
     key(
         "tls.cert_file",

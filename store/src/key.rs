@@ -89,6 +89,17 @@ impl Key {
         }
     }
 
+    /// Whether it may be written again. Packets and stream copies carry no token: they are the same
+    /// whoever writes them, and the next attempt does. All others are written once.
+    pub fn is_replaceable(&self) -> bool {
+        matches!(self, Self::Packets { .. } | Self::Remux { .. })
+    }
+
+    /// Whether readers want it while it is still written: a source is scanned while it uploads.
+    pub(crate) fn is_read_while_written(&self) -> bool {
+        matches!(self, Self::Source { .. })
+    }
+
     /// The media type of the object.
     pub fn content_type(&self) -> &'static str {
         match self {

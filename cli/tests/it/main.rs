@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bounded;
+mod bucket;
 mod check;
 mod deletion;
 mod exit_codes;

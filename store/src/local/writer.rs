@@ -3,26 +3,28 @@
 use std::{
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use crate::{Error, file::blocking};
+use super::blocking;
+use crate::Error;
 
 /// Pieces are gathered up to this size before they go to the file: one thread hop costs about 10 µs.
 const GATHER_BYTES: usize = 128 << 10;
 /// The disk is asked to keep up after each of these, so that finishing a large object is short.
 const SYNC_EVERY_BYTES: u64 = 32 << 20;
 
-/// An object being written.
+/// A file being written.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     path: String,
     staged: Staged,
     place: PathBuf,
+    replaces: bool,
     gathered: BytesMut,
     written_bytes: u64,
     synced_bytes: u64,
@@ -40,7 +42,7 @@ struct Staged {
 // === impl Writer ===
 
 impl Writer {
-    pub(crate) async fn create(path: String, staging: PathBuf, place: PathBuf) -> Result<Self, Error> {
+    pub(crate) async fn create(path: String, staging: PathBuf, place: PathBuf, replaces: bool) -> Result<Self, Error> {
         let target = staging.clone();
         let file = blocking(path.clone(), move || {
             if let Some(folder) = target.parent() {
@@ -50,16 +52,16 @@ impl Writer {
         });
         let staged = Staged { path: staging, file: Arc::new(file.await?), kept: false };
         let gathered = BytesMut::new();
-        Ok(Self { path, staged, place, gathered, written_bytes: 0, synced_bytes: 0, syncing: None })
+        Ok(Self { path, staged, place, replaces, gathered, written_bytes: 0, synced_bytes: 0, syncing: None })
     }
 
     /// Bytes given so far.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.written_bytes + self.gathered.len() as u64
     }
 
     /// Appends bytes; they are gathered and reach the file in larger pieces.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.gathered.extend_from_slice(&bytes);
         if self.gathered.len() >= GATHER_BYTES {
             self.flush().await?;
@@ -68,7 +70,7 @@ impl Writer {
     }
 
     /// Hands all gathered bytes to the file, where readers of the growing object see them.
-    pub async fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         let bytes = self.gathered.split().freeze();
         if bytes.is_empty() {
             return Ok(());
@@ -87,19 +89,19 @@ impl Writer {
     }
 
     /// Makes the object durable and visible; gives its size in bytes.
-    pub async fn finish(mut self) -> Result<u64, Error> {
+    pub(crate) async fn finish(mut self) -> Result<u64, Error> {
         self.flush().await?;
         self.join_sync().await?;
-        let (file, from, to) = (Arc::clone(&self.staged.file), self.staged.path.clone(), self.place.clone());
-        blocking(self.path.clone(), move || {
-            file.sync_all()?;
-            fs::rename(&from, &to)?;
-            // The rename is durable once its folder is.
-            to.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+        let Self { path, mut staged, place, replaces, written_bytes, .. } = self;
+        // The staged file goes along: if the caller goes away meanwhile, the object is whole all the same.
+        blocking(path, move || {
+            staged.file.sync_all()?;
+            staged.publish(&place, replaces)?;
+            // The name is durable once its folder is.
+            place.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
         })
         .await?;
-        self.staged.kept = true;
-        Ok(self.written_bytes)
+        Ok(written_bytes)
     }
 
     async fn join_sync(&mut self) -> Result<(), Error> {
@@ -112,6 +114,21 @@ impl Writer {
 }
 
 // === impl Staged ===
+
+impl Staged {
+    /// Gives the file its name; refuses with `AlreadyExists` where one is that may not be replaced.
+    fn publish(&mut self, place: &Path, replaces: bool) -> io::Result<()> {
+        if replaces {
+            fs::rename(&self.path, place)?;
+            self.kept = true;
+            return Ok(());
+        }
+        // Unlike a rename, a link does not take the place of what is there.
+        fs::hard_link(&self.path, place)?;
+        self.kept = true;
+        fs::remove_file(&self.path)
+    }
+}
 
 impl Drop for Staged {
     fn drop(&mut self) {
