@@ -168,7 +168,8 @@ impl Bucket {
         let path = id.to_string();
         let fails = |error| Error::from_bucket(&path, error);
         for _ in 0..DELETE_PASSES_MAX {
-            let places = self.list(&path).await.map_err(fails)?;
+            let listed = self.list(&path).await.map_err(fails)?;
+            let places: Vec<Path> = listed.into_iter().map(|meta| meta.location).collect();
             if places.is_empty() {
                 return Ok(());
             }
@@ -191,11 +192,11 @@ impl Bucket {
         patiently(ANSWER_WAIT_MAX, || self.objects.list(Some(&folder)).try_collect()).await
     }
 
-    async fn delete_all(&self, listed: &[ObjectMeta]) -> Result<(), Cause> {
-        for meta in listed {
-            self.forget_parts(&meta.location).await?;
+    async fn delete_all(&self, places: &[Path]) -> Result<(), Cause> {
+        for place in places {
+            self.forget_parts(place).await?;
         }
-        let places: Vec<_> = listed.iter().map(|meta| Ok(meta.location.clone())).collect();
+        let places: Vec<_> = places.iter().cloned().map(Ok).collect();
         let mut deleted = self.objects.delete_stream(stream::iter(places).boxed());
         while let Some(answer) = deleted.next().await {
             match answer {

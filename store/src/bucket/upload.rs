@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use object_store::{Attribute, Attributes, Error as Cause, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{
+    Attribute, AttributeValue, Attributes, Error as Cause, PutMode, PutOptions, PutPayload, path::Path,
+};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -216,7 +218,7 @@ impl Target {
     fn new(bucket: &Bucket, key: &Key) -> Self {
         let (path, writer) = (key.path(), Uuid::now_v7().to_string());
         let attributes = Attributes::from_iter([
-            (Attribute::ContentType, key.content_type().into()),
+            (Attribute::ContentType, AttributeValue::from(key.content_type())),
             (Attribute::Metadata(WRITER.into()), writer.clone().into()),
         ]);
         Self { place: bucket.place(&path), path, replaces: key.is_replaceable(), attributes, writer }
