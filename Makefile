@@ -1,5 +1,5 @@
 # Each target is one script, so that it can be read, and run, without make.
-.PHONY: help demo test test-long check bench web
+.PHONY: help demo test test-long check bench load web
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -19,6 +19,9 @@ check: ## formatting, lints, documentation and house rules
 
 bench: ## print each figure beside its bound, write docs/BENCHMARKS.md; exit 1 on a miss
 	@scripts/bench.sh
+
+load: ## viewers by the dozen, with k6, against a fresh server, or LOAD_URL= LOAD_VIDEO= (loadtest/README.md)
+	@scripts/load.sh
 
 web: ## build the page that the origin embeds
 	@scripts/web.sh

@@ -71,9 +71,7 @@ if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
 fi
 
 run scripts/setup.sh run
-run scripts/web.sh
-[ -e "$bin/vidstream" ] || echo "building (the first time takes some minutes)"
-run cargo build --release --locked --quiet -p vidstream -p vidstream-testkit
+run scripts/build.sh demo
 mkdir -p "$data"
 
 rm -f "$data/admin.addr"

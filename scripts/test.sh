@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests need and passes them all; prints the seconds of each stage.
 #   test.sh          all stages in order; stops at the first that fails
-#   test.sh STAGE    one stage: install npm web compile check rust page players
+#   test.sh STAGE    one stage: install npm web compile check rust page docker players
 # DASH_XSD=file checks MPDs against the DASH schema.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly budget_s=$((45 * 60)) kill_after_s=20
-readonly all=(install npm web compile check rust page players)
+readonly all=(install npm web compile check rust page docker players)
 export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit
 
 run_stage() {
@@ -18,8 +18,9 @@ run_stage() {
     compile) cargo build --profile ci --locked --workspace --all-targets ;;
     check) scripts/check.sh ;;
     rust) cargo test --profile ci --locked --workspace --no-fail-fast ;;
-    # The page's own tests, and the browser's reader of the frame counter.
-    page) node --test testkit/js && cd web && npm test --silent ;;
+    # The page's own tests, the browser's reader of the frame counter, and what a viewer of the load test does.
+    page) node --test testkit/js && node --test loadtest/test && cd web && npm test --silent ;;
+    docker) scripts/lint-docker.sh && node --test docker/test ;;
     # One file after another: each has a server, and most a browser, of its own.
     players) cd players && for file in test/*.test.mjs; do node --test "$file"; done ;;
     *) echo "test.sh: no stage '$1'; there are: ${all[*]}" >&2; exit 64 ;;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use crate::{Error, Hint, Result, sqlite::Sqlite};
+use crate::{Hint, Result, database::Database, limits};
 
 mod jobs;
 mod reading;
@@ -20,21 +20,24 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// How a catalog behaves.
 #[derive(Clone)]
 pub struct Options {
-    /// The time of leases, deadlines and rows.
-    pub clock: Clock,
+    /// The time of leases, deadlines and rows; by default the database's own, which all processes share:
+    /// with `SQLite` that of this machine, with Postgres that of its server.
+    pub clock: Option<Clock>,
+    /// Most connections of this process to a server, besides one that listens; at least 1.
+    pub connections: usize,
 }
 
 /// The catalog. Cheap to clone; every clone is the same connection.
 #[derive(Clone)]
 pub struct Catalog {
-    sqlite: Arc<Sqlite>,
+    database: Arc<Database>,
 }
 
 // === impl Options ===
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(system_clock_ms) }
+        Self { clock: None, connections: limits::CONNECTIONS }
     }
 }
 
@@ -47,23 +50,20 @@ impl fmt::Debug for Options {
 // === impl Catalog ===
 
 impl Catalog {
-    /// Opens the catalog of a URL, `sqlite:///path/file.db`, and brings its schema up to date.
+    /// Opens the catalog of a URL, `sqlite:///path/file.db` or `postgres://user@host/database`, and brings
+    /// its schema up to date.
     ///
     /// # Errors
-    /// `Invalid` for a URL of another scheme, `Unavailable` when the file cannot be opened, `Corrupt`
-    /// when it is not a catalog or one of a newer version.
+    /// `Invalid` for any other URL, `Unavailable` when the file or server cannot be opened or refuses the
+    /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog.
     pub async fn open(url: &str, options: Options) -> Result<Self> {
-        let Some(path) = url.strip_prefix("sqlite://") else {
-            return Err(Error::Invalid(format!("a catalog is sqlite:///path/file.db, not {url:?}")));
-        };
-        let sqlite = Sqlite::open(path, options.clock).await?;
-        Ok(Self { sqlite: Arc::new(sqlite) })
+        Ok(Self { database: Arc::new(Database::open(url, options).await?) })
     }
 
-    /// Hints of what this process commits from now on. What other processes commit gives no hint
-    /// here: whoever waits also polls.
+    /// Hints of what is committed from now on: by this process, and with Postgres by others too. Any may
+    /// be lost: whoever waits also polls.
     pub fn hints(&self) -> broadcast::Receiver<Hint> {
-        self.sqlite.hints()
+        self.database.hints()
     }
 }
 
@@ -73,7 +73,8 @@ impl fmt::Debug for Catalog {
     }
 }
 
-fn system_clock_ms() -> i64 {
+/// This machine's time, in milliseconds since the Unix epoch.
+pub(crate) fn system_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -90,12 +90,24 @@ pub(crate) fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(limits::TEXT_BYTES_MAX)).unwrap_or(text)
 }
 
-/// Refuses a title that is too long.
+/// Refuses a title that is too long, or that Postgres could not store.
 pub(crate) fn title(title: &str) -> Result<()> {
     if title.len() > limits::TITLE_BYTES_MAX {
         return Err(Error::Invalid(format!("a title has at most {} bytes", limits::TITLE_BYTES_MAX)));
     }
-    Ok(())
+    no_nul("a title", title)
+}
+
+/// Refuses a name of something that is empty, too long, or that Postgres could not store.
+pub(crate) fn name(what: &str, name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > limits::TEXT_BYTES_MAX {
+        return Err(Error::Invalid(format!("{what} has 1 to {} bytes", limits::TEXT_BYTES_MAX)));
+    }
+    no_nul(what, name)
+}
+
+fn no_nul(what: &str, text: &str) -> Result<()> {
+    if text.contains('\0') { Err(Error::Invalid(format!("{what} has no NUL"))) } else { Ok(()) }
 }
 
 fn invalid(what: &str) -> Error {

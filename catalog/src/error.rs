@@ -25,6 +25,12 @@ pub enum Error {
     /// A stored row cannot be understood; a bug or damage, not something to retry.
     #[error("the catalog is corrupt: {0}")]
     Corrupt(String),
+    /// The schema was made by a newer version of vidstream, which may mean other things by its rows.
+    #[error("the catalog has schema {found}, made by a newer version of vidstream: update this one")]
+    Newer {
+        /// The version of the schema.
+        found: u64,
+    },
     /// The caller's data breaks the contract of the method; a bug of the caller, not to be retried.
     #[error("invalid: {0}")]
     Invalid(String),

@@ -2,19 +2,22 @@
 //! ordered event log. It is the truth; whatever else tells of a change is a hint.
 //!
 //! [`Catalog`] is the one handle. Types that cross it are plain data in [`video`], [`job`] and
-//! [`event`]. Decisions (legal transitions, retries, percent, coverage) are pure modules; SQL is in
-//! the adapter below `sqlite` and nowhere else.
+//! [`event`]. Decisions (legal transitions, retries, percent, coverage) are pure modules; SQL is below
+//! `sql` and nowhere else, run by the adapter `sqlite` or `postgres`.
 
 mod catalog;
 mod check;
 mod coverage;
 mod cursor;
+mod database;
 pub mod error;
 pub mod event;
 pub mod job;
 pub mod limits;
 mod policy;
+mod postgres;
 mod progress;
+mod sql;
 mod sqlite;
 mod transition;
 pub mod upkeep;
@@ -29,6 +32,23 @@ pub use video::{
     Artifact, ArtifactState, Deletion, ListQuery, Lookup, NewUpload, Page, Progress, Snapshot, State, Step, Video,
     VideoError, Warning,
 };
+
+/// Brings the catalog of a URL up to date and gives the version of its schema.
+///
+/// # Errors
+/// As [`Catalog::open`].
+pub async fn migrate(url: &str) -> Result<u64> {
+    if is_server(url) {
+        return postgres::migrate(url).await;
+    }
+    Catalog::open(url, Options::default()).await?;
+    Ok(sqlite::VERSION)
+}
+
+/// Whether the URL names a server and not a file.
+pub fn is_server(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
 
 /// What the methods of the catalog give.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -56,7 +56,28 @@ pub const READERS: usize = 2;
 pub const QUEUE_WAIT_MS: u64 = 10_000;
 /// How long a statement waits for a lock that another process holds, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 5_000;
+/// Connections that a process has to a database server, unless it is told otherwise.
+pub const CONNECTIONS: usize = 10;
+/// How long a new connection to a database server may take, in milliseconds.
+pub const CONNECT_MS: u64 = 5_000;
+/// How long a server may work on one statement, in milliseconds.
+pub const STATEMENT_MS: u64 = 10_000;
+/// How long a server waits for the next statement of a transaction, whose locks others may wait for, in milliseconds.
+pub const IDLE_TRANSACTION_MS: u64 = 10_000;
+/// How long a process waits for a server's answer before it gives the connection up, in milliseconds; longer
+/// than any statement may take.
+pub const ANSWER_MS: u64 = 15_000;
+/// How long `migrate` waits for another process that migrates, in milliseconds.
+pub const MIGRATE_WAIT_MS: u64 = 60_000;
+/// How often a claim waits for a video that somebody else is changing, before it is tried later.
+pub const CLAIM_TRIES: u32 = 8;
+/// How long to wait before listening to a server again that went away, in milliseconds.
+pub const LISTEN_AGAIN_MS: u64 = 1_000;
+/// Bytes of one notification of a server.
+pub const NOTIFICATION_BYTES_MAX: usize = 7_900;
 /// Hints that a slow receiver may fall behind before it is told that it lagged.
 pub const HINTS_QUEUED_MAX: usize = 1_024;
+/// Chunks whose index is read by one statement.
+pub const CHUNKS_READ_MAX: usize = 256;
 /// Generations whose plan and chunk index are kept parsed.
 pub const GENERATIONS_CACHED_MAX: usize = 64;

@@ -27,7 +27,7 @@ Exit codes: 0 done, 1 the video or the check failed or a promise is broken, 64 u
 pub(crate) enum Command {
     /// Run origin and packager in one process; nothing else is needed
     ///
-    /// The catalog (SQLite) and all objects lie in the data folder. A restart picks up where the
+    /// The catalog (SQLite, unless catalog.url says otherwise) and all objects lie in the data folder. A restart picks up where the
     /// last run ended: finished chunks are kept, the others are made again.
     Serve(Common),
     /// Run the origin alone: delivery, API and page
@@ -35,6 +35,12 @@ pub(crate) enum Command {
     /// Run a packager alone: it takes jobs from the catalog
     #[cfg(feature = "packager")]
     Packager(Common),
+    /// Bring the catalog's tables up to date, and say which version they have
+    ///
+    /// Every server does the same when it starts, so with one user of the database nobody needs this. Run it as the
+    /// owner of the tables where servers connect as somebody who may only read and write rows, and before an update
+    /// of many servers.
+    Migrate(Migrate),
     /// Upload a file and follow its packaging until it is ready
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
@@ -85,6 +91,33 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) log_json: bool,
 }
+
+#[derive(Group, Debug)]
+#[command(after_help = MIGRATE_EXAMPLES)]
+pub(crate) struct Migrate {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder with the catalog, if it is SQLite's [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Any setting, such as --set catalog.url=postgres://owner@db.example/vidstream (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  vidstream migrate --config /etc/vidstream.toml
+  VIDSTREAM_CATALOG_URL=postgres://owner:SECRET@db.example/vidstream vidstream migrate
+
+The URL of a Postgres catalog:
+  postgres://USER:PASSWORD@HOST:PORT/DATABASE            TLS if the server offers it
+  …?sslmode=require&sslrootcert=/etc/ssl/db-ca.pem       TLS always, by a certificate of this authority
+  …?sslmode=disable                                      plaintext: on this machine, or where nobody can listen
+A certificate is verified whenever there is one. A password is safer in the variable or the file than in --set, which
+`ps` shows. Versions only go forward: an older vidstream refuses tables that a newer one has changed. Several may run
+this at the same time; one does the work and the others wait.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Add {

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod exit;
 mod logging;
+mod migrate;
 #[cfg(feature = "packager")]
 mod package;
 mod parts;
@@ -37,6 +38,7 @@ fn run(args: Args) -> anyhow::Result<exit::Code> {
         Command::Origin(origin) => serve::origin(&origin),
         #[cfg(feature = "packager")]
         Command::Packager(packager) => serve::packager(&packager),
+        Command::Migrate(args) => migrate::run(args),
         Command::Add(add) => add::run(&add),
         #[cfg(feature = "packager")]
         Command::Package(args) => package::run(&args),

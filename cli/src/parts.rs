@@ -21,11 +21,20 @@ pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
 
 /// The catalog that the configuration names.
 pub(crate) async fn catalog(config: &Config) -> Result<Catalog, Failure> {
-    let catalog = Catalog::open(&config.catalog_url, vidstream_catalog::Options::default()).await;
-    catalog.map_err(|error| match error {
-        vidstream_catalog::Error::Invalid(_) => Failure::new(Code::Usage, error.to_string()),
-        other => Failure::new(Code::Io, sentence(&other)),
-    })
+    let options =
+        vidstream_catalog::Options { connections: config.catalog_connections, ..vidstream_catalog::Options::default() };
+    let catalog = Catalog::open(&config.catalog_url, options).await;
+    catalog.map_err(|error| catalog_failure(config, &error))
+}
+
+/// Why the catalog cannot be used: a file is a matter of the disk, a server may come back.
+pub(crate) fn catalog_failure(config: &Config, error: &vidstream_catalog::Error) -> Failure {
+    let code = match error {
+        vidstream_catalog::Error::Invalid(_) => Code::Usage,
+        _ if vidstream_catalog::is_server(&config.catalog_url) => Code::Unavailable,
+        _ => Code::Io,
+    };
+    Failure::new(code, sentence(error))
 }
 
 /// What runs here, also after its file was replaced by another version: worker and child speak a protocol
@@ -80,7 +89,6 @@ pub(crate) fn child() -> vidstream_packager::worker::process::ChildConfig {
 }
 
 /// A runtime for a command that is no server.
-#[cfg(feature = "packager")]
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     use anyhow::Context;
 
@@ -103,11 +111,6 @@ pub(crate) async fn until_signalled(stop: CancellationToken) {
 
 /// An error and its causes in one sentence.
 pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -24,6 +24,8 @@ pub struct Config {
     pub data: PathBuf,
     /// URL of the catalog.
     pub catalog_url: String,
+    /// Most connections to a catalog on a server.
+    pub catalog_connections: usize,
     /// URL of the object store.
     pub store_url: String,
     /// Certificate chain and key files, if the origin speaks TLS.
@@ -68,6 +70,7 @@ impl Config {
             listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
             admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
             catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
+            catalog_connections: connections(layers)?,
             store_url: url("store.url", format!("file://{}", data.display())),
             data,
             tls_files: tls_files(layers)?,
@@ -135,6 +138,14 @@ fn slots(layers: &Layers) -> Result<usize, Error> {
     let fits = (1..=256).contains(&slots);
     fits.then_some(slots)
         .ok_or_else(|| fault("worker.slots", &slots.to_string(), "this must be a number from 1 to 256"))
+}
+
+fn connections(layers: &Layers) -> Result<usize, Error> {
+    const KEY: &str = "catalog.connections";
+    let connections: usize = parsed(layers, KEY, "a number from 1 to 1000")?;
+    let fits = (1..=1000).contains(&connections);
+    fits.then_some(connections)
+        .ok_or_else(|| fault(KEY, &connections.to_string(), "this must be a number from 1 to 1000"))
 }
 
 fn overrides(layers: &Layers) -> Result<Vec<(String, String)>, Error> {

@@ -1,5 +1,7 @@
 //! The table of settings: every key, its default and its meaning.
 
+use std::cmp::Reverse;
+
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -24,7 +26,8 @@ pub const KEYS: &[Key] = &[
         "address of /healthz, /readyz and /metrics; port 0 takes a free one, written to DATA/admin.addr",
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
-    key("catalog.url", "", "catalog: sqlite:///FILE; by default DATA/catalog.sqlite"),
+    key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
+    key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
     key(
         "store.url",
         "",
@@ -57,10 +60,13 @@ pub(crate) fn variable(name: &str) -> String {
 
 /// The known key that shares the most letters, for messages.
 pub(crate) fn nearest(name: &str) -> &'static str {
+    // A variable has an underscore where a key has a dot.
+    let plain = |byte: u8| if byte == b'_' { b'.' } else { byte };
+    let same = |pair: &(u8, u8)| plain(pair.0) == plain(pair.1);
     let score = |key: &&Key| {
-        let prefix = key.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-        let suffix = key.name.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
-        prefix + suffix
+        let prefix = key.name.bytes().zip(name.bytes()).take_while(same).count();
+        let suffix = key.name.bytes().rev().zip(name.bytes().rev()).take_while(same).count();
+        (prefix + suffix, Reverse(key.name.len().abs_diff(name.len())))
     };
     KEYS.iter().max_by_key(score).map_or("", |key| key.name)
 }

@@ -80,7 +80,7 @@ impl Delivery {
         let New { catalog, store, views, cache_bytes, segment_wait, shutdown } = parts;
         let segments = Segments::new(catalog, Arc::clone(&views), segment_wait, shutdown);
         let objects = Objects::new(store, cache_bytes);
-        Self { views, documents: Documents::new(), objects, segments, answers: Answers::default() }
+        Self { views, documents: Documents::new(), objects, segments, answers: Answers::new() }
     }
 
     /// Answers that are kept whole.

@@ -15,6 +15,7 @@ mod error;
 mod etag;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+mod lane;
 mod limits;
 mod memory;
 mod metering;

@@ -1,8 +1,8 @@
 //! Counters and gauges for `/metrics`, and the bytes that clients have yet to take.
 
 use std::{
-    cell::RefCell,
-    sync::{LazyLock, OnceLock},
+    mem,
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +12,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Fewer bytes than this fit any socket's buffer.
 const BYTES_COUNTED_MIN: usize = 16 << 10;
+/// Requests of one route that a thread counts before it writes to the counters that all threads share.
+const TALLIED_MAX: usize = 128;
 
 /// Requests that are being answered. This and what follows is registered once: looking a name up for each
 /// request would cost as much as the rest of an answer from memory.
@@ -19,7 +21,18 @@ pub(crate) static IN_FLIGHT: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!(
 /// Bytes that were handed to connections and not taken yet.
 static BYTES_IN_FLIGHT: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!("vidstream_bytes_in_flight"));
 /// Stored bytes that were in memory.
-pub(crate) static CACHE_HITS: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("vidstream_cache_hits_total"));
+static CACHE_HITS: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("vidstream_cache_hits_total"));
+
+/// The tallies of all threads.
+static TALLIES: Mutex<Vec<Arc<Mutex<Tally>>>> = Mutex::new(Vec::new());
+
+/// What one thread has counted and what is not in the counters yet, which all threads share.
+#[derive(Default)]
+struct Tally {
+    /// Some dozens at most: there are few routes, and few statuses of each.
+    known: Vec<Counted>,
+    cache_hits: u64,
+}
 
 /// What is counted of the requests of one route with one status.
 struct Counted {
@@ -28,6 +41,10 @@ struct Counted {
     requests: Counter,
     bytes: Counter,
     seconds: Histogram,
+    /// Bytes of answers that are not in `bytes` yet.
+    tallied_bytes: u64,
+    /// The times of requests that are not in `requests` and `seconds` yet.
+    tallied_s: Vec<f64>,
 }
 
 /// Bytes handed to a connection, counted until the last of them is written or given up.
@@ -37,6 +54,7 @@ struct InFlight {
 
 /// The text of `/metrics`.
 pub(crate) fn render() -> String {
+    add_up();
     handle().render()
 }
 
@@ -47,26 +65,39 @@ pub(crate) fn start() {
 
 /// Forgets old samples, which nobody else does.
 pub(crate) fn upkeep() {
+    add_up();
     handle().run_upkeep();
 }
 
 /// Counts a request that has ended.
 pub(crate) fn count_request(route: &'static str, status: u16, bytes: u64, took: Duration) {
+    tallied(|tally| tally.count(route, status, bytes, took));
+}
+
+/// Counts stored bytes that were in memory.
+pub(crate) fn count_cache_hit() {
+    tallied(|tally| tally.cache_hits += 1);
+}
+
+/// Has this thread's own tally count.
+fn tallied(count: impl FnOnce(&mut Tally)) {
     thread_local! {
-        // Some dozens at most: there are few routes, and few statuses of each.
-        static KNOWN: RefCell<Vec<Counted>> = const { RefCell::new(Vec::new()) };
+        static OWN: Arc<Mutex<Tally>> = {
+            let tally = Arc::default();
+            TALLIES.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+            tally
+        };
     }
-    KNOWN.with_borrow_mut(|known| {
-        let place = known.iter().position(|one| one.status == status && std::ptr::eq(one.route, route));
-        let place = place.unwrap_or_else(|| {
-            known.push(Counted::register(route, status));
-            known.len() - 1
-        });
-        if let Some(one) = known.get(place) {
-            one.requests.increment(1);
-            one.bytes.increment(bytes);
-            one.seconds.record(took.as_secs_f64());
-        }
+    OWN.with(|own| count(&mut own.lock().unwrap_or_else(PoisonError::into_inner)));
+}
+
+/// Brings the counters up to date. A thread that ends cannot do it: the recorder's own thread-locals may be gone by then.
+fn add_up() {
+    TALLIES.lock().unwrap_or_else(PoisonError::into_inner).retain(|tally| {
+        // Asked first: what a thread counts while it ends is added up the next time.
+        let lives = Arc::strong_count(tally) > 1;
+        tally.lock().unwrap_or_else(PoisonError::into_inner).add_up();
+        lives
     });
 }
 
@@ -85,9 +116,42 @@ pub(crate) fn as_f64(count: usize) -> f64 {
     count as f64
 }
 
+// === impl Tally ===
+
+impl Tally {
+    fn count(&mut self, route: &'static str, status: u16, bytes: u64, took: Duration) {
+        let is_it = |one: &&mut Counted| one.status == status && std::ptr::eq(one.route, route);
+        if let Some(one) = self.known.iter_mut().find(is_it) {
+            return one.count(bytes, took);
+        }
+        let mut one = Counted::register(route, status);
+        one.count(bytes, took);
+        self.known.push(one);
+    }
+
+    fn add_up(&mut self) {
+        CACHE_HITS.increment(mem::take(&mut self.cache_hits));
+        self.known.iter_mut().for_each(Counted::add_up);
+    }
+}
+
 // === impl Counted ===
 
 impl Counted {
+    fn count(&mut self, bytes: u64, took: Duration) {
+        self.tallied_bytes = self.tallied_bytes.saturating_add(bytes);
+        self.tallied_s.push(took.as_secs_f64());
+        if self.tallied_s.len() >= TALLIED_MAX {
+            self.add_up();
+        }
+    }
+
+    fn add_up(&mut self) {
+        self.requests.increment(self.tallied_s.len() as u64);
+        self.bytes.increment(mem::take(&mut self.tallied_bytes));
+        self.tallied_s.drain(..).for_each(|seconds| self.seconds.record(seconds));
+    }
+
     fn register(route: &'static str, status: u16) -> Self {
         Self {
             route,
@@ -95,6 +159,8 @@ impl Counted {
             requests: metrics::counter!("vidstream_requests_total", "route" => route, "status" => status.to_string()),
             bytes: metrics::counter!("vidstream_response_bytes_total", "route" => route),
             seconds: metrics::histogram!("vidstream_request_seconds", "route" => route),
+            tallied_bytes: 0,
+            tallied_s: Vec::with_capacity(TALLIED_MAX),
         }
     }
 }
@@ -121,4 +187,30 @@ fn handle() -> &'static PrometheusHandle {
         }
         handle
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_threads_count_adds_up_while_they_live_and_when_they_are_gone() {
+        start();
+        // So many that each thread adds up by itself and has some left.
+        let each = TALLIED_MAX * 2 + 1;
+        let count = move || (0..each).for_each(|_| count_request("test", 200, 10, Duration::from_millis(1)));
+        (0..3).for_each(|_| thread::spawn(count).join().unwrap());
+        count();
+        let text = render();
+        let total = each * 4;
+        for line in [
+            format!(r#"vidstream_requests_total{{route="test",status="200"}} {total}"#),
+            format!(r#"vidstream_response_bytes_total{{route="test"}} {}"#, total * 10),
+            format!(r#"vidstream_request_seconds_count{{route="test"}} {total}"#),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
 }

@@ -193,6 +193,10 @@ impl From<vidstream_catalog::Error> for Problem {
                 tracing::error!(reason, "the catalog is unavailable");
                 Kind::CatalogUnavailable.because("the catalog does not answer")
             }
+            E::Newer { found } => {
+                tracing::error!(found, "the catalog has the schema of a newer version");
+                Kind::CatalogUnavailable.because("the catalog does not answer")
+            }
             E::Corrupt(reason) => {
                 tracing::error!(reason, "the catalog is corrupt");
                 Kind::Internal.because("a stored row cannot be read")

@@ -9,7 +9,8 @@ import { measured } from "./measure.mjs";
 
 export const run = promisify(execFile);
 export const profile = process.env.TEST_BIN_DIR ?? new URL("../../target/ci/", import.meta.url).pathname;
-export const program = join(profile, "vidstream");
+// The bench measures what users run.
+export const program = process.env.BENCH_PROGRAM ?? join(profile, "vidstream");
 const STOP_WAIT_MS = 10_000;
 
 // How often the bench repeats a measurement.
@@ -45,9 +46,12 @@ export async function chunks(source, folder, { bare = false, memory = false } = 
   return { ...JSON.parse(stdout), peak };
 }
 
-export async function serve(data, extra = [], env = {}) {
+export const serve = (data, extra = [], env = {}) => start("serve", data, extra, env);
+
+// A server by its command, `serve` or `origin`.
+export async function start(command, data, extra = [], env = {}) {
   await rm(join(data, "listen.addr"), { force: true });
-  const child = spawn(program, ["serve", "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
+  const child = spawn(program, [command, "--listen", "127.0.0.1:0", "--data", data, ...extra], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
   let log = "";
   child.stderr.on("data", (text) => { log = (log + text).slice(-200_000); });
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));

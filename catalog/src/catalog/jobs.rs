@@ -1,9 +1,11 @@
 //! The queue: claims, results, failures, raises and the sweeper.
 
+use std::sync::Arc;
+
 use vidstream_media::{VideoId, presentation::Sheet};
 
 use super::Catalog;
-use crate::{Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, sqlite};
+use crate::{Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, sql};
 
 impl Catalog {
     /// Gives the most wanted job that the worker can do, for [`crate::limits::LEASE_MS`]; none if
@@ -15,7 +17,7 @@ impl Catalog {
     /// somebody waits. If the caller stops waiting for the answer, the claim is released.
     pub async fn claim(&self, worker: &Worker, wanted: Wanted) -> Result<Option<Claim>> {
         let worker = worker.clone();
-        self.sqlite.claim(worker, wanted).await
+        Arc::clone(&self.database).claim(worker, wanted).await
     }
 
     /// Holds a claim for another [`crate::limits::LEASE_MS`].
@@ -23,20 +25,20 @@ impl Catalog {
     /// # Errors
     /// `Stale` when it was lost or cancelled: the worker stops the job.
     pub async fn renew(&self, claim: &Claim) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::leases::renew(tx, held)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::leases::renew(tx, held)).await
     }
 
     /// Gives a claim back; the attempt does not count. A claim that is lost already is no error.
     pub async fn release(&self, claim: &Claim) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::leases::release(tx, held)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::leases::release(tx, held)).await
     }
 
     /// Gives back all claims of a worker, which calls this when it starts. Gives how many there were.
     pub async fn release_worker(&self, worker: &str) -> Result<u64> {
         let worker = worker.to_owned();
-        self.sqlite.write(move |tx| sqlite::leases::release_worker(tx, &worker)).await
+        self.database.write(move |tx| sql::leases::release_worker(tx, &worker)).await
     }
 
     /// Stores facts and plan, and queues the chunks. Saying it again is harmless.
@@ -45,8 +47,8 @@ impl Catalog {
     /// `Stale`; `Conflict` while the upload is not finished; `Invalid` when the plan's chunks do not
     /// cover its segments.
     pub async fn finish_probe(&self, claim: &Claim, probed: Probed) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::probe::finish(tx, held, &probed)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::probe::finish(tx, held, &probed)).await
     }
 
     /// Makes a stored chunk visible. Saying it again is harmless.
@@ -55,8 +57,8 @@ impl Catalog {
     /// `Stale`; `Conflict` when a decoder configuration differs from the one of earlier chunks;
     /// `Invalid` when the index does not match the job and the plan.
     pub async fn publish(&self, claim: &Claim, published: Published) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::publish::publish(tx, held, &published)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::publish::publish(tx, held, &published)).await
     }
 
     /// Makes a stored tile sheet visible. Saying it again is harmless.
@@ -64,8 +66,8 @@ impl Catalog {
     /// # Errors
     /// `Stale`; `Invalid` when the sheet's token is not the claim's.
     pub async fn finish_sheet(&self, claim: &Claim, sheet: Sheet) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::finish::sheet(tx, held, sheet)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::finish::sheet(tx, held, sheet)).await
     }
 
     /// Stores what was measured; the video is `ready`. Saying it again is harmless.
@@ -73,8 +75,8 @@ impl Catalog {
     /// # Errors
     /// `Stale`.
     pub async fn finish_finalize(&self, claim: &Claim, finalized: Finalized) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::finish::finalize(tx, held, &finalized)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::finish::finalize(tx, held, &finalized)).await
     }
 
     /// Queues chunks again whose stored bytes `finalize` could not use, each once in a generation.
@@ -82,8 +84,8 @@ impl Catalog {
     /// # Errors
     /// `Stale`.
     pub async fn requeue_chunks(&self, claim: &Claim, first_segments: Vec<u64>) -> Result<Requeued> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::finish::requeue(tx, held, &first_segments)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::finish::requeue(tx, held, &first_segments)).await
     }
 
     /// Says that every object of the video is gone: the id becomes a tombstone for 7 days.
@@ -91,8 +93,8 @@ impl Catalog {
     /// # Errors
     /// `Stale`.
     pub async fn finish_delete(&self, claim: &Claim) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::finish::delete(tx, held)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::finish::delete(tx, held)).await
     }
 
     /// Says that the attempt failed. What follows depends on the kind: another attempt, filler, a
@@ -101,8 +103,8 @@ impl Catalog {
     /// # Errors
     /// `Stale`.
     pub async fn fail(&self, claim: &Claim, failure: Failure) -> Result<()> {
-        let held = sqlite::Held::of(claim);
-        self.sqlite.write(move |tx| sqlite::fail::fail(tx, held, &failure)).await
+        let held = sql::Held::of(claim);
+        self.database.write(move |tx| sql::fail::fail(tx, held, &failure)).await
     }
 
     /// Says that a request waits until `deadline_ms` for a segment of the grid: its chunk comes to
@@ -112,18 +114,18 @@ impl Catalog {
     /// # Errors
     /// `NotFound` when there is no such video, generation or segment.
     pub async fn raise(&self, id: VideoId, generation: u32, segment: u64, deadline_ms: i64) -> Result<()> {
-        self.sqlite.raise(sqlite::raise::Wait { id, generation, segment, deadline_ms }).await
+        self.database.raise(sql::raise::Wait { id, generation, segment, deadline_ms }).await
     }
 
     /// Ends what nobody holds any more and repairs what has no job. Call it every few seconds from
     /// any process.
     pub async fn sweep(&self) -> Result<Swept> {
-        self.sqlite.write(sqlite::sweep::sweep).await
+        self.database.write(sql::sweep::sweep).await
     }
 
     /// Looks for videos that nothing would ever move on, and for chunks that do not cover their
     /// segments exactly once. Empty is the proof that nothing is stuck.
     pub async fn audit(&self) -> Result<Vec<Audit>> {
-        self.sqlite.read(sqlite::audit::audit).await
+        self.database.read(sql::audit::audit).await
     }
 }

@@ -3,7 +3,7 @@
 use vidstream_media::VideoId;
 
 use super::Catalog;
-use crate::{Deletion, NewUpload, Result, Video, sqlite};
+use crate::{Deletion, NewUpload, Result, Video, sql};
 
 impl Catalog {
     /// Creates the video of an upload that begins: state `uploading`, held for
@@ -12,7 +12,7 @@ impl Catalog {
     /// # Errors
     /// `Conflict` when the id was used before, `Invalid` when the title is too long.
     pub async fn create_upload(&self, new: NewUpload) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::uploads::create(tx, &new)).await
+        self.database.write(move |tx| sql::uploads::create(tx, &new)).await
     }
 
     /// Holds an upload for another [`crate::limits::LEASE_MS`].
@@ -21,7 +21,7 @@ impl Catalog {
     /// `NotFound` when it expired or was abandoned, `Conflict` when the video is not uploading any
     /// more (its probe may have failed already): the upload ends.
     pub async fn renew_upload(&self, id: VideoId) -> Result<()> {
-        self.sqlite.write(move |tx| sqlite::uploads::renew(tx, id, None)).await
+        self.database.write(move |tx| sql::uploads::renew(tx, id, None)).await
     }
 
     /// Holds an upload until a time: for paused, resumable uploads that may go on much later.
@@ -29,7 +29,7 @@ impl Catalog {
     /// # Errors
     /// As [`Self::renew_upload`].
     pub async fn hold_upload(&self, id: VideoId, until_ms: i64) -> Result<()> {
-        self.sqlite.write(move |tx| sqlite::uploads::renew(tx, id, Some(until_ms))).await
+        self.database.write(move |tx| sql::uploads::renew(tx, id, Some(until_ms))).await
     }
 
     /// Says that all bytes of the source are durable. From here on the upload is never lost. Saying
@@ -39,7 +39,7 @@ impl Catalog {
     /// `NotFound` when the upload expired or was abandoned (the caller removes what it stored),
     /// `Conflict` when the video failed or is being deleted, or was finished with another size.
     pub async fn finish_upload(&self, id: VideoId, bytes: u64) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::uploads::finish(tx, id, bytes)).await
+        self.database.write(move |tx| sql::uploads::finish(tx, id, bytes)).await
     }
 
     /// Forgets an unfinished upload: its row and jobs are gone, and a `delete` job removes what was
@@ -48,7 +48,7 @@ impl Catalog {
     /// # Errors
     /// `Conflict` when the upload was finished.
     pub async fn abandon_upload(&self, id: VideoId) -> Result<()> {
-        self.sqlite.write(move |tx| sqlite::uploads::abandon(tx, id)).await
+        self.database.write(move |tx| sql::uploads::abandon(tx, id)).await
     }
 
     /// Changes the title.
@@ -56,7 +56,7 @@ impl Catalog {
     /// # Errors
     /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long.
     pub async fn rename(&self, id: VideoId, title: String) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title, None)).await
+        self.database.write(move |tx| sql::videos::rename(tx, id, &title, None)).await
     }
 
     /// Changes the title of a video that still has this `row_version`.
@@ -64,12 +64,12 @@ impl Catalog {
     /// # Errors
     /// `Changed` when it has another one; else as [`Self::rename`].
     pub async fn rename_unchanged(&self, id: VideoId, title: String, row_version: u64) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::videos::rename(tx, id, &title, Some(row_version))).await
+        self.database.write(move |tx| sql::videos::rename(tx, id, &title, Some(row_version))).await
     }
 
     /// Begins to remove a video: not played from now on, its jobs cancelled, a `delete` job queued.
     pub async fn delete(&self, id: VideoId) -> Result<Deletion> {
-        self.sqlite.write(move |tx| sqlite::videos::delete(tx, id)).await
+        self.database.write(move |tx| sql::videos::delete(tx, id)).await
     }
 
     /// Makes a failed or ready video again, as a new generation.
@@ -77,7 +77,7 @@ impl Catalog {
     /// # Errors
     /// `NotFound`; `Conflict` in any other state, or when its upload was never finished.
     pub async fn retry(&self, id: VideoId) -> Result<Video> {
-        self.sqlite.write(move |tx| sqlite::videos::retry(tx, id)).await
+        self.database.write(move |tx| sql::videos::retry(tx, id)).await
     }
 
     /// Counts a view, once a session (24 h). Gives whether it was counted now.
@@ -85,6 +85,6 @@ impl Catalog {
     /// # Errors
     /// `NotFound`, `Invalid` when the session's text is too long.
     pub async fn count_view(&self, id: VideoId, session: String) -> Result<bool> {
-        self.sqlite.write(move |tx| sqlite::views::count(tx, id, &session)).await
+        self.database.write(move |tx| sql::views::count(tx, id, &session)).await
     }
 }

@@ -25,10 +25,3 @@ pub(super) fn from_driver(error: rusqlite::Error) -> Error {
         _ => Error::Unavailable(error.to_string()),
     }
 }
-
-// Statements are ours and tested, so `?` on them is enough.
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        from_driver(error)
-    }
-}

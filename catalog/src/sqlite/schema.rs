@@ -8,28 +8,35 @@ use crate::{Error, Result};
 /// What brings a file from version n to n + 1, in order.
 const VERSIONS: [&str; 1] = [include_str!("schema/0001_initial.sql")];
 
+/// The version that this program makes and knows.
+pub(crate) const VERSION: u64 = VERSIONS.len() as u64;
+
 /// Marks the file as a catalog: "vidC".
 const APPLICATION_ID: i32 = 0x7669_6443;
 
 /// Brings the file up to date, in one transaction; two processes that start at once take turns.
 pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(from_driver)?;
-    let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))?.try_into().unwrap_or(0);
+    let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(from_driver)?;
+    let version: usize = tx
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+        .map_err(from_driver)?
+        .try_into()
+        .unwrap_or(0);
     if application != APPLICATION_ID && (application != 0 || version != 0) {
         return Err(Error::Corrupt("the file is a database of something else".to_owned()));
     }
     if version > VERSIONS.len() {
-        return Err(Error::Corrupt(format!("the file has schema {version}, made by a newer version of vidstream")));
+        return Err(Error::Newer { found: u64::try_from(version).unwrap_or(u64::MAX) });
     }
     if version == VERSIONS.len() {
         return Ok(());
     }
     for statements in VERSIONS.iter().skip(version) {
-        tx.execute_batch(statements)?;
+        tx.execute_batch(statements).map_err(from_driver)?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", u32::try_from(VERSIONS.len()).unwrap_or(0))?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(from_driver)?;
+    tx.pragma_update(None, "user_version", u32::try_from(VERSIONS.len()).unwrap_or(0)).map_err(from_driver)?;
     tx.commit().map_err(from_driver)
 }
 
@@ -45,7 +52,7 @@ mod tests {
         let version: usize = conn.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).unwrap() as usize;
         assert_eq!(version, VERSIONS.len());
         conn.pragma_update(None, "user_version", 999).unwrap();
-        assert!(matches!(migrate(&mut conn), Err(Error::Corrupt(_))));
+        assert!(matches!(migrate(&mut conn), Err(Error::Newer { found: 999 })));
         conn.pragma_update(None, "application_id", 7).unwrap();
         assert!(matches!(migrate(&mut conn), Err(Error::Corrupt(_))));
     }

@@ -11,15 +11,12 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{error::from_driver, schema};
-use crate::{Error, Result, limits};
+use crate::{Error, Result, database::Operation, limits};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS_CACHED_MAX: usize = 128;
 /// Bytes that the write-ahead log keeps on the disk between checkpoints.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
-
-/// Something to do with a connection.
-pub(super) type Operation = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Starts the writer: it opens the file, migrates it, and ends when the queue's last sender is gone.
 pub(super) async fn writer(path: Arc<Path>) -> Result<mpsc::Sender<Operation>> {
@@ -48,14 +45,14 @@ async fn start(
 ) -> Result<()> {
     let (opened, outcome) = oneshot::channel();
     let body = move || match open() {
-        Ok(mut conn) => {
+        Ok(conn) => {
             if opened.send(Ok(())).is_err() {
                 return;
             }
             while let Some(operation) = next() {
                 // A panic of one operation must not end the thread that all others need: its transaction
                 // rolls back while it unwinds, and its caller finds the answer dropped.
-                if panic::catch_unwind(AssertUnwindSafe(|| operation(&mut conn))).is_err() {
+                if panic::catch_unwind(AssertUnwindSafe(|| operation(&conn))).is_err() {
                     tracing::error!("an operation of the catalog panicked");
                 }
             }

@@ -21,12 +21,19 @@ use vidstream_media::{
     source::Facts,
     timeline::{AudioGrid, Config},
 };
+use vidstream_testkit::postgres;
 
 /// Where a test's catalog is. Dropping it removes it.
 pub trait Adapter {
     fn new() -> Self;
+    /// The SQL of the number `n` in 26 digits.
+    fn digits_26(&self) -> &'static str;
+    /// The SQL after which numbers of events go on, as if so many had been.
+    fn last_event_is(&self, seq: i64) -> String;
     fn url(&self) -> String;
     fn clock(&self) -> &Arc<AtomicI64>;
+    /// Runs statements behind the catalog's back.
+    fn behind(&self, statements: &str);
 }
 
 pub struct Sqlite {
@@ -34,10 +41,23 @@ pub struct Sqlite {
     clock: Arc<AtomicI64>,
 }
 
+/// A database of its own on the server that all tests share; both end with the test program.
+pub struct Postgres {
+    url: String,
+    clock: Arc<AtomicI64>,
+}
+
 impl Adapter for Sqlite {
+    fn digits_26(&self) -> &'static str {
+        "printf('%026d', n)"
+    }
+
+    fn last_event_is(&self, seq: i64) -> String {
+        format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = 'events'")
+    }
+
     fn new() -> Self {
-        let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
-        Self { folder: tempfile::tempdir().unwrap(), clock }
+        Self { folder: tempfile::tempdir().unwrap(), clock: clock() }
     }
 
     fn url(&self) -> String {
@@ -47,13 +67,61 @@ impl Adapter for Sqlite {
     fn clock(&self) -> &Arc<AtomicI64> {
         &self.clock
     }
+
+    fn behind(&self, statements: &str) {
+        let conn = rusqlite::Connection::open(self.folder.path().join("catalog.db")).unwrap();
+        conn.execute_batch(statements).unwrap();
+    }
+}
+
+impl Adapter for Postgres {
+    fn digits_26(&self) -> &'static str {
+        "lpad(CAST(n AS TEXT), 26, '0')"
+    }
+
+    fn last_event_is(&self, seq: i64) -> String {
+        format!("UPDATE counters SET value = {seq} WHERE name = 'event'")
+    }
+
+    fn new() -> Self {
+        Self::on(postgres::shared())
+    }
+
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    fn clock(&self) -> &Arc<AtomicI64> {
+        &self.clock
+    }
+
+    fn behind(&self, statements: &str) {
+        postgres::shared().execute(&self.url, statements).unwrap();
+        // What autovacuum does within a minute: the planner knows how much there is.
+        postgres::shared().execute(&self.url, "ANALYZE").unwrap();
+    }
+}
+
+impl Postgres {
+    /// A database on a server of the test's own.
+    pub fn on(server: &postgres::Server) -> Self {
+        Self { url: server.database().unwrap(), clock: clock() }
+    }
+}
+
+fn clock() -> Arc<AtomicI64> {
+    Arc::new(AtomicI64::new(1_700_000_000_000))
 }
 
 /// Another handle on the catalog of a place, as another process would have.
 pub async fn open(place: &impl Adapter) -> Catalog {
+    Catalog::open(&place.url(), options(place)).await.unwrap()
+}
+
+/// The test's clock.
+pub fn options(place: &impl Adapter) -> Options {
     let clock = Arc::clone(place.clock());
-    let options = Options { clock: Arc::new(move || clock.load(Ordering::SeqCst)) };
-    Catalog::open(&place.url(), options).await.unwrap()
+    Options { clock: Some(Arc::new(move || clock.load(Ordering::SeqCst))), ..Options::default() }
 }
 
 pub fn advance(place: &impl Adapter, ms: i64) {

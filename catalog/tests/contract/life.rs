@@ -237,3 +237,16 @@ pub async fn views_count_once_a_session(place: &impl Adapter) {
         assert!(matches!(catalog.count_view(id, "x".repeat(bytes)).await, Err(Error::Invalid(_))), "{bytes}");
     }
 }
+
+pub async fn texts_that_cannot_be_stored_are_refused(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    let new = NewUpload { id: new_id(), title: "a\0b".to_owned(), bytes_expected: None };
+    assert!(matches!(catalog.create_upload(new).await, Err(Error::Invalid(_))));
+    assert!(matches!(catalog.rename(id, "\0".to_owned()).await, Err(Error::Invalid(_))));
+    assert!(matches!(catalog.count_view(id, "\0".to_owned()).await, Err(Error::Invalid(_))));
+    assert!(matches!(catalog.claim(&crate::fixture::worker("\0"), Wanted::ALL).await, Err(Error::Invalid(_))));
+    // Whatever else is text comes back as it went in.
+    let odd = "'\"\\ % ? $1 \u{1f3ac} \u{7f}\r\n\t";
+    assert_eq!(catalog.rename(id, odd.to_owned()).await.unwrap().title, odd);
+}

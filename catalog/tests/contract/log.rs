@@ -122,7 +122,7 @@ pub async fn the_log_has_a_length(place: &impl Adapter) {
     let catalog = open(place).await;
     // Three events, the last of which is the last for which the first is kept.
     let id = upload(&catalog).await;
-    renumber(place, EVENTS_MAX - 2);
+    place.behind(&place.last_event_is(EVENTS_MAX - 2));
     catalog.finish_upload(id, 1).await.unwrap();
     catalog.rename(id, "1".to_owned()).await.unwrap();
     assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));
@@ -132,22 +132,14 @@ pub async fn the_log_has_a_length(place: &impl Adapter) {
     assert_eq!(catalog.oldest_seq().await.unwrap(), EVENTS_MAX - 1);
 }
 
-/// Has numbers go on after this one, as if so many events had been.
-fn renumber(place: &impl Adapter, last: i64) {
-    let url = place.url();
-    let conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    conn.execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'events'", [last]).unwrap();
-}
-
 pub async fn one_read_gives_so_many_events_and_not_one_more(place: &impl Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
-    let url = place.url();
-    let conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    let copies = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < ?1)
-         INSERT INTO events (id, kind, of_job, video, attempt, created_at_ms, data)
-         SELECT 'evt_' || n, kind, of_job, video, attempt, created_at_ms, data FROM many, (SELECT * FROM events LIMIT 1)";
-    conn.execute(copies, [EVENTS_READ_MAX]).unwrap();
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM many WHERE n <= {EVENTS_READ_MAX})
+         INSERT INTO events (seq, id, kind, of_job, video, attempt, created_at_ms, data)
+         SELECT n, 'evt', kind, of_job, video, attempt, created_at_ms, data FROM many, events"
+    ));
     let most = usize::try_from(EVENTS_READ_MAX).unwrap();
     for (limit, count) in [(EVENTS_READ_MAX - 1, most - 1), (EVENTS_READ_MAX, most), (EVENTS_READ_MAX + 1, most)] {
         assert_eq!(catalog.events_after(0, limit).await.unwrap().len(), count, "{limit}");

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod claims;
+mod connecting;
 mod failures;
+mod faults;
 mod fixture;
 mod life;
 mod log;
@@ -28,92 +30,111 @@ macro_rules! contract {
     };
 }
 
+/// The whole suite, on one adapter.
+macro_rules! suite {
+    ($adapter:ty) => {
+        contract! { $adapter:
+            life {
+                a_video_goes_from_upload_to_ready,
+                the_probe_is_claimable_while_bytes_arrive,
+                an_abandoned_upload_leaves_only_a_delete_job,
+                an_upload_is_held_only_as_long_as_asked,
+                finishing_an_upload_twice_is_harmless_and_otherwise_refused,
+                deletion_is_at_once_and_remembered_for_seven_days,
+                the_end_of_a_deletion_may_be_told_again_for_a_day,
+                illegal_changes_are_refused,
+                a_failed_video_can_be_tried_again,
+                titles_change_and_are_bounded,
+                texts_that_cannot_be_stored_are_refused,
+                views_count_once_a_session,
+            }
+            claims {
+                sixteen_threads_never_get_the_same_job,
+                an_expired_lease_is_claimable_and_its_token_stale,
+                a_renewed_lease_lasts,
+                tokens_only_grow,
+                every_finish_refuses_a_stale_token,
+                finishing_twice_is_harmless,
+                a_released_claim_counts_no_attempt,
+                a_restarted_worker_gets_its_jobs_back,
+                a_worker_without_the_encoders_claims_no_chunk,
+                a_claim_that_nobody_waits_for_is_given_back,
+                deletion_takes_running_claims_away,
+                many_workers_leave_nothing_behind,
+            }
+            order {
+                the_earliest_deadline_comes_first,
+                a_waited_for_chunk_is_split_where_somebody_waits,
+                two_waits_in_one_chunk_split_it_twice,
+                the_next_two_chunks_follow_the_viewer,
+                first_chunks_come_before_the_background,
+                the_background_is_shared_between_videos,
+                an_urgent_slot_takes_no_background,
+                the_slot_kept_for_those_who_wait_takes_nothing_ahead,
+                raising_again_keeps_the_earliest_deadline,
+                a_deadline_that_passed_falls_behind_one_that_lasts,
+                a_deadline_lies_a_minute_ahead_at_most,
+                raising_what_cannot_be_made_is_refused,
+            }
+            publishing {
+                a_run_published_in_parts_shrinks_the_job,
+                decoder_configurations_are_set_once,
+                a_wrong_index_is_refused,
+                playable_needs_the_first_segment,
+                sheets_appear_with_their_pictures_and_finalize_at_the_end,
+                unusable_chunks_are_queued_again_once,
+                a_snapshot_shows_what_is_committed,
+                percent_is_the_committed_media_time,
+            }
+            failures {
+                the_third_failure_makes_filler_and_a_warning,
+                a_first_chunk_that_cannot_be_made_ends_the_video,
+                more_than_a_tenth_of_filler_ends_the_video,
+                a_probe_that_finds_no_media_ends_the_video,
+                a_sheet_that_cannot_be_made_is_a_warning,
+                finalizing_that_fails_leaves_a_warning,
+                a_deletion_is_tried_until_it_works,
+                a_resting_job_blocks_nobody,
+                failing_twice_with_one_claim_counts_once,
+            }
+            log {
+                sequence_numbers_follow_commit_order,
+                another_connection_sees_events_in_order,
+                hints_follow_commits,
+                the_log_is_trimmed_and_says_so,
+                the_log_has_a_length,
+                one_read_gives_so_many_events_and_not_one_more,
+                a_timeline_tells_every_attempt,
+            }
+            upkeep {
+                expired_uploads_are_removed,
+                lost_jobs_are_restored_and_then_given_up,
+                plans_whose_encoders_went_away_begin_again,
+                a_worker_counts_as_present_for_ten_minutes,
+                encoders_that_go_away_again_and_again_end_the_video,
+                a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next,
+                nothing_is_swept_before_its_time,
+            }
+            scale {
+                the_first_page_of_many_videos_is_fast,
+                claiming_from_a_long_queue_is_fast,
+                a_long_film_stays_cheap,
+                pages_are_complete_and_in_order,
+            }
+            processes {
+                two_processes_share_the_work,
+                two_processes_claim_a_thousand_jobs_once,
+                a_killed_process_costs_one_attempt,
+                what_was_acknowledged_is_there_after_a_restart,
+            }
+        }
+    };
+}
+
 mod sqlite {
-    contract! { crate::fixture::Sqlite:
-        life {
-            a_video_goes_from_upload_to_ready,
-            the_probe_is_claimable_while_bytes_arrive,
-            an_abandoned_upload_leaves_only_a_delete_job,
-            an_upload_is_held_only_as_long_as_asked,
-            finishing_an_upload_twice_is_harmless_and_otherwise_refused,
-            deletion_is_at_once_and_remembered_for_seven_days,
-            the_end_of_a_deletion_may_be_told_again_for_a_day,
-            illegal_changes_are_refused,
-            a_failed_video_can_be_tried_again,
-            titles_change_and_are_bounded,
-            views_count_once_a_session,
-        }
-        claims {
-            sixteen_threads_never_get_the_same_job,
-            an_expired_lease_is_claimable_and_its_token_stale,
-            a_renewed_lease_lasts,
-            tokens_only_grow,
-            every_finish_refuses_a_stale_token,
-            finishing_twice_is_harmless,
-            a_released_claim_counts_no_attempt,
-            a_restarted_worker_gets_its_jobs_back,
-            a_worker_without_the_encoders_claims_no_chunk,
-            a_claim_that_nobody_waits_for_is_given_back,
-            deletion_takes_running_claims_away,
-        }
-        order {
-            the_earliest_deadline_comes_first,
-            a_waited_for_chunk_is_split_where_somebody_waits,
-            two_waits_in_one_chunk_split_it_twice,
-            the_next_two_chunks_follow_the_viewer,
-            first_chunks_come_before_the_background,
-            the_background_is_shared_between_videos,
-            an_urgent_slot_takes_no_background,
-            the_slot_kept_for_those_who_wait_takes_nothing_ahead,
-            raising_again_keeps_the_earliest_deadline,
-            a_deadline_that_passed_falls_behind_one_that_lasts,
-            a_deadline_lies_a_minute_ahead_at_most,
-            raising_what_cannot_be_made_is_refused,
-        }
-        publishing {
-            a_run_published_in_parts_shrinks_the_job,
-            decoder_configurations_are_set_once,
-            a_wrong_index_is_refused,
-            playable_needs_the_first_segment,
-            sheets_appear_with_their_pictures_and_finalize_at_the_end,
-            unusable_chunks_are_queued_again_once,
-            a_snapshot_shows_what_is_committed,
-            percent_is_the_committed_media_time,
-        }
-        failures {
-            the_third_failure_makes_filler_and_a_warning,
-            a_first_chunk_that_cannot_be_made_ends_the_video,
-            more_than_a_tenth_of_filler_ends_the_video,
-            a_probe_that_finds_no_media_ends_the_video,
-            a_sheet_that_cannot_be_made_is_a_warning,
-            finalizing_that_fails_leaves_a_warning,
-            a_deletion_is_tried_until_it_works,
-            a_resting_job_blocks_nobody,
-            failing_twice_with_one_claim_counts_once,
-        }
-        log {
-            sequence_numbers_follow_commit_order,
-            another_connection_sees_events_in_order,
-            hints_follow_commits,
-            the_log_is_trimmed_and_says_so,
-            the_log_has_a_length,
-            one_read_gives_so_many_events_and_not_one_more,
-            a_timeline_tells_every_attempt,
-        }
-        upkeep {
-            expired_uploads_are_removed,
-            lost_jobs_are_restored_and_then_given_up,
-            plans_whose_encoders_went_away_begin_again,
-            a_worker_counts_as_present_for_ten_minutes,
-            encoders_that_go_away_again_and_again_end_the_video,
-            a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next,
-            nothing_is_swept_before_its_time,
-        }
-        scale {
-            the_first_page_of_many_videos_is_fast,
-            claiming_from_a_long_queue_is_fast,
-            a_long_film_stays_cheap,
-            pages_are_complete_and_in_order,
-        }
-    }
+    suite! { crate::fixture::Sqlite }
+}
+
+mod postgres {
+    suite! { crate::fixture::Postgres }
 }

@@ -1,4 +1,4 @@
-//! Two processes on one file: this test program starts itself again.
+//! Two processes on one catalog: this test program starts itself again.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -7,7 +7,7 @@ use std::{
 
 use vidstream_catalog::{Catalog, Error, Options, State, Wanted, Work};
 
-use crate::fixture::{self, Adapter as _};
+use crate::fixture::{self, Adapter};
 
 /// Where the other process finds the catalog.
 const URL: &str = "CATALOG_TEST_URL";
@@ -17,7 +17,7 @@ const ROLE: &str = "CATALOG_TEST_ROLE";
 /// The time that it takes to be now, in milliseconds.
 const NOW: &str = "CATALOG_TEST_NOW";
 
-fn start(place: &fixture::Sqlite, role: &str) -> Child {
+fn start(place: &impl Adapter, role: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::the_other_process", "--nocapture"])
         .env(URL, place.url())
@@ -29,11 +29,12 @@ fn start(place: &fixture::Sqlite, role: &str) -> Child {
 }
 
 /// Not a test of its own: what the others start, by this name. Alone it has nothing to do.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_other_process() {
     let (Ok(url), Ok(role)) = (std::env::var(URL), std::env::var(ROLE)) else { return };
     let now: i64 = std::env::var(NOW).unwrap().parse().unwrap();
-    let catalog = Catalog::open(&url, Options { clock: Arc::new(move || now) }).await.unwrap();
+    let catalog =
+        Catalog::open(&url, Options { clock: Some(Arc::new(move || now)), ..Options::default() }).await.unwrap();
     match role.as_str() {
         "work" => {
             while let Some(claim) = catalog.claim(&fixture::worker("other"), Wanted::ALL).await.unwrap() {
@@ -45,8 +46,54 @@ async fn the_other_process() {
             // No destructor runs, as after kill -9.
             std::process::abort();
         }
+        "claim" => claim_with(&catalog, "theirs").await,
         other => panic!("no such role: {other}"),
     }
+}
+
+/// Eight workers that claim whatever there is and do nothing of it.
+async fn claim_with(catalog: &Catalog, name: &str) {
+    let tasks: Vec<_> = (0..8)
+        .map(|at| {
+            let (catalog, worker) = (catalog.clone(), fixture::worker(&format!("{name}-{at}")));
+            tokio::spawn(async move { while catalog.claim(&worker, Wanted::ALL).await.unwrap().is_some() {} })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+pub async fn two_processes_claim_a_thousand_jobs_once(place: &impl Adapter) {
+    const JOBS: usize = 1_000;
+    let catalog = fixture::open(place).await;
+    let id = fixture::planned(&catalog, fixture::plan(5 * 3_600, &[1; JOBS - 1])).await;
+    let before = catalog.last_seq().await.unwrap();
+    let mut other = start(place, "claim");
+    // The other has begun, so both claim at the same time.
+    while catalog.last_seq().await.unwrap() == before {
+        assert!(other.try_wait().unwrap().is_none(), "the other process ended and did nothing");
+    }
+    claim_with(&catalog, "ours").await;
+    assert!(other.wait().unwrap().success());
+    let mut jobs = std::collections::BTreeSet::new();
+    let mut tokens = std::collections::BTreeSet::new();
+    let mut of_others = 0;
+    let mut after = before;
+    loop {
+        let events = catalog.video_events(id, after, 1_000).await.unwrap();
+        let Some(last) = events.last() else { break };
+        after = last.seq;
+        for event in &events {
+            assert_eq!(event.kind, "job.started");
+            assert!(jobs.insert(event.data["job"].as_i64().unwrap()), "claimed twice: {}", event.data);
+            assert!(tokens.insert(event.data["token"].as_u64().unwrap()));
+            of_others += usize::from(event.data["worker"].as_str().unwrap().starts_with("theirs"));
+        }
+    }
+    assert_eq!(jobs.len(), JOBS);
+    assert!(of_others > 0 && of_others < JOBS, "both had some: {of_others}");
+    fixture::assert_sound(&catalog).await;
 }
 
 /// How many jobs a worker was given.
@@ -59,10 +106,8 @@ async fn started(catalog: &Catalog, videos: &[vidstream_media::VideoId], worker:
     count
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_processes_share_the_work() {
-    let place = fixture::Sqlite::new();
-    let catalog = fixture::open(&place).await;
+pub async fn two_processes_share_the_work(place: &impl Adapter) {
+    let catalog = fixture::open(place).await;
     let mut videos = Vec::new();
     for _ in 0..6 {
         videos.push(fixture::queued(&catalog).await);
@@ -71,7 +116,7 @@ async fn two_processes_share_the_work() {
     let first = fixture::claim_any(&catalog).await.unwrap();
     fixture::work(&catalog, &first).await.unwrap();
     let mut mine = 1;
-    let mut other = start(&place, "work");
+    let mut other = start(place, "work");
     loop {
         let over = other.try_wait().unwrap().is_some();
         if started(&catalog, &videos, "other").await > 0 {
@@ -100,17 +145,15 @@ async fn two_processes_share_the_work() {
     fixture::assert_sound(&catalog).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_costs_one_attempt() {
-    let place = fixture::Sqlite::new();
-    let catalog = fixture::open(&place).await;
+pub async fn a_killed_process_costs_one_attempt(place: &impl Adapter) {
+    let catalog = fixture::open(place).await;
     let id = fixture::planned(&catalog, fixture::plan(60, &[1, 2, 4])).await;
-    assert!(!start(&place, "claim_and_die").wait().unwrap().success());
+    assert!(!start(place, "claim_and_die").wait().unwrap().success());
     let taken = fixture::claim_any(&catalog).await.unwrap();
     assert_ne!(fixture::segments(&taken).first, 1, "the dead hold the first chunk until their lease ends");
-    fixture::advance(&place, 15_000);
+    fixture::advance(place, 15_000);
     assert_eq!(catalog.sweep().await.unwrap().leases_expired, 2);
-    fixture::advance(&place, 100);
+    fixture::advance(place, 100);
     let claim = fixture::claim_any(&catalog).await.unwrap();
     assert_eq!((fixture::segments(&claim).first, claim.attempt), (1, 2));
     catalog.release(&claim).await.unwrap();
@@ -118,26 +161,24 @@ async fn a_killed_process_costs_one_attempt() {
     assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
     // With the same stable id it need not wait.
     let id = fixture::queued(&catalog).await;
-    assert!(!start(&place, "claim_and_die").wait().unwrap().success());
+    assert!(!start(place, "claim_and_die").wait().unwrap().success());
     assert!(fixture::claim_any(&catalog).await.is_none());
     assert_eq!(catalog.release_worker("dead").await.unwrap(), 1);
     let claim = fixture::claim_any(&catalog).await.unwrap();
     assert_eq!((claim.video, claim.attempt, &claim.work), (id, 1, &Work::Probe));
 }
 
-#[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_restart() {
-    let place = fixture::Sqlite::new();
-    let catalog = fixture::open(&place).await;
+pub async fn what_was_acknowledged_is_there_after_a_restart(place: &impl Adapter) {
+    let catalog = fixture::open(place).await;
     let id = fixture::queued(&catalog).await;
     let claim = fixture::claim_any(&catalog).await.unwrap();
     drop(catalog);
-    let catalog = fixture::open(&place).await;
+    let catalog = fixture::open(place).await;
     assert_eq!(fixture::video(&catalog, id).await.state, State::Probing);
     catalog.renew(&claim).await.unwrap();
     fixture::work(&catalog, &claim).await.unwrap();
     drop(catalog);
-    let catalog = fixture::open(&place).await;
+    let catalog = fixture::open(place).await;
     fixture::work_all(&catalog).await;
     assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
 }
@@ -153,7 +194,7 @@ async fn what_is_no_catalog_is_refused() {
         let opened = Catalog::open(&format!("sqlite://{}", file.display()), Options::default()).await;
         assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
     }
-    for url in ["", "sqlite://", "postgres://localhost/x", "/tmp/x.db", "sqlite:///a\0b"] {
+    for url in ["", "sqlite://", "/tmp/x.db", "sqlite:///a\0b"] {
         assert!(matches!(Catalog::open(url, Options::default()).await, Err(Error::Invalid(_))), "{url}");
     }
     let inside = format!("sqlite://{}/x.db", text.display());

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use vidstream_catalog::{Catalog, Claim, Error, Lookup, State, Wanted, Work, limits::LEASE_MS};
 use vidstream_media::{VideoId, chunks::Segments};
 
-use crate::fixture::{self, Adapter, Sqlite};
+use crate::fixture::{self, Adapter, Postgres, Sqlite};
 
 /// One random step. Numbers choose among what there is.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct World {
-    place: Sqlite,
+struct World<A> {
+    place: A,
     catalog: Catalog,
     videos: Vec<VideoId>,
     claims: Vec<Claim>,
@@ -67,24 +67,41 @@ struct World {
     states: HashMap<VideoId, (State, i64)>,
 }
 
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, max_shrink_iters: 200, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(config(48))]
 
     #[test]
-    fn whatever_happens_nothing_is_stuck(steps in prop::collection::vec(step(), 1..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let place = Sqlite::new();
-            let catalog = fixture::open(&place).await;
-            let (videos, claims) = (Vec::new(), Vec::new());
-            let mut world = World { place, catalog, videos, claims, percents: HashMap::new(), states: HashMap::new() };
-            for step in steps {
-                world.take(&step).await;
-                world.check(&step).await;
-            }
-            world.finish().await;
-        });
+    fn whatever_happens_nothing_is_stuck_on_sqlite(steps in prop::collection::vec(step(), 1..120)) {
+        run::<Sqlite>(&steps);
     }
+}
+
+proptest! {
+    #![proptest_config(config(8))]
+
+    #[test]
+    fn whatever_happens_nothing_is_stuck_on_postgres(steps in prop::collection::vec(step(), 1..120)) {
+        run::<Postgres>(&steps);
+    }
+}
+
+fn run<A: Adapter>(steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let place = A::new();
+        let catalog = fixture::open(&place).await;
+        let (videos, claims) = (Vec::new(), Vec::new());
+        let mut world = World { place, catalog, videos, claims, percents: HashMap::new(), states: HashMap::new() };
+        for step in steps {
+            world.take(step).await;
+            world.check(step).await;
+        }
+        world.finish().await;
+    });
 }
 
 fn choose<T: Clone>(all: &[T], at: usize) -> Option<T> {
@@ -96,7 +113,7 @@ fn expected(outcome: &Result<(), Error>) {
     assert!(matches!(outcome, Ok(()) | Err(Error::Stale | Error::Conflict(_) | Error::NotFound)), "{outcome:?}");
 }
 
-impl World {
+impl<A: Adapter> World<A> {
     async fn take(&mut self, step: &Step) {
         let catalog = self.catalog.clone();
         match *step {

@@ -57,39 +57,30 @@ pub async fn the_first_page_of_many_videos_is_fast(place: &impl Adapter) {
 /// Many copies of one row, made behind the catalog's back: through it they would take minutes.
 async fn fill(place: &impl Adapter, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
     queued(catalog).await;
-    behind(place)
-        .execute(
-            "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < ?1)
-             INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms, facts)
-             SELECT 'vid_' || printf('%026d', n), title, 'ready', created_at_ms - n, updated_at_ms, facts
-             FROM many, videos WHERE state = 'queued'",
-            [VIDEOS],
-        )
-        .unwrap();
+    let digits = place.digits_26();
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {VIDEOS})
+         INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms, facts)
+         SELECT 'vid_' || {digits}, title, 'ready', created_at_ms - n, updated_at_ms, facts
+         FROM many, videos WHERE state = 'queued'"
+    ));
     advance(place, 1);
     upload(catalog).await
-}
-
-fn behind(place: &impl Adapter) -> rusqlite::Connection {
-    let url = place.url();
-    rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap()
 }
 
 /// 2,000 videos in the making, with 60,000 chunks that wait.
 pub async fn claiming_from_a_long_queue_is_fast(place: &impl Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(200, &[1; 29])).await;
-    let conn = behind(place);
+    let digits = place.digits_26();
     let many = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 2000)";
-    conn.execute_batch(&format!(
+    place.behind(&format!(
         "{many} INSERT INTO videos (id, title, state, frames, chunks, tracks, created_at_ms, updated_at_ms)
-         SELECT 'vid_' || printf('%026d', n), title, state, frames, chunks, tracks, created_at_ms + n, updated_at_ms FROM many, videos;
-         {many} INSERT INTO generations (video, generation, plan) SELECT 'vid_' || printf('%026d', n), 1, plan FROM many, generations;
+         SELECT 'vid_' || {digits}, title, state, frames, chunks, tracks, created_at_ms + n, updated_at_ms FROM many, videos;
+         {many} INSERT INTO generations (video, generation, plan) SELECT 'vid_' || {digits}, 1, plan FROM many, generations;
          {many} INSERT INTO jobs (video, generation, kind, state, first, last, encoders)
-         SELECT 'vid_' || printf('%026d', n), 1, kind, state, first, last, encoders FROM many, jobs WHERE state = 'pending';"
-    ))
-    .unwrap();
-    drop(conn);
+         SELECT 'vid_' || {digits}, 1, kind, state, first, last, encoders FROM many, jobs WHERE state = 'pending';"
+    ));
     for wanted in [URGENT, BACKGROUND] {
         let mut fastest = Duration::MAX;
         for _ in 0..RUNS {
@@ -110,13 +101,11 @@ pub async fn a_long_film_stays_cheap(place: &impl Adapter) {
     let id = planned(&catalog, plan(5 * 3_600, &[1; 1_000])).await;
     let first = claim(&catalog, URGENT).await.unwrap();
     work(&catalog, &first).await.unwrap();
-    behind(place)
-        .execute_batch(
-            "INSERT INTO chunks SELECT video, 1, first, last, 7, 120, 0, 0, (SELECT tracks FROM chunks) FROM jobs
-             WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;
-             DELETE FROM jobs WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;",
-        )
-        .unwrap();
+    place.behind(
+        "INSERT INTO chunks SELECT video, 1, first, last, 7, 120, 0, 0, (SELECT tracks FROM chunks) FROM jobs
+         WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;
+         DELETE FROM jobs WHERE kind = 'encode' AND first BETWEEN 2 AND 1000;",
+    );
     assert_eq!(catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap().chunks.len(), 1_000);
     let last = claim(&catalog, BACKGROUND).await.unwrap();
     let (mut published, mut read) = (Duration::MAX, Duration::MAX);

@@ -58,9 +58,7 @@ pub async fn lost_jobs_are_restored_and_then_given_up(place: &impl Adapter) {
 
 /// Damages the catalog behind its back, as no operation of it does.
 fn lose_jobs(place: &impl Adapter) {
-    let url = place.url();
-    let conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    conn.execute("DELETE FROM jobs WHERE state IN ('pending', 'running')", []).unwrap();
+    place.behind("DELETE FROM jobs WHERE state IN ('pending', 'running')");
 }
 
 pub async fn plans_whose_encoders_went_away_begin_again(place: &impl Adapter) {
@@ -135,11 +133,11 @@ pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &impl Ad
 
 pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place: &impl Adapter) {
     let catalog = open(place).await;
-    let url = place.url();
-    let conn = rusqlite::Connection::open(url.strip_prefix("sqlite://").unwrap()).unwrap();
-    let many = "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < ?1)
-         INSERT INTO tombstones (id, deleted_at_ms) SELECT 'vid_' || printf('%026d', n), ?2 FROM many";
-    conn.execute(many, rusqlite::params![SWEEP_ROWS_MAX + 1, now(place)]).unwrap();
+    let (digits, now_ms) = (place.digits_26(), now(place));
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SWEEP_ROWS_MAX})
+         INSERT INTO tombstones (id, deleted_at_ms) SELECT 'vid_' || {digits}, {now_ms} FROM many"
+    ));
     advance(place, TOMBSTONE_MS);
     let mut removed = Vec::new();
     for _ in 0..3 {

@@ -10,6 +10,8 @@ fn failures_have_their_code_and_a_sentence() {
     let data = folder.path().display().to_string();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = taken.local_addr().unwrap().to_string();
+    // It takes connections and never says a word.
+    let silent = format!("catalog.url=postgres://u:secret@{busy}/d");
     let missing = "tls.cert_file=/nonexistent.pem".to_owned();
     let garbage = format!("tls.cert_file={}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
     let cases: &[(&[&str], i32, &str)] = &[
@@ -30,6 +32,15 @@ fn failures_have_their_code_and_a_sentence() {
             "cannot read /nonexistent.pem",
         ),
         (&["serve", "--data", &data, "--set", &garbage, "--set", "tls.key_file=/x.pem"], 64, "it holds no certificate"),
+        (&["serve", "--data", &data, "--set", "catalog.url=mysql://h/d"], 64, "postgres://user@host/database"),
+        (&["serve", "--data", &data, "--set", "catalog.url=postgres://h"], 64, "it names no database"),
+        (&["origin", "--data", &data, "--set", "catalog.url=postgres://u:secret@127.0.0.1:1/d"], 69, "127.0.0.1:1"),
+        (&["serve", "--data", &data, "--set", &silent], 69, "does not answer"),
+        (&["migrate", "--set", "catalog.url=postgres://h/d?colour=red"], 64, "cannot be read"),
+        (&["migrate", "--set", "catalog.url=postgres://u@%2Fnonexistent/d"], 69, "/nonexistent"),
+        (&["migrate", "--set", "catalog.url=sqlite:///proc/nowhere/c.db"], 74, "catalog"),
+        (&["migrate", "--set", "catalog.connections=0"], 64, "from 1 to 1000"),
+        (&["migrate", "--set", "catalog.connections=1001"], 64, "from 1 to 1000"),
         (&["add", "/nonexistent.mp4"], 66, "cannot read /nonexistent.mp4"),
         (&["add", VIDSTREAM, "--server", "http://127.0.0.1:1"], 69, "is `vidstream serve` running?"),
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
@@ -39,6 +50,7 @@ fn failures_have_their_code_and_a_sentence() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
         assert!(text.contains(sentence), "{args:?}: {text}");
+        assert!(!text.contains("secret"), "{args:?}: {text}");
     }
 }
 

@@ -8,6 +8,7 @@ mod deletion;
 mod exit_codes;
 mod package;
 mod plugins;
+mod postgres;
 mod recovery;
 mod server;
 mod upload;

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 
 use super::views::View;
 use crate::{
+    lane,
     limits::{ANSWERS_BYTES_MAX, ANSWERS_EACH_MAX, ANSWERS_MAX},
     metering,
     respond::Body,
@@ -29,14 +30,20 @@ static CONDITIONS: [HeaderName; 6] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
+/// Headers whose values are made for one answer; those of the others are part of the program, and nobody counts their holders.
+static MADE: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, header::CONTENT_LENGTH];
+
 /// The kept answers.
-#[derive(Default)]
 pub(crate) struct Answers {
-    kept: RwLock<Kept>,
+    /// One for each thread that serves connections.
+    lanes: Vec<RwLock<Kept>>,
 }
 
-#[derive(Default)]
 struct Kept {
+    /// Paths that there may be.
+    paths_max: usize,
+    /// Bytes of bodies that there may be.
+    bytes_max: usize,
     /// By path; of each path one for every list of codings that was asked with, if that makes a difference.
     answers: HashMap<Box<str>, Vec<Answer>>,
     bytes: usize,
@@ -63,16 +70,22 @@ pub(super) struct Lasting {
 // === impl Answers ===
 
 impl Answers {
+    pub(crate) fn new() -> Self {
+        let lanes = lane::count();
+        let kept = || RwLock::new(Kept::new(ANSWERS_MAX / lanes, ANSWERS_BYTES_MAX / lanes));
+        Self { lanes: (0..lanes).map(|_| kept()).collect() }
+    }
+
     /// The kept answer to a request that comes `now`, and the name of its route.
     pub(crate) fn get(&self, request: &Parts, now: Instant) -> Option<(Response<Body>, &'static str)> {
         if !is_plain(request) {
             return None;
         }
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.own()?.read().unwrap_or_else(PoisonError::into_inner);
         let mut answers = kept.answers.get(request.uri.path())?.iter();
         let answer = answers.find(|answer| answer.suits(request) && answer.lasting.view.is_fresh(now))?;
         if answer.lasting.stored {
-            metering::CACHE_HITS.increment(1);
+            metering::count_cache_hit();
         }
         let mut response = Response::new(metering::in_flight(answer.lasting.bytes.clone()).into());
         *response.headers_mut() = answer.headers.clone();
@@ -85,25 +98,27 @@ impl Answers {
         if !is_plain(request) || response.status() != StatusCode::OK {
             return;
         }
+        let Some(own) = self.own() else { return };
         let answer = Answer {
             lasting,
             route,
-            headers: response.headers().clone(),
+            headers: own_copy(response.headers()),
             codings: request.headers.get(header::ACCEPT_ENCODING).cloned(),
         };
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        kept.replace(request, answer);
+        own.write().unwrap_or_else(PoisonError::into_inner).replace(request, answer);
     }
 
     /// Forgets what is not fresh any more.
     pub(crate) fn tidy(&self) {
         let now = Instant::now();
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        kept.answers.retain(|_, answers| {
-            answers.retain(|answer| answer.lasting.view.is_fresh(now));
-            !answers.is_empty()
-        });
-        kept.bytes = kept.answers.values().flatten().map(Answer::bytes).sum();
+        for kept in &self.lanes {
+            kept.write().unwrap_or_else(PoisonError::into_inner).tidy(now);
+        }
+    }
+
+    /// Those of this thread.
+    fn own(&self) -> Option<&RwLock<Kept>> {
+        self.lanes.get(lane::number()).or(self.lanes.first())
     }
 }
 
@@ -120,16 +135,28 @@ impl Lasting {
 // === impl Kept ===
 
 impl Kept {
+    fn new(paths_max: usize, bytes_max: usize) -> Self {
+        Self { paths_max, bytes_max, answers: HashMap::new(), bytes: 0 }
+    }
+
+    fn tidy(&mut self, now: Instant) {
+        self.answers.retain(|_, answers| {
+            answers.retain(|answer| answer.lasting.view.is_fresh(now));
+            !answers.is_empty()
+        });
+        self.bytes = self.answers.values().flatten().map(Answer::bytes).sum();
+    }
+
     /// Puts an answer in the place of those that it makes needless, if there is room.
     fn replace(&mut self, request: &Parts, answer: Answer) {
         let path = request.uri.path();
-        let room = self.answers.contains_key(path) || self.answers.len() < ANSWERS_MAX;
+        let room = self.answers.contains_key(path) || self.answers.len() < self.paths_max;
         if !room {
             return;
         }
         let answers = self.answers.entry(path.into()).or_default();
         self.bytes -= answers.extract_if(.., |old| old.suits(request)).map(|old| old.bytes()).sum::<usize>();
-        if answers.len() < ANSWERS_EACH_MAX && self.bytes + answer.bytes() <= ANSWERS_BYTES_MAX {
+        if answers.len() < ANSWERS_EACH_MAX && self.bytes + answer.bytes() <= self.bytes_max {
             self.bytes += answer.bytes();
             answers.push(answer);
         }
@@ -150,10 +177,20 @@ impl Answer {
     }
 }
 
+/// The same headers; no other thread counts the holders of their values.
+fn own_copy(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    for (_, value) in headers.iter_mut().filter(|(name, _)| MADE.contains(name)) {
+        // Of the bytes of a value there is always a value.
+        *value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    }
+    headers
+}
+
 /// Whether the answer depends on nothing but the path and the first list of codings.
 fn is_plain(request: &Parts) -> bool {
     let headers = &request.headers;
     request.method == Method::GET
-        && !CONDITIONS.iter().any(|name| headers.contains_key(name))
+        && !headers.keys().any(|name| CONDITIONS.contains(name))
         && headers.get_all(header::ACCEPT_ENCODING).iter().nth(1).is_none()
 }

@@ -88,7 +88,7 @@ impl Objects {
     /// The bytes, exactly as many as were asked for.
     pub(crate) async fn get(&self, piece: &Piece) -> Outcome {
         if let Some(bytes) = self.hot.get(piece).await {
-            metering::CACHE_HITS.increment(1);
+            metering::count_cache_hit();
             return Ok(bytes);
         }
         metrics::counter!("vidstream_cache_misses_total").increment(1);

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -57,6 +58,14 @@ where
 struct Connection {
     peer: SocketAddr,
     terms: Terms,
+}
+
+/// Why a connection that is at work is asked to end.
+enum Limit {
+    /// It has had nothing to do for too long.
+    Idle,
+    /// The server ends.
+    End,
 }
 
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -132,10 +141,19 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
+        // A set looks only at what woke it: else the timer and the token would be asked at each step of a request.
+        let mut limits = FuturesUnordered::from_iter([async {
+            tokio::select! {
+                () = activity.idle(self.terms.patience.header_read) => Limit::Idle,
+                () = end.cancelled() => Limit::End,
+            }
+        }]);
         tokio::select! {
             ended = connection.as_mut() => return Ok(ended?),
-            () = activity.idle(self.terms.patience.header_read) => return Ok(()),
-            () = end.cancelled() => connection.as_mut().graceful_shutdown(),
+            Some(limit) = limits.next() => match limit {
+                Limit::Idle => return Ok(()),
+                Limit::End => connection.as_mut().graceful_shutdown(),
+            },
         }
         Ok(connection.await?)
     }

@@ -20,6 +20,8 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::lane;
+
 /// The threads. What still runs there ends when they are dropped.
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
@@ -40,8 +42,7 @@ impl Lanes {
     /// As many threads as there are cores.
     pub(super) fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let lanes = (0..cores).map(|_| Lane::start(end.clone())).collect::<io::Result<_>>()?;
+        let lanes = (0..lane::count()).map(|number| Lane::start(number, end.clone())).collect::<io::Result<_>>()?;
         Ok(Self { lanes, _end: end.drop_guard() })
     }
 
@@ -60,10 +61,11 @@ impl Lanes {
 // === impl Lane ===
 
 impl Lane {
-    fn start(end: CancellationToken) -> io::Result<Self> {
+    fn start(number: usize, end: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         thread::Builder::new().name("lane".into()).spawn(move || {
+            lane::enter(number);
             runtime.block_on(end.cancelled());
             // A blocked file operation must not keep the thread.
             runtime.shutdown_background();

@@ -1,12 +1,12 @@
-//! What is told to a catalog that may be busy: again, within bounds.
+//! What is told to a catalog that may be busy or away: again, within bounds.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 use vidstream_catalog::{Error, Result};
 
-/// How often it is told.
-const TRIES: u32 = 5;
+/// How often it is told: long enough for a database server to be started again, and shorter than a lease.
+const TRIES: u32 = 30;
 /// The wait between two tries.
 const WAIT: Duration = Duration::from_millis(300);
 

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -337,9 +337,9 @@ async fn a_killed_worker_costs_no_lease_when_it_comes_back() {
 async fn a_lost_lease_ends_the_child_whose_job_is_done_again() {
     let ahead_ms = Arc::new(AtomicI64::new(0));
     let ahead = Arc::clone(&ahead_ms);
-    let system = Options::default().clock;
-    let clock = Arc::new(move || system() + ahead.load(Ordering::SeqCst));
-    let site = Site::with(Options { clock }).await;
+    let now_ms = || i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let clock = Arc::new(move || now_ms() + ahead.load(Ordering::SeqCst));
+    let site = Site::with(Options { clock: Some(clock), ..Options::default() }).await;
     site.order("encode-hangs", 1);
     let worker = site.worker_with(PATIENCE * 2).await;
     let id = site.upload(6).await;

@@ -1,0 +1,189 @@
+//! The database below the handle: it runs operations as transactions, whichever adapter has the connection.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, oneshot};
+use vidstream_media::VideoId;
+
+use crate::{
+    Claim, Error, Hint, Options, Result, Snapshot, Wanted, Worker, limits,
+    postgres::Postgres,
+    sql::{
+        self, Access, Connection, Db, Held, Tx, cache,
+        claim::{self, Given},
+        raise,
+        transaction::{self, Surroundings},
+    },
+    sqlite::Sqlite,
+};
+
+/// Something to do with a connection, on a thread that may block.
+pub(crate) type Operation = Box<dyn FnOnce(&dyn Connection) + Send>;
+
+/// Who has the connections.
+enum Adapter {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// An open database.
+pub(crate) struct Database {
+    adapter: Adapter,
+    clock: Option<crate::Clock>,
+    cache: Arc<cache::Cache>,
+    hints: broadcast::Sender<Hint>,
+}
+
+// === impl Adapter ===
+
+impl Adapter {
+    async fn submit(&self, access: Access, operation: Operation) -> Result<()> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.submit(access, operation).await,
+            Self::Postgres(postgres) => postgres.submit(operation).await,
+        }
+    }
+}
+
+// === impl Database ===
+
+impl Database {
+    /// Opens the database of a URL and brings its schema up to date.
+    pub(crate) async fn open(url: &str, options: Options) -> Result<Self> {
+        let (hints, _) = broadcast::channel(limits::HINTS_QUEUED_MAX);
+        let adapter = if let Some(path) = url.strip_prefix("sqlite://") {
+            Adapter::Sqlite(Sqlite::open(path).await?)
+        } else if crate::is_server(url) {
+            Adapter::Postgres(Postgres::open(url, options.connections, hints.clone()).await?)
+        } else {
+            // A URL may hold a password: what was given is not repeated.
+            let forms = "a catalog is sqlite:///path/file.db or postgres://user@host/database";
+            return Err(Error::Invalid(forms.to_owned()));
+        };
+        Ok(Self { adapter, clock: options.clock, cache: Arc::default(), hints })
+    }
+
+    pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
+        self.hints.subscribe()
+    }
+
+    /// Runs a function in a write transaction: committed when it succeeds, else as if it never ran. Once it
+    /// has begun it is done, also if the caller is gone.
+    pub(crate) async fn write<T, F>(&self, function: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let hints = self.hints.clone();
+        let run = move |conn: &dyn Connection, with: Surroundings<'_>| {
+            let (value, given) = transaction::write(conn, with, function)?;
+            for hint in given {
+                // Nobody listens: a hint may be lost.
+                drop(hints.send(hint));
+            }
+            Ok(value)
+        };
+        self.run(Access::Write, run).await
+    }
+
+    /// Runs a function in a read transaction.
+    pub(crate) async fn read<T, F>(&self, function: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
+    {
+        self.run(Access::Read, move |conn, with| transaction::read(conn, with, function)).await
+    }
+
+    async fn run<T, F>(&self, access: Access, function: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Connection, Surroundings<'_>) -> Result<T> + Send + 'static,
+    {
+        let (clock, cache) = (self.clock.clone(), Arc::clone(&self.cache));
+        let (reply, answer) = oneshot::channel();
+        let operation: Operation = Box::new(move |conn| {
+            let with = Surroundings { clock: clock.as_ref(), cache: &cache };
+            // A caller that is gone needs no answer.
+            drop(reply.send(function(conn, with)));
+        });
+        self.adapter.submit(access, operation).await?;
+        answer.await.map_err(|_| Error::Unavailable("a transaction ended unexpectedly".to_owned()))?
+    }
+
+    /// Claims a job; released at once if the caller is gone by then.
+    pub(crate) async fn claim(self: Arc<Self>, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
+        let (reply, answer) = oneshot::channel();
+        // In a task of its own, which ends also when the caller does not wait for it.
+        tokio::spawn(async move {
+            if let Err(Ok(Some(claim))) = reply.send(self.claim_next(worker, wanted).await) {
+                let held = Held::of(&claim);
+                if let Err(error) = self.write(move |tx| sql::leases::release(tx, held)).await {
+                    tracing::warn!(%error, "a claim that nobody waited for was not given back; its lease will run out");
+                }
+            }
+        });
+        answer.await.map_err(|_| Error::Unavailable("a claim ended unexpectedly".to_owned()))?
+    }
+
+    async fn claim_next(&self, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
+        let worker = Arc::new(worker);
+        let looking = Arc::clone(&worker);
+        let due = self.read(move |db| claim::due(db, &looking)).await?;
+        if due.upkeep {
+            let noted = Arc::clone(&worker);
+            self.write(move |tx| claim::upkeep(tx, &noted)).await?;
+        } else if !due.pending {
+            return Ok(None);
+        }
+        let mut busy = None;
+        for _ in 0..limits::CLAIM_TRIES {
+            let worker = Arc::clone(&worker);
+            match self.write(move |tx| claim::claim(tx, &worker, wanted, busy)).await? {
+                Given::Nothing => return Ok(None),
+                Given::Claim(claim) => return Ok(Some(*claim)),
+                Given::Busy(video) => busy = Some(video),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Raises a segment; a repeated raise costs a read only.
+    pub(crate) async fn raise(&self, wait: raise::Wait) -> Result<()> {
+        if self.read(move |db| raise::is_noted(db, wait)).await? {
+            return Ok(());
+        }
+        self.write(move |tx| raise::raise(tx, wait)).await
+    }
+
+    pub(crate) async fn snapshot(&self, id: VideoId) -> Result<Option<Snapshot>> {
+        self.read(move |db| sql::snapshot::snapshot(db, id)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+    use crate::HintKind;
+
+    #[tokio::test]
+    async fn a_receiver_of_hints_may_fall_so_far_behind_and_is_told_when_it_falls_further() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("catalog.db").display());
+        let database = Database::open(&url, Options::default()).await.unwrap();
+        for (count, lagged) in [(limits::HINTS_QUEUED_MAX, None), (limits::HINTS_QUEUED_MAX + 1, Some(1))] {
+            let mut hints = database.hints();
+            for _ in 0..count {
+                database.hints.send(Hint { video: None, kind: HintKind::Event }).unwrap();
+            }
+            let told = match hints.try_recv() {
+                Ok(_) => None,
+                Err(TryRecvError::Lagged(missed)) => Some(missed),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(told, lagged, "{count}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The Postgres adapter: a pool of connections, and each transaction on a thread that may block.
+//!
+//! The driver is asynchronous and the operations are not: a thread of the runtime's blocking pool runs one
+//! transaction over one connection, so there are never more such threads than connections. What a call waits
+//! for is bounded: a free connection by [`limits::QUEUE_WAIT_MS`], a lock by [`limits::LOCK_WAIT_MS`], a
+//! statement by [`limits::STATEMENT_MS`], a server that is silent by [`limits::ANSWER_MS`].
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    time::Duration,
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::{
+    sync::{broadcast, oneshot},
+    task::JoinHandle,
+};
+
+use self::{client::Client, listen::Listener, target::Target};
+use crate::{Error, Hint, Result, database::Operation, limits};
+
+mod client;
+mod dialect;
+mod error;
+mod listen;
+mod schema;
+mod target;
+mod values;
+
+/// The connections to one database.
+pub(crate) struct Postgres {
+    pool: Pool,
+    /// This process among those that hear of a commit.
+    instance: Arc<str>,
+    listener: JoinHandle<()>,
+}
+
+/// Brings the schema up to date and gives its version.
+pub(crate) async fn migrate(url: &str) -> Result<u64> {
+    schema::migrate(&Target::parse(url)?).await
+}
+
+// === impl Postgres ===
+
+impl Postgres {
+    /// Brings the schema up to date and begins to listen; further connections are made when they are needed.
+    pub(crate) async fn open(url: &str, connections: usize, hints: broadcast::Sender<Hint>) -> Result<Self> {
+        let target = Target::parse(url)?;
+        schema::migrate(&target).await?;
+        let pool = pool(&target, connections)?;
+        let instance: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
+        let (trying, first_try) = oneshot::channel();
+        let listener = Listener { target, instance: Arc::clone(&instance), hints };
+        let listener = tokio::spawn(listener.run(trying));
+        // Whether or not it succeeded: without hints everything works, and later.
+        drop(first_try.await);
+        Ok(Self { pool, instance, listener })
+    }
+
+    /// Runs an operation as soon as a connection is free.
+    pub(crate) async fn submit(&self, operation: Operation) -> Result<()> {
+        let connection = self.pool.get().await.map_err(error::from_pool)?;
+        let instance = Arc::clone(&self.instance);
+        // It answers its caller itself.
+        drop(tokio::task::spawn_blocking(move || {
+            let client = Client::new(&connection, &instance);
+            // Its transaction rolls back while it unwinds, and its caller finds the answer dropped.
+            let panicked = panic::catch_unwind(AssertUnwindSafe(|| operation(&client))).is_err();
+            if panicked {
+                tracing::error!("an operation of the catalog panicked");
+            }
+            if panicked || client.is_lost() {
+                drop(Object::take(connection));
+            }
+        }));
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+fn pool(target: &Target, connections: usize) -> Result<Pool> {
+    let manager = Manager::from_config(
+        target.config().clone(),
+        target.tls(),
+        // A look whether the connection is open: each transaction ends what it began or gives it up.
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    Pool::builder(manager)
+        .max_size(connections.max(1))
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(Duration::from_millis(limits::QUEUE_WAIT_MS)))
+        .create_timeout(Some(Duration::from_millis(limits::CONNECT_MS)))
+        .recycle_timeout(Some(Duration::from_millis(limits::CONNECT_MS)))
+        .build()
+        .map_err(|error| Error::Unavailable(error.to_string()))
+}

@@ -1,0 +1,130 @@
+//! What the operations ask of a connection, done by Postgres.
+
+use std::{cell::Cell, result, sync::Arc, time::Duration};
+
+use deadpool_postgres::Object;
+use tokio::{runtime::Handle, time::timeout};
+use tokio_postgres::types::ToSql;
+
+use super::{dialect, error, listen, values};
+use crate::{
+    Error, Hint, Result, limits,
+    sql::{
+        Access, Connection, Engine,
+        rows::{Row, Value},
+    },
+};
+
+/// A connection of the pool while a transaction has it. Used by one thread, which may block.
+pub(super) struct Client<'a> {
+    connection: &'a Object,
+    runtime: Handle,
+    instance: &'a str,
+    /// A statement failed: what Postgres would now commit is nothing, and without an error.
+    failed: Cell<bool>,
+    /// Nobody knows what the server still does: the connection is not used again.
+    lost: Cell<bool>,
+}
+
+// === impl Client ===
+
+impl<'a> Client<'a> {
+    pub(super) fn new(connection: &'a Object, instance: &'a str) -> Self {
+        let runtime = Handle::current();
+        Self { connection, runtime, instance, failed: Cell::new(false), lost: Cell::new(false) }
+    }
+
+    /// Whether the connection must not be used again.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    /// Waits for the server, for a bounded time.
+    fn wait<T>(&self, work: impl Future<Output = result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+        if self.lost.get() {
+            return Err(Error::Unavailable("the connection to the database was lost".to_owned()));
+        }
+        let limit = Duration::from_millis(limits::ANSWER_MS);
+        let outcome = match self.runtime.block_on(async { timeout(limit, work).await }) {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => {
+                self.lost.set(self.connection.is_closed() || error::is_outdated(&error));
+                error::from_driver(&error)
+            }
+            Err(_) => {
+                self.lost.set(true);
+                Error::Unavailable("the database server did not answer in time".to_owned())
+            }
+        };
+        self.failed.set(true);
+        Err(outcome)
+    }
+
+    fn simple(&self, sql: &str) -> Result<()> {
+        self.wait(self.connection.batch_execute(sql))
+    }
+}
+
+impl Connection for Client<'_> {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    fn begin(&self, access: Access) -> Result<()> {
+        self.failed.set(false);
+        // A reader sees one state. A writer sees, at each statement, what was committed before it: that of
+        // others after it has waited for their locks.
+        self.simple(match access {
+            Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        })
+    }
+
+    fn commit(&self) -> Result<()> {
+        if self.failed.get() {
+            return Err(Error::Unavailable("a statement failed and its transaction was undone".to_owned()));
+        }
+        self.simple("COMMIT")
+    }
+
+    fn rollback(&self) {
+        if !self.lost.get() && self.simple("ROLLBACK").is_err() {
+            self.lost.set(true);
+        }
+    }
+
+    fn now_ms(&self) -> Result<i64> {
+        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+        let rows = self.query(sql, &[])?;
+        rows.first().ok_or_else(|| Error::Corrupt("the server has no time".to_owned()))?.scalar()
+    }
+
+    fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let sql = dialect::render(sql);
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let (names, found) = self.wait(async {
+            let statement = self.connection.prepare_cached(&sql).await?;
+            let names: Arc<[String]> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+            Ok((names, self.connection.query(&statement, &values).await?))
+        })?;
+        found.iter().map(|row| values::row(&names, row)).collect()
+    }
+
+    fn execute(&self, sql: &str, values: &[Value]) -> Result<u64> {
+        let sql = dialect::render(sql);
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        self.wait(async {
+            let statement = self.connection.prepare_cached(&sql).await?;
+            self.connection.execute(&statement, &values).await
+        })
+    }
+
+    fn announce(&self, hints: &[Hint]) -> Result<()> {
+        if hints.is_empty() {
+            return Ok(());
+        }
+        let text = listen::write(self.instance, hints);
+        let values = [Value::Text(listen::CHANNEL.to_owned()), Value::Text(text)];
+        self.query("SELECT 1 FROM pg_notify(?1, ?2)", &values).map(drop)
+    }
+}

@@ -1,0 +1,90 @@
+//! The schema and its versions: numbered files that are applied in order, by one process at a time. A
+//! version, once released, is never edited: a change is a new file.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{
+    error::{self, from_driver},
+    target::Target,
+};
+use crate::{Error, Result, limits};
+
+mod files {
+    refinery::embed_migrations!("src/postgres/schema");
+}
+
+/// The version that this program makes and knows.
+const VERSION: u64 = 1;
+/// Where applied versions are noted.
+const TABLE: &str = "vidstream_schema";
+/// The key of the lock that whoever migrates has.
+const LOCK: i64 = 0x7669_6443_0002;
+
+/// Brings the database up to date, and gives its version. One that is up to date is only looked at, so that
+/// servers need no right to change it.
+pub(super) async fn migrate(target: &Target) -> Result<u64> {
+    let (mut client, connection) = target.connect().await?;
+    // Ends with the client.
+    let connection = tokio::spawn(connection);
+    let migrated = match version(&client).await {
+        Ok(VERSION) => Ok(VERSION),
+        Ok(found) if found > VERSION => Err(Error::Newer { found }),
+        Ok(found) => update(&mut client, found).await,
+        Err(error) => Err(error),
+    };
+    drop(client);
+    // So is the lock when this one comes back.
+    drop(tokio::time::timeout(Duration::from_millis(limits::CONNECT_MS), connection).await);
+    migrated
+}
+
+async fn update(client: &mut Client, found: u64) -> Result<u64> {
+    let behind = |error: String| {
+        let reason = format!("its schema {found} could not be brought to {VERSION} (see `vidstream migrate`): {error}");
+        Error::Unavailable(reason)
+    };
+    // Others may migrate right now; changing a large table takes the time that it takes.
+    let patience = format!("SET statement_timeout = 0; SET lock_timeout = {}", limits::MIGRATE_WAIT_MS);
+    client.batch_execute(&patience).await.map_err(|error| from_driver(&error))?;
+    client
+        .batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))
+        .await
+        .map_err(|_| behind("another process has been migrating it for too long".to_owned()))?;
+    let found = version(client).await?;
+    if found > VERSION {
+        return Err(Error::Newer { found });
+    }
+    let mut runner = files::migrations::runner().set_abort_divergent(true).set_abort_missing(true);
+    runner.set_migration_table_name(TABLE);
+    runner.run_async(client).await.map_err(|error| behind(error::sentence(&error)))?;
+    Ok(VERSION)
+}
+
+/// The version of the database; 0 when it has none of ours.
+async fn version(client: &Client) -> Result<u64> {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    let row = client.query_one(sql, &[&TABLE]).await.map_err(|error| from_driver(&error))?;
+    if !row.try_get::<_, bool>(0).map_err(|error| from_driver(&error))? {
+        return Ok(0);
+    }
+    let sql = format!("SELECT CAST(coalesce(max(version), 0) AS BIGINT) FROM {TABLE}");
+    let row = client.query_one(&sql, &[]).await.map_err(|error| from_driver(&error))?;
+    let version: i64 = row.try_get(0).map_err(|error| from_driver(&error))?;
+    u64::try_from(version).map_err(|_| Error::Corrupt(format!("its schema is {version}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_file_is_the_version() {
+        let runner = files::migrations::runner();
+        let mut versions: Vec<u64> =
+            runner.get_migrations().iter().map(|file| u64::try_from(file.version()).unwrap()).collect();
+        versions.sort_unstable();
+        assert_eq!(versions, (1..=VERSION).collect::<Vec<_>>());
+    }
+}

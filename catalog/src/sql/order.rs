@@ -1,0 +1,120 @@
+//! The order of the queue: one statement for each class. Each names its index, so that with `SQLite` a
+//! statement that would read the whole queue is an error and not slow. With Postgres each locks the job
+//! that it finds and passes over those that others are just claiming.
+
+use super::{
+    Db, Engine, jobs,
+    rows::{Value, params},
+};
+use crate::{JobKind, Result, Wanted, limits};
+
+/// Looks for the first job of a class.
+type Find<'a> = dyn Fn() -> Result<Option<jobs::Job>> + 'a;
+
+/// The job to give next: the classes in the order of the design. Short jobs that end a wait or free
+/// room (probes, deletions, finalizing, sheets) come before the long background.
+///
+/// `encoders` is a JSON array of the encoder sets that the worker fulfils.
+pub(super) fn next(db: &Db<'_>, wanted: Wanted, encoders: &str) -> Result<Option<jobs::Job>> {
+    let classes: [(bool, &Find<'_>); 9] = [
+        (wanted.urgent, &|| waited_for(db, encoders)),
+        (wanted.probe, &|| plain(db, JobKind::Probe)),
+        (wanted.background, &|| ahead(db, encoders)),
+        (wanted.urgent, &|| first(db, encoders)),
+        (wanted.probe || wanted.urgent || wanted.background, &|| plain(db, JobKind::Delete)),
+        (wanted.background, &|| plain(db, JobKind::Finalize)),
+        (wanted.background, &|| plain(db, JobKind::Sheet)),
+        (wanted.background, &|| of_idle_video(db, encoders)),
+        (wanted.background, &|| of_busy_video(db, encoders)),
+    ];
+    for (_, find) in classes.iter().filter(|(asked, _)| *asked) {
+        if let Some(job) = find()? {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// Class 1: the earliest deadline that has not passed.
+fn waited_for(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_waited_for WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1
+         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY deadline_ms, id LIMIT 1";
+    one(db, sql, params![db.now_ms, encoders])
+}
+
+/// Class 2: what viewers will want next, the latest viewer first. These chunks are long: in the slot
+/// that is kept for those who wait, they would be what a seek waits for.
+fn ahead(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?3
+         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY ahead_at_ms DESC, first LIMIT 1";
+    one(db, sql, params![db.now_ms, encoders, db.now_ms.saturating_sub(limits::AHEAD_MS)])
+}
+
+/// Class 3: first chunks, so that every video becomes playable soon.
+fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_first WHERE state = 'pending' AND kind = 'encode' AND first = 1
+         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY id LIMIT 1";
+    one(db, sql, params![db.now_ms, encoders])
+}
+
+/// Class 4: the oldest video that nobody works for.
+fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
+    let sqlite = "SELECT id, generation FROM videos WHERE state = 'processing'
+         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+             AND busy.kind = 'encode' AND busy.state = 'running')
+         AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
+             AND free.kind = 'encode' AND free.state = 'pending' AND free.not_before_ms <= ?1
+             AND free.encoders IN (SELECT value FROM json_each(?2)))
+         ORDER BY created_at_ms, id LIMIT 1";
+    // A video whose free chunks are all being claimed is passed over. The videos are in order before their chunks are
+    // looked for, so that the first chunk found is the only one locked.
+    let postgres = "SELECT free.* FROM (SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
+             AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+                 AND busy.kind = 'encode' AND busy.state = 'running')
+             ORDER BY created_at_ms, id) AS idle
+         JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = idle.id AND jobs.generation = idle.generation
+             AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
+             ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
+         ORDER BY idle.created_at_ms, idle.id LIMIT 1";
+    match db.engine() {
+        Engine::Sqlite => of_videos(db, encoders, sqlite),
+        Engine::Postgres => db.first(postgres, params![db.now_ms, encoders], jobs::job),
+    }
+}
+
+/// Class 4, when every video with work is worked for: the one with the fewest running chunks, then the oldest.
+fn of_busy_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
+    let sql = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
+         WHERE busy.state = 'running' AND busy.kind = 'encode'
+         GROUP BY busy.video, busy.generation, videos.created_at_ms
+         HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
+             AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
+         ORDER BY count(*), videos.created_at_ms, busy.video";
+    of_videos(db, encoders, sql)
+}
+
+/// The first free chunk of the first video that has one, of those that a statement gives.
+fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
+    for row in db.query(sql, params![db.now_ms, encoders])? {
+        let (video, generation): (String, u32) = (row.get("id")?, row.get("generation")?);
+        let sql = "SELECT * FROM jobs INDEXED BY jobs_by_video WHERE video = ?3 AND generation = ?4 AND kind = 'encode' AND state = 'pending'
+             AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY first LIMIT 1";
+        if let Some(job) = one(db, sql, params![db.now_ms, encoders, video, generation])? {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// The oldest job of a kind that every worker can do.
+fn plain(db: &Db<'_>, kind: JobKind) -> Result<Option<jobs::Job>> {
+    let sql = "SELECT * FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = ?2 AND not_before_ms <= ?1 ORDER BY id LIMIT 1";
+    one(db, sql, params![db.now_ms, kind.as_str()])
+}
+
+fn one(db: &Db<'_>, sql: &str, key: &[Value]) -> Result<Option<jobs::Job>> {
+    match db.engine() {
+        Engine::Sqlite => db.first(sql, key, jobs::job),
+        Engine::Postgres => db.first(&format!("{sql} FOR UPDATE SKIP LOCKED"), key, jobs::job),
+    }
+}

@@ -1,0 +1,222 @@
+//! What a server can do to its clients: die, be busy, be silent, run out of connections.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use tokio_postgres::NoTls;
+use vidstream_catalog::{Catalog, Error, Options, State, Wanted};
+use vidstream_media::VideoId;
+use vidstream_testkit::postgres;
+
+use crate::fixture::{self, Adapter, Postgres};
+
+/// Does something until the database lets it: what a worker and an uploader do while it is away.
+macro_rules! patiently {
+    ($done:expr) => {
+        loop {
+            match $done.await {
+                Err(Error::Unavailable(_) | Error::Busy) => tokio::task::yield_now().await,
+                other => break other,
+            }
+        }
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_again_and_again_loses_nothing() {
+    const KILLS: usize = 3;
+    const WORKERS: usize = 4;
+    let server = Arc::new(postgres::Server::start(None).unwrap());
+    let place = Postgres::on(&server);
+    let catalog = fixture::open(&place).await;
+    let mut videos = Vec::new();
+    for _ in 0..6 {
+        videos.push(fixture::queued(&catalog).await);
+    }
+    let busy = Arc::new(AtomicI64::new(0));
+    let started = catalog.last_seq().await.unwrap();
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|at| {
+            let (catalog, videos) = (catalog.clone(), videos.clone());
+            let (clock, busy) = (Arc::clone(place.clock()), Arc::clone(&busy));
+            tokio::spawn(async move {
+                work(&catalog, &videos, &format!("w{at}"), (&clock, &busy)).await;
+            })
+        })
+        .collect();
+    let killer = Arc::clone(&server);
+    let watched = catalog.clone();
+    let kills = tokio::spawn(async move {
+        let mut seen = started;
+        for _ in 0..KILLS {
+            // In the middle of work: some was done since the last time.
+            while patiently!(watched.last_seq()).unwrap() < seen + 8 {}
+            seen = patiently!(watched.last_seq()).unwrap();
+            killer.kill().unwrap();
+            let server = Arc::clone(&killer);
+            tokio::task::spawn_blocking(move || server.restart().unwrap()).await.unwrap();
+        }
+    });
+    kills.await.unwrap();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let mut numbers = Vec::new();
+    for &id in &videos {
+        assert_eq!(fixture::video(&catalog, id).await.state, State::Ready);
+        numbers.extend(catalog.video_events(id, 0, 1_000).await.unwrap().iter().map(|event| event.seq));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=catalog.last_seq().await.unwrap()).collect::<Vec<_>>(), "the log has no gap");
+    fixture::assert_sound(&catalog).await;
+}
+
+/// A worker that goes on until all videos are ready, whatever the server does meanwhile.
+async fn work(catalog: &Catalog, videos: &[VideoId], name: &str, (clock, busy): (&AtomicI64, &AtomicI64)) {
+    let worker = fixture::worker(name);
+    loop {
+        busy.fetch_add(1, Ordering::SeqCst);
+        let claim = patiently!(catalog.claim(&worker, Wanted::ALL)).unwrap();
+        if let Some(claim) = &claim {
+            // Whether a commit happened whose answer was lost is found out by doing it again.
+            let outcome = patiently!(fixture::work(catalog, claim));
+            assert!(matches!(outcome, Ok(()) | Err(Error::Stale)), "{outcome:?}");
+        }
+        let others = busy.fetch_sub(1, Ordering::SeqCst) - 1;
+        if claim.is_none() && all_ready(catalog, videos).await {
+            return;
+        }
+        if claim.is_none() && others == 0 {
+            // Nobody has a job, and yet one is missing: it was claimed, and the server's answer was lost with it.
+            clock.fetch_add(1_000, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn all_ready(catalog: &Catalog, videos: &[VideoId]) -> bool {
+    for &id in videos {
+        if patiently!(catalog.video(id)).unwrap().unwrap().state != State::Ready {
+            return false;
+        }
+    }
+    true
+}
+
+/// Somebody else's transaction that keeps a video locked.
+async fn lock(url: &str, id: VideoId) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("BEGIN; SELECT 1 FROM videos WHERE id = '{id}' FOR UPDATE")).await.unwrap();
+    client
+}
+
+async fn open(place: &Postgres, parameters: &str, connections: usize) -> Catalog {
+    let url = format!("{}?options={}", place.url(), parameters.replace(' ', "%20").replace('=', "%3D"));
+    Catalog::open(&url, Options { connections, ..fixture::options(place) }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_is_busy_and_changes_nothing() {
+    let place = Postgres::new();
+    for bound in ["-c lock_timeout=200", "-c lock_timeout=0 -c statement_timeout=200"] {
+        let catalog = open(&place, bound, 4).await;
+        let id = fixture::queued(&catalog).await;
+        let locker = lock(&place.url(), id).await;
+        let refused = catalog.rename(id, "late".to_owned()).await;
+        assert!(matches!(refused, Err(Error::Busy)), "{bound}: {refused:?}");
+        // Readers and writers of other videos wait for nobody.
+        assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+        fixture::queued(&catalog).await;
+        locker.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(catalog.rename(id, "now".to_owned()).await.unwrap().title, "now");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+    let id = fixture::queued(&catalog).await;
+    let locker = lock(&place.url(), id).await;
+    let renaming = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { catalog.rename(id, "patient".to_owned()).await }
+    });
+    // The one connection waits for the lock; nobody else gets one.
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    assert!(matches!(catalog.video(id).await, Err(Error::Busy)));
+    locker.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
+    assert_eq!(fixture::video(&catalog, id).await.title, "patient");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_passes_over_jobs_that_others_are_claiming() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let id = fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await;
+    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN; SELECT 1 FROM jobs WHERE kind = 'encode' AND first = 1 FOR UPDATE").await.unwrap();
+    let claim = fixture::claim_any(&catalog).await.unwrap();
+    assert_eq!((claim.video, fixture::segments(&claim).first), (id, 2));
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(fixture::segments(&fixture::claim_any(&catalog).await.unwrap()).first, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_locks_the_job_that_it_takes_and_no_other() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let mut videos = Vec::new();
+    for _ in 0..3 {
+        videos.push(fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await);
+    }
+    for _ in &videos {
+        let first = fixture::claim(&catalog, fixture::URGENT).await.unwrap();
+        fixture::work(&catalog, &first).await.unwrap();
+    }
+    place.behind(
+        "CREATE FUNCTION count_locks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT count(*) FROM jobs WHERE CAST(CAST(xmax AS TEXT) AS BIGINT) = txid_current()) > 1
+             THEN RAISE EXCEPTION 'more than one job is locked'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER count_locks BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION count_locks()",
+    );
+    // First the chunks of idle videos, then of those that are worked for.
+    for id in videos.iter().chain(&videos) {
+        assert_eq!(fixture::claim(&catalog, fixture::BACKGROUND).await.unwrap().video, *id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_splits_waits_for_its_video_and_not_for_ever() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let id = fixture::planned(&catalog, fixture::plan(100, &[1])).await;
+    catalog.raise(id, 1, 9, fixture::now(&place) + 8_000).await.unwrap();
+    let locker = lock(&place.url(), id).await;
+    let busy = catalog.claim(&fixture::worker("w"), fixture::URGENT).await;
+    assert!(matches!(busy, Err(Error::Busy)), "{busy:?}");
+    // The job was not kept meanwhile: whoever changes the video could end it.
+    locker.batch_execute("SELECT 1 FROM jobs WHERE kind = 'encode' FOR UPDATE NOWAIT; COMMIT").await.unwrap();
+    let claim = fixture::claim(&catalog, fixture::URGENT).await.unwrap();
+    assert_eq!(fixture::segments(&claim).first, 9);
+    fixture::assert_sound(&catalog).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_no_longer_fits_is_prepared_again() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 1).await;
+    let id = fixture::queued(&catalog).await;
+    assert!(catalog.video(id).await.unwrap().is_some());
+    // As a newer version might while this one still runs.
+    place.behind("ALTER TABLE videos ADD COLUMN colour TEXT");
+    assert!(matches!(catalog.video(id).await, Err(Error::Unavailable(_))));
+    assert!(catalog.video(id).await.unwrap().is_some());
+}

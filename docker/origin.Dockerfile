@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# The origin: delivery, API, page and metrics. It has no GStreamer and parses no media of strangers.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY scripts/setup.sh scripts/
+RUN scripts/setup.sh build-origin
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,id=target-origin,sharing=locked \
+    scripts/build.sh origin && install -D target/release/vidstream /out/vidstream
+
+FROM debian:bookworm-slim
+COPY scripts/setup.sh /usr/local/lib/vidstream/
+RUN /usr/local/lib/vidstream/setup.sh run-origin \
+    && useradd --system --uid 10001 --no-create-home --home-dir /var/lib/vidstream vidstream \
+    && install -d -o vidstream -g vidstream /var/lib/vidstream
+COPY --from=build /out/vidstream /usr/local/bin/
+USER 10001:10001
+# Nothing else is written to: the rest of the file system may be read-only.
+WORKDIR /var/lib/vidstream
+ENV VIDSTREAM_DATA=/var/lib/vidstream \
+    VIDSTREAM_LISTEN=0.0.0.0:8080 \
+    VIDSTREAM_ADMIN_LISTEN=0.0.0.0:9090
+EXPOSE 8080 9090
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:9090/readyz"]
+ENTRYPOINT ["vidstream"]
+CMD ["origin"]

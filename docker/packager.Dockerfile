@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+# The packager, with GStreamer. The same executable serves too: `vidstream serve` is origin and packager in one container.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY scripts/setup.sh scripts/
+RUN scripts/setup.sh build-packager
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/src/target,id=target-packager,sharing=locked \
+    scripts/build.sh packager && install -D target/release/vidstream /out/vidstream
+
+FROM debian:bookworm-slim
+COPY scripts/setup.sh /usr/local/lib/vidstream/
+RUN /usr/local/lib/vidstream/setup.sh run-packager \
+    && useradd --system --uid 10001 --no-create-home --home-dir /var/lib/vidstream vidstream \
+    && install -d -o vidstream -g vidstream /var/lib/vidstream
+COPY --from=build /out/vidstream /usr/local/bin/
+USER 10001:10001
+# Nothing else is written to, but the temporary folders of children: the rest of the file system may be read-only.
+WORKDIR /var/lib/vidstream
+ENV VIDSTREAM_DATA=/var/lib/vidstream
+# A packager listens nowhere. When it cannot go on it ends, and whoever started the container sees that; a job that
+# hangs is ended by its worker, and one whose worker is gone is taken by another when its lease has run out.
+HEALTHCHECK NONE
+ENTRYPOINT ["vidstream"]
+CMD ["packager"]
