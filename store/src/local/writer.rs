@@ -3,14 +3,19 @@
 use std::{
     fs,
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::{Bytes, BytesMut};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 use tokio::task::JoinHandle;
 
-use super::blocking;
+use super::{blocking, ignore_missing};
 use crate::Error;
 
 /// Pieces are gathered up to this size before they go to the file: one thread hop costs about 10 µs.
@@ -48,7 +53,9 @@ impl Writer {
             if let Some(folder) = target.parent() {
                 fs::create_dir_all(folder)?;
             }
-            fs::File::create(target)
+            // A file of its own: whoever left one of this name may still write to it.
+            ignore_missing(fs::remove_file(&target))?;
+            fs::File::create_new(target)
         });
         let staged = Staged { path: staging, file: Arc::new(file.await?), kept: false };
         let gathered = BytesMut::new();
@@ -118,31 +125,87 @@ impl Writer {
 impl Staged {
     /// Gives the file its name; refuses with `AlreadyExists` where one is that may not be replaced.
     fn publish(&mut self, place: &Path, replaces: bool) -> io::Result<()> {
-        if replaces {
-            fs::rename(&self.path, place)?;
-            self.kept = true;
-            return Ok(());
+        if !self.is_named(&self.path) {
+            return Err(io::ErrorKind::NotFound.into());
         }
-        // Unlike a rename, a link does not take the place of what is there.
-        fs::hard_link(&self.path, place)?;
-        self.kept = true;
-        fs::remove_file(&self.path)
+        let named = if replaces { fs::rename(&self.path, place) } else { name_new(&self.path, place) };
+        // Over a network the answer may be lost although the name was given.
+        self.kept = named.is_ok() || self.is_named(place);
+        if self.kept { Ok(()) } else { named }
+    }
+
+    /// Whether that is a name of this very file.
+    fn is_named(&self, place: &Path) -> bool {
+        let file = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        self.file.metadata().map(file).ok().is_some_and(|own| fs::metadata(place).map(file).ok() == Some(own))
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.kept {
+        let is_staged = self.is_named(&self.path);
+        if self.kept || !(is_staged || self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)) {
             return;
         }
         // Readers of the growing object may have it open for some time yet; its room is needed at once,
         // also to write down that the object was given up.
         let emptied = self.file.set_len(0);
-        let removed = fs::remove_file(&self.path);
+        let removed = if is_staged { fs::remove_file(&self.path) } else { Ok(()) };
         for error in [emptied, removed].into_iter().filter_map(Result::err) {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(path = %self.path.display(), %error, "a staged file could not be removed");
             }
         }
+    }
+}
+
+/// Renames a file where nothing is; unlike [`fs::rename`], it does not take the place of what is there.
+fn name_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can; all that cannot have links.
+        Err(Errno::INVAL | Errno::NOSYS) => name_by_link(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+fn name_by_link(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_not_given() {
+        for name in [name_new, name_by_link] {
+            let folder = tempfile::tempdir().unwrap();
+            let [first, second, place] = ["first", "second", "place"].map(|name| folder.path().join(name));
+            fs::write(&first, "first").unwrap();
+            fs::write(&second, "second").unwrap();
+            name(&first, &place).unwrap();
+            assert_eq!(name(&second, &place).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert!(
+                !first.exists() && fs::read(&place).unwrap() == b"first" && fs::read(&second).unwrap() == b"second"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_was_displaced_neither_publishes_nor_empties_its_successor() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staging, place) = (folder.path().join("source.part"), folder.path().join("source"));
+        let writer = || Writer::create("source".to_owned(), staging.clone(), place.clone(), false);
+        let mut first = writer().await.unwrap();
+        first.write(Bytes::from_static(b"first")).await.unwrap();
+        first.flush().await.unwrap();
+        let mut second = writer().await.unwrap();
+        second.write(Bytes::from_static(b"second")).await.unwrap();
+        second.flush().await.unwrap();
+        assert!(matches!(first.finish().await, Err(Error::NotFound { .. })) && !place.exists());
+        second.finish().await.unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"second");
+        assert!(!staging.exists());
     }
 }
