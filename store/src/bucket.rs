@@ -13,6 +13,10 @@ use object_store::{
     Attribute, Error as Cause, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, memory::InMemory,
     multipart::MultipartStore, path::Path,
 };
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use vidstream_media::VideoId;
 
 use crate::{Error, Key};
@@ -23,15 +27,19 @@ mod open;
 mod parts;
 mod patience;
 mod proof;
+mod refusal;
 mod upload;
 
 pub(crate) use growing::Growing;
+pub(crate) use refusal::is_full;
 pub(crate) use upload::Upload;
 
 use patience::{ANSWER_WAIT_MAX, patiently};
 
 /// How often it is reasonable to ask a server whether something has changed.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a server may take to say that it is there.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What a reader of one place after another takes at once: a request costs as long as some 100 KiB.
 pub(crate) const STRIDE_BYTES: u32 = 2 << 20;
 /// Longer ranges are read in pieces of this size: one request must end in the time that it has.
@@ -61,9 +69,19 @@ struct Large {
     /// Completes an upload only where no object is yet.
     creating: Arc<dyn MultipartStore>,
     sizes: parts::Sizes,
+    /// Room for what is on its way, whatever object it is of.
+    sending: Arc<Semaphore>,
 }
 
 // === impl Large ===
+
+impl Large {
+    /// Waits until there is room for one thing more on its way.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.sending).acquire_owned().await.ok()
+    }
+}
 
 impl fmt::Debug for Large {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,10 +204,27 @@ impl Bucket {
         Ok(named.flatten().collect())
     }
 
+    /// The first parts of all paths that have several.
+    pub(crate) async fn list_folders(&self) -> Result<Vec<String>, Error> {
+        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let list = || async { self.objects.list_with_delimiter(prefix).await.map_err(refusal::of_list) };
+        let listed = patiently(ANSWER_WAIT_MAX, list).await.map_err(|error| Error::from_bucket("", error))?;
+        Ok(listed.common_prefixes.iter().filter_map(|folder| self.path(folder)).collect())
+    }
+
+    /// Whether the server does at this moment what it is asked.
+    pub(crate) async fn answers(&self) -> bool {
+        matches!(timeout(LOOK_WAIT_MAX, self.list_once(&self.place("proof"))).await, Ok(Ok(_)))
+    }
+
     /// All objects under a path, as under a folder.
     async fn list(&self, path: &str) -> Result<Vec<ObjectMeta>, Cause> {
         let folder = self.place(path);
-        patiently(ANSWER_WAIT_MAX, || self.objects.list(Some(&folder)).try_collect()).await
+        patiently(ANSWER_WAIT_MAX, || self.list_once(&folder)).await
+    }
+
+    async fn list_once(&self, folder: &Path) -> Result<Vec<ObjectMeta>, Cause> {
+        self.objects.list(Some(folder)).try_collect().await.map_err(refusal::of_list)
     }
 
     async fn delete_all(&self, places: &[Path]) -> Result<(), Cause> {

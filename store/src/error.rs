@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::bucket;
+
 /// A failed store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -86,6 +88,7 @@ impl Error {
         match source {
             E::NotFound { .. } => Self::NotFound { path },
             E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists { path },
+            full if bucket::is_full(&full) => Self::Full { path },
             other => Self::Io { path, source: io::Error::other(other) },
         }
     }

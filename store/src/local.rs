@@ -142,6 +142,17 @@ impl Local {
         blocking(path, move || ignore_missing(fs::remove_dir_all(place))).await
     }
 
+    /// The names of the folders at the root.
+    pub(crate) async fn list_folders(&self) -> Result<Vec<String>, Error> {
+        let root = Arc::clone(&self.root);
+        let read = move || {
+            let names =
+                fs::read_dir(root.as_path())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect()
+        };
+        blocking(OBJECTS.to_owned(), read).await
+    }
+
     /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
     pub(crate) async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
         let path = id.to_string();

@@ -1,6 +1,6 @@
 //! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
 
-use std::{ops::Range, path::Path, time::Duration};
+use std::{ffi::OsString, ops::Range, path::Path, time::Duration};
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
@@ -52,11 +52,10 @@ impl Store {
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
     /// [`Error::Unavailable`] when the server does not do its part.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let variables = std::env::vars_os();
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self::open_with(url, variables.filter_map(text)).await
+        // What is no text is no setting of a bucket.
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let variables: Vec<(String, String)> = std::env::vars_os().filter_map(text).collect();
+        Self::open_with(url, variables.into_iter()).await
     }
 
     /// As [`Store::open`], with these environment variables.
@@ -145,6 +144,15 @@ impl Store {
         }
     }
 
+    /// The videos of which anything is there, in no order; what has another name is passed over.
+    pub async fn list_videos(&self) -> Result<Vec<VideoId>, Error> {
+        let names = match &self.0 {
+            Adapter::Local(local) => local.list_folders().await,
+            Adapter::Bucket(bucket) => bucket.list_folders().await,
+        };
+        Ok(names?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
     pub async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
         match &self.0 {
@@ -164,6 +172,14 @@ impl Store {
         match &self.0 {
             Adapter::Local(local) => local.delete_listed(listed).await,
             Adapter::Bucket(bucket) => bucket.delete(listed).await,
+        }
+    }
+
+    /// Whether the store can be reached at all, so that what just failed has a reason of its own.
+    pub async fn answers(&self) -> bool {
+        match &self.0 {
+            Adapter::Local(_) => true,
+            Adapter::Bucket(bucket) => bucket.answers().await,
         }
     }
 
@@ -193,6 +209,14 @@ impl Writer {
         match &self.0 {
             Writing::Local(writer) => writer.bytes(),
             Writing::Bucket(upload) => upload.bytes(),
+        }
+    }
+
+    /// Says before the first write how many bytes are to come: what is known to be small is kept in less memory.
+    pub fn expect(&mut self, bytes: u64) {
+        match &mut self.0 {
+            Writing::Local(_) => {}
+            Writing::Bucket(upload) => upload.expect(bytes),
         }
     }
 

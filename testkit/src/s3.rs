@@ -6,15 +6,15 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
 use anyhow::Result;
 use hyper::{
-    Request, Response, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE, server::conn::http1,
-    service::service_fn,
+    Request, Response, StatusCode, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE,
+    server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use s3s::{
@@ -29,13 +29,20 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
+mod gateway;
+mod host;
+
+pub use gateway::Gateway;
+pub use host::Host;
+
 /// The bucket that is there from the start.
 pub const BUCKET: &str = "films";
 /// Who may use it.
 pub const ACCESS_KEY: &str = "vidstream-tests";
 const SECRET_KEY: &str = "not-a-secret";
-/// A request to be damaged is held in memory.
-const DAMAGED_BYTES_MAX: usize = 64 << 20;
+const REGION: &str = "us-east-1";
+/// A request that meets with a fault is held in memory.
+const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub enum Fault {
     DamageBody,
     /// Objects that are there are no reason not to do it.
     IgnoreCondition,
+    /// It is refused, as by a server whose disk is full.
+    Full,
 }
 
 /// A server, until it is dropped.
@@ -63,6 +72,8 @@ struct Shared {
     faults: Mutex<Vec<(String, Fault)>>,
     /// Lines of requests when they come, and again when they are answered.
     log: Mutex<Vec<(String, Moment)>>,
+    /// Requests with a condition take turns: this server looks and writes in two steps.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +96,10 @@ impl Server {
             S3ServiceBuilder::new(FileSystem::new(folder.path()).map_err(|error| anyhow::anyhow!("{error:?}"))?);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = builder.build();
-        let shared = Arc::new(Shared { folder, faults: Mutex::default(), log: Mutex::default() });
+        let shared = Arc::new(Shared { folder, faults: Mutex::default(), log: Mutex::default(), turn: Arc::default() });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (present, presence) = watch::channel(true);
         let (end, ended) = oneshot::channel();
@@ -106,14 +118,7 @@ impl Server {
 
     /// The environment of a program that uses the server.
     pub fn variables(&self) -> Vec<(String, String)> {
-        let variables = [
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-        ];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        variables(self.address)
     }
 
     /// Ends all connections and takes no more.
@@ -156,21 +161,12 @@ impl Server {
     /// The names of all objects of the bucket, sorted, and of the parts of uploads that were not completed.
     pub fn left(&self) -> Vec<String> {
         let root = self.shared.folder.path();
-        let mut found = Vec::new();
-        let mut folders = vec![root.join(BUCKET)];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                } else {
-                    found.push(entry.path());
-                }
-            }
-        }
+        let mut names = files(&root.join(BUCKET), root);
         // The server keeps these beside its buckets.
-        let uploads = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-        found.extend(uploads.filter(|path| is_upload(path)));
-        let mut names: Vec<String> = found.iter().filter_map(|path| path.strip_prefix(root).ok()).map(text).collect();
+        let uploads = fs::read_dir(root).into_iter().flatten().flatten();
+        names.extend(
+            uploads.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| is_upload(name)),
+        );
         names.sort();
         names
     }
@@ -186,15 +182,44 @@ impl Drop for Server {
     }
 }
 
-fn text(path: &std::path::Path) -> String {
-    path.to_string_lossy().into_owned()
+fn variables(address: SocketAddr) -> Vec<(String, String)> {
+    let variables = [
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
-fn is_upload(path: &std::path::Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".upload"))
+/// The names below `root` of all files in a folder and the folders in it.
+fn files(folder: &Path, root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if let Ok(name) = entry.path().strip_prefix(root) {
+                found.push(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    found
 }
 
-async fn serve(listener: TcpListener, service: S3Service, shared: Arc<Shared>, presence: watch::Receiver<bool>) {
+fn is_upload(name: &str) -> bool {
+    name.starts_with(".upload")
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    service: S3Service,
+    shared: Arc<Shared>,
+    presence: watch::Receiver<bool>,
+) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         // The port stays ours while the server is away.
@@ -226,21 +251,38 @@ async fn answer(
         let _ = fs::remove_file(shared.folder.path().join(object));
     }
     let mut request = request.map(Body::from);
+    if fault == Some(Fault::Full) {
+        // Read to its end, or the client would find the connection gone instead of the answer.
+        request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?;
+        shared.log().push((line, Moment::Answered));
+        return full();
+    }
     if fault == Some(Fault::DamageBody) {
-        let mut bytes = request.body_mut().store_all_limited(DAMAGED_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
+        let mut bytes = request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
         if let Some(byte) = bytes.first_mut() {
             *byte ^= 1;
         }
         *request.body_mut() = Body::from(bytes);
     }
+    let turn = Arc::clone(&shared.turn);
     // What was begun is done, although its connection may end: so do servers.
-    let done = tokio::spawn(async move { service.call(request).await }).await;
+    let done = tokio::spawn(async move {
+        let _turn = if request.headers().contains_key(IF_NONE_MATCH) { Some(turn.lock().await) } else { None };
+        service.call(request).await
+    });
+    let done = done.await;
     shared.log().push((line, Moment::Answered));
     let answer = done.map_err(|error| HttpError::new(error.into()))?;
     match fault {
         Some(Fault::LoseAnswer) => Err(HttpError::new("the answer is lost".into())),
         _ => answer,
     }
+}
+
+fn full() -> Result<Response<Body>, HttpError> {
+    let text = "<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold.</Message></Error>";
+    let answer = Response::builder().status(StatusCode::INSUFFICIENT_STORAGE).body(Body::from(text.to_owned()));
+    answer.map_err(|error| HttpError::new(error.into()))
 }
 
 // === impl Shared ===

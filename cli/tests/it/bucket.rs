@@ -1,22 +1,22 @@
 //! Films in a bucket of a real S3 server: made, served by ranges, deleted without a rest, and finished
 //! although the server goes away for a while.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use vidstream_testkit::{
     Clip, Encoding,
-    s3::{BUCKET, Server as Bucket},
+    s3::{BUCKET, Fault, Host, Server as Bucket},
 };
 
-use crate::server::{Server, VIDSTREAM, after, until};
+use crate::server::{Server, VIDSTREAM, until};
 
-/// How long the bucket is away.
-const AWAY: Duration = Duration::from_secs(4);
+/// A job is given back within this: its requests are asked again for half a minute before.
+const GIVEN_BACK_WAIT_MAX: Duration = Duration::from_mins(2);
 
-async fn serve(data: &std::path::Path, bucket: &Bucket) -> Server {
+async fn serve(data: &Path, variables: &[(String, String)]) -> Server {
     let url = format!("store.url=s3://{BUCKET}/site");
-    Server::with_variables(data, &["--set", &url], &bucket.variables()).await
+    Server::with_variables(data, &["--set", &url], variables).await
 }
 
 async fn bytes(server: &Server, path: &str, range: Option<&str>) -> (u16, Vec<u8>) {
@@ -32,7 +32,7 @@ async fn bytes(server: &Server, path: &str, range: Option<&str>) -> (u16, Vec<u8
 async fn a_film_is_made_served_and_deleted_in_a_bucket() {
     let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
     let data = folder.path().join("data");
-    let server = serve(&data, &bucket).await;
+    let server = serve(&data, &bucket.variables()).await;
     // Matroska is read from its first byte to its last while it uploads, and copied.
     let film = Clip::new((320, 180), 25, 12);
     let clip = film.cached(&Encoding::default(), "mkv").unwrap();
@@ -64,41 +64,63 @@ async fn a_film_is_made_served_and_deleted_in_a_bucket() {
     assert_eq!(bucket.left(), [] as [&str; 0]);
 }
 
+/// Longer than any request is asked again, and no attempt is lost by it.
 #[tokio::test]
-async fn a_film_becomes_ready_although_its_bucket_goes_away() {
-    let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
-    let server = serve(&folder.path().join("data"), &bucket).await;
-    let clip = Clip::new((640, 360), 25, 45).cached(&Encoding::default(), "mp4").unwrap();
-    let id = server.upload(&clip).await;
+async fn a_film_becomes_ready_although_its_bucket_is_killed() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Host::start().unwrap());
+    let data = folder.path().join("data");
+    let server = serve(&data, &bucket.variables()).await;
+    let film = Clip::new((640, 360), 25, 45);
+    let id = server.upload(&film.cached(&Encoding::default(), "mp4").unwrap()).await;
     until("a chunk", Duration::from_mins(1), || bucket.left().iter().any(|name| name.ends_with(".m4s"))).await;
-    bucket.go_away();
-    after(AWAY).await;
+    bucket.go_away().unwrap();
+    let is_given_back = || std::fs::read_to_string(data.join("serve.log")).unwrap().contains("the job is given back");
+    until("a job is given back", GIVEN_BACK_WAIT_MAX, is_given_back).await;
     let video = server.video(&id).await;
     assert_eq!(video["state"], "processing", "{video:#}");
-    bucket.come_back();
-    let ready = server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+    bucket.come_back().unwrap();
+    let ready = server.until(&id, "ready", Duration::from_mins(2), |video| video["state"] == "ready").await;
     assert_eq!(ready["warnings"], json!([]), "{ready:#}");
-    assert!(bucket.left().iter().all(|name| !name.contains(".part/") && !name.contains(".upload")));
+    let left = bucket.left();
+    assert!(
+        left.iter().all(|name| name.starts_with(&format!("{BUCKET}/site/{id}/")) && !name.contains(".part")),
+        "{left:?}"
+    );
+    let rung = left.iter().find_map(|name| name.split('/').find(|part| part.ends_with("0p"))).unwrap();
+    let shown = vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{rung}/index.m3u8", server.url)]).unwrap();
+    assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "the counters are not unbroken");
 }
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing_in_the_bucket() {
-    let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
-    let server = serve(&folder.path().join("data"), &bucket).await;
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Host::start().unwrap());
+    let server = serve(&folder.path().join("data"), &bucket.variables()).await;
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut socket = std::net::TcpStream::connect(address).unwrap();
     let head = b"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n\r\n";
     std::io::Write::write_all(&mut socket, head).unwrap();
     std::io::Write::write_all(&mut socket, &vec![7; 20_000_000]).unwrap();
+    let is_part = |name: &String| name.contains(".part-") || name.contains("/multipart/");
     until("copies and parts", Duration::from_secs(10), || {
         let left = bucket.left();
-        left.iter().any(|name| name.contains("/source.part/0")) && left.iter().any(|name| name.contains(".upload"))
+        left.iter().any(|name| name.contains("/source.part/0")) && left.iter().any(is_part)
     })
     .await;
     drop(socket);
     until("no object", Duration::from_secs(10), || bucket.left().is_empty()).await;
     let list = server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap();
     assert_eq!(list.json::<Value>().await.unwrap()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn an_upload_into_a_full_bucket_is_refused_as_into_a_full_disk() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
+    let server = serve(&folder.path().join("data"), &bucket.variables()).await;
+    bucket.meet("PUT ", Fault::Full);
+    let sent = server.http.put(format!("{}/v1/videos", server.url)).body(vec![7; 1_000_000]).send().await.unwrap();
+    assert_eq!(sent.status(), 507);
+    assert_eq!(sent.json::<Value>().await.unwrap()["code"], "insufficient_storage");
+    until("no object", Duration::from_secs(10), || bucket.left().is_empty()).await;
 }
 
 #[test]

@@ -138,6 +138,9 @@ impl Upload {
     /// Stores the body; gives its size once it is durable.
     async fn store(&self, id: VideoId, first: Bytes, body: &mut Incoming) -> Result<u64, Problem> {
         let mut writer = self.app.store.writer(&Key::Source { id }).await?;
+        if let Some(bytes) = self.bytes_expected {
+            writer.expect(bytes);
+        }
         match self.fill(id, &mut writer, first, body).await {
             Ok(()) => self.held(id, writer.finish()).await,
             Err(problem) => {

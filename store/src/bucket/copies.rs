@@ -3,6 +3,8 @@
 //! A bucket shows an object when it is complete, and a source is scanned while it uploads, maybe by
 //! another machine. So each piece is an object of its own meanwhile, named by where it begins.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use object_store::{Error as Cause, ObjectStoreExt, path::Path};
 use tokio::task::JoinSet;
@@ -48,8 +50,13 @@ impl Copies {
         let place = self.bucket.place(&name(&self.path, self.bytes));
         self.bytes += piece.len() as u64;
         self.places.push(place.clone());
+        let room = match &self.bucket.large {
+            Some(large) => large.room().await,
+            None => None,
+        };
         let objects = self.bucket.objects.clone();
         self.sending.spawn(async move {
+            let _room = room;
             patiently(ANSWER_WAIT_MAX, || objects.put(&place, piece.clone().into())).await.map(|_| ())
         });
         Ok(())
@@ -64,9 +71,9 @@ impl Copies {
     }
 
     /// Removes all copies, after those that are on their way have arrived.
-    pub(super) async fn remove(mut self) {
+    pub(super) async fn remove(mut self, wait_max: Duration) {
         while self.sending.join_next().await.is_some() {}
-        let deleted = patiently(ANSWER_WAIT_MAX, || self.bucket.delete_all(&self.places));
+        let deleted = patiently(wait_max, || self.bucket.delete_all(&self.places));
         if let Err(error) = deleted.await {
             tracing::warn!(path = self.path, %error, "copies of an upload are left behind");
         }

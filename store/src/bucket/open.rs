@@ -8,8 +8,14 @@ use object_store::{
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut},
     path::Path,
 };
+use tokio::sync::Semaphore;
 
-use super::{Bucket, Large, parts::Sizes, proof};
+use super::{
+    Bucket, Large,
+    parts::{SENDING_MAX, Sizes},
+    proof,
+    refusal::sentence,
+};
 use crate::Error;
 
 /// How long a server may take to accept a connection.
@@ -19,6 +25,15 @@ const REQUEST_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Environment variables that are settings of a bucket begin with this.
 const PREFIX: &str = "AWS_";
 
+/// Two clients of one bucket.
+struct Clients {
+    plain: AmazonS3,
+    /// Makes an object only where none is.
+    creating: AmazonS3,
+    /// Whether requests are signed with somebody's keys.
+    signs: bool,
+}
+
 /// Opens `BUCKET/PREFIX`.
 pub(super) async fn s3(place: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Bucket, Error> {
     let url = format!("s3://{place}");
@@ -26,16 +41,21 @@ pub(super) async fn s3(place: &str, variables: impl Iterator<Item = (String, Str
     let prefix = Path::parse(prefix.trim_end_matches('/'));
     let (Ok(prefix), false) = (prefix, name.is_empty()) else { return Err(Error::Url { url }) };
     let settings = |reason: String| Error::Settings { bucket: url.clone(), reason };
-    let (plain, creating) = clients(name, variables).map_err(settings)?;
-    let (plain, creating) = (Arc::new(plain), Arc::new(creating));
-    let large = Large { parts: Arc::clone(&plain) as _, creating, sizes: Sizes::default() };
+    let Clients { plain, creating, signs } = clients(name, variables).map_err(settings)?;
+    let keys = signs.then(|| Arc::clone(plain.credentials()));
+    let plain = Arc::new(plain);
+    let large = Large {
+        parts: Arc::clone(&plain) as _,
+        creating: Arc::new(creating),
+        sizes: Sizes::default(),
+        sending: Arc::new(Semaphore::new(SENDING_MAX)),
+    };
     let bucket = Bucket { objects: plain, large: Some(large), prefix };
-    proof::prove(&bucket, &url).await?;
+    proof::prove(&bucket, keys.as_ref(), &url).await?;
     Ok(bucket)
 }
 
-/// Two clients of one bucket; the second makes an object only where none is.
-fn clients(name: &str, variables: impl Iterator<Item = (String, String)>) -> Result<(AmazonS3, AmazonS3), String> {
+fn clients(name: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Clients, String> {
     // Fails when another one was installed before, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut options = ClientOptions::new().with_connect_timeout(CONNECT_WAIT_MAX).with_timeout(REQUEST_WAIT_MAX);
@@ -49,12 +69,13 @@ fn clients(name: &str, variables: impl Iterator<Item = (String, String)>) -> Res
         }
     }
     check(&builder, &options)?;
+    let signs = builder.get_config_value(&AmazonS3ConfigKey::SkipSignature).as_deref() != Some("true");
     let builder = builder
         .with_bucket_name(name)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_checksum_algorithm(Checksum::SHA256)
         .with_retry(no_retry());
-    let text = |error: object_store::Error| proof::sentence(&error);
+    let text = |error: object_store::Error| sentence(&error);
     let plain = builder.clone().with_client_options(options.clone()).build().map_err(text)?;
     // Completing an upload in parts takes no condition as an argument.
     let condition = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static("*"))]);
@@ -63,7 +84,7 @@ fn clients(name: &str, variables: impl Iterator<Item = (String, String)>) -> Res
         .with_credentials(Arc::clone(plain.credentials()))
         .build()
         .map_err(text)?;
-    Ok((plain, creating))
+    Ok(Clients { plain, creating, signs })
 }
 
 /// What is better said at once than found out by the first request.

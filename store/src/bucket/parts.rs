@@ -1,28 +1,31 @@
 //! A large object on its way, in parts of one size, as all servers take them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use object_store::{Error as Cause, ObjectStoreExt, PutMultipartOptions, PutPayload, multipart::PartId, path::Path};
 use tokio::task::JoinSet;
 
 use super::{
     Bucket, Large, PART, RECORD,
-    patience::{ANSWER_WAIT_MAX, is_passing, patiently},
+    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, is_passing, patiently},
     upload::Target,
 };
 use crate::Error;
 
-/// Bytes of a part: S3 takes 10,000 of them, and they must be enough for the largest upload.
-const PART_BYTES: usize = 12 << 20;
+/// Bytes of a part, one of which is gathered in memory: S3 takes none that is smaller, but for the last. The
+/// largest are for objects whose size nobody knows before, and enough for the largest upload.
+const PART_BYTES: RangeInclusive<usize> = 5 << 20..=12 << 20;
 /// Parts of an object that S3 takes.
 const PARTS_MAX: u64 = 10_000;
 /// Parts of an object that are on their way at once, each of them in memory.
 const PARTS_SENDING_MAX: usize = 2;
+/// Parts and copies of all objects that are on their way at once.
+pub(super) const SENDING_MAX: usize = 16;
 
 /// How large objects are cut.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sizes {
-    pub(super) part_bytes: usize,
+    pub(super) part_bytes: RangeInclusive<usize>,
     pub(super) parts_max: u64,
 }
 
@@ -49,8 +52,11 @@ impl Default for Sizes {
 }
 
 impl Sizes {
-    pub(super) fn object_bytes_max(self) -> u64 {
-        (self.part_bytes as u64).saturating_mul(self.parts_max)
+    /// Bytes of each part but the last of an object, the smallest that will do.
+    pub(super) fn part_bytes(&self, expected_bytes: Option<u64>) -> usize {
+        let (min, max) = (*self.part_bytes.start(), *self.part_bytes.end());
+        let least = expected_bytes.and_then(|bytes| usize::try_from(bytes.div_ceil(self.parts_max)).ok());
+        least.map_or(max, |least| least.clamp(min, max))
     }
 }
 
@@ -90,10 +96,12 @@ impl Parts {
         while self.sending.len() >= PARTS_SENDING_MAX {
             self.join().await?;
         }
+        let room = self.large.room().await;
         let (parts, target) = (Arc::clone(&self.large.parts), Arc::clone(&self.target));
         let (id, n) = (self.id.clone(), self.begun);
         self.begun += 1;
         self.sending.spawn(async move {
+            let _room = room;
             let send = || parts.put_part(&target.place, &id, n, payload.clone());
             Ok((n, patiently(ANSWER_WAIT_MAX, send).await?))
         });
@@ -125,14 +133,14 @@ impl Parts {
     pub(super) async fn abort(mut self) {
         while self.sending.join_next().await.is_some() {}
         let abort = || self.large.parts.abort_multipart(&self.target.place, &self.id);
-        match patiently(ANSWER_WAIT_MAX, abort).await {
+        match patiently(TIDY_WAIT_MAX, abort).await {
             Ok(()) | Err(Cause::NotFound { .. } | Cause::PermissionDenied { .. }) => self.forget_record().await,
             Err(error) => tracing::warn!(path = self.target.path, %error, "parts of an object are left behind"),
         }
     }
 
     async fn forget_record(&self) {
-        match patiently(ANSWER_WAIT_MAX, || self.bucket.objects.delete(&self.record)).await {
+        match patiently(TIDY_WAIT_MAX, || self.bucket.objects.delete(&self.record)).await {
             Ok(()) | Err(Cause::NotFound { .. }) => {}
             Err(error) => tracing::warn!(path = self.target.path, %error, "the record of an upload is left behind"),
         }

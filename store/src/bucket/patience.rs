@@ -6,17 +6,20 @@ use object_store::Error;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::refusal::is_full;
+
 /// How long an operation is tried again while the server is away or fails: a restart of it is sat out.
 pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a server may be away when the store is opened.
 pub(super) const START_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long what was given up is tidied up: what is left then goes with its video.
+pub(super) const TIDY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The pause after the first failure; each one after it is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Asks until the server answers, at most for as long as `wait_max` from now on. Only for what may be
-/// asked twice.
+/// Asks until the server answers; no more when `wait_max` has passed. Only for what may be asked twice.
 pub(super) async fn patiently<T, F>(wait_max: Duration, ask: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -37,7 +40,7 @@ where
 
 /// Whether the same request may be answered a moment later.
 pub(super) fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Generic { .. } | Error::JoinError { .. })
+    matches!(error, Error::Generic { .. }) && !is_full(error)
 }
 
 /// Half to all of a pause, so that those who failed together do not come back together.
@@ -61,8 +64,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_may_be_away_for_half_a_minute_and_no_longer() {
-        for wait_max in [ANSWER_WAIT_MAX, START_WAIT_MAX] {
+    async fn a_server_may_be_away_for_so_long_and_no_longer() {
+        for wait_max in [ANSWER_WAIT_MAX, START_WAIT_MAX, TIDY_WAIT_MAX] {
             for (away_for, is_answered) in
                 [(Duration::ZERO, true), (wait_max - PAUSE_MAX, true), (wait_max + PAUSE_MIN, false)]
             {
@@ -81,6 +84,7 @@ mod tests {
             Error::NotFound { path: String::new(), source: "x".into() },
             Error::PermissionDenied { path: String::new(), source: "x".into() },
             Error::AlreadyExists { path: String::new(), source: "x".into() },
+            Error::Generic { store: "test", source: "<Code>QuotaExceeded</Code>".into() },
         ] {
             let (asked, error) = (Cell::new(0), Cell::new(Some(certain)));
             let answer = patiently(ANSWER_WAIT_MAX, || {

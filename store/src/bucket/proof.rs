@@ -1,31 +1,62 @@
 //! What a server must do before anything is entrusted to it, tried out with one small object.
 
-use std::error::Error as _;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use object_store::{Error as Cause, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
+use object_store::{
+    Error as Cause, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, aws::AwsCredentialProvider,
+    path::Path,
+};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
     Bucket, Large,
     patience::{START_WAIT_MAX, patiently},
+    refusal::sentence,
 };
 use crate::Error;
 
 /// What is stored and read back.
 const BYTES: &[u8] = b"vidstream";
-/// How much of what a server says is told.
-const SAID_CHARS_MAX: usize = 300;
+/// How long all of it may take.
+const PROOF_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Lists, creates, reads and deletes, and tries to create a second time, at once and in parts.
-pub(super) async fn prove(bucket: &Bucket, url: &str) -> Result<(), Error> {
+/// Gets keys, if there are to be any; lists, creates, reads and deletes, and tries to create a second time, at
+/// once and in parts.
+pub(super) async fn prove(bucket: &Bucket, keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+    let silent = || Error::Unavailable {
+        bucket: url.to_owned(),
+        reason: format!("its server has not done what was asked within {PROOF_WAIT_MAX:?}"),
+    };
+    let proven = timeout(PROOF_WAIT_MAX, async {
+        has_keys(keys, url).await?;
+        try_out(bucket, url).await
+    });
+    proven.await.map_err(|_| silent())?
+}
+
+/// Keys that are not in the environment come from the machine, if it has any.
+async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+    let Some(keys) = keys else { return Ok(()) };
+    let found = patiently(START_WAIT_MAX, || keys.get_credential()).await;
+    let reason = |error: &Cause| {
+        let said = sentence(error);
+        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, and this machine has no role: {said}")
+    };
+    found.map(|_| ()).map_err(|error| Error::Settings { bucket: url.to_owned(), reason: reason(&error) })
+}
+
+async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
     let place = bucket.place(&format!("proof-{}", Uuid::now_v7()));
     let fails = |error: Cause| of_cause(&error, url);
-    // Some servers make a bucket when something is put into it, so it is looked at first.
-    patiently(START_WAIT_MAX, || async { bucket.objects.list(Some(&place)).try_next().await.map(|_| ()) })
-        .await
-        .map_err(fails)?;
+    // Nothing is there, and who may not read is told so. Some servers make a bucket when something is put
+    // into it, so it is looked at before.
+    match patiently(START_WAIT_MAX, || bucket.objects.get(&place)).await {
+        Ok(_) | Err(Cause::NotFound { .. }) => {}
+        Err(error) => return Err(fails(error)),
+    }
+    patiently(START_WAIT_MAX, || bucket.list_once(&place)).await.map_err(fails)?;
     let proven = creates_once(bucket, &place, url).await;
     let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
     proven?;
@@ -100,16 +131,4 @@ fn of_cause(error: &Cause, url: &str) -> Error {
             Error::Unavailable { bucket, reason: format!("its server does not do what is asked: {}", sentence(error)) }
         }
     }
-}
-
-/// The innermost cause, on one line of bounded length: the layers above it repeat each other.
-pub(super) fn sentence(error: &Cause) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
-    }
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.chars().take(SAID_CHARS_MAX).collect()
 }

@@ -14,7 +14,7 @@ use super::{
     Bucket,
     copies::Copies,
     parts::Parts,
-    patience::{ANSWER_WAIT_MAX, patiently},
+    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, patiently},
 };
 use crate::{Error, Key};
 
@@ -39,6 +39,8 @@ struct State {
     cut: Vec<Bytes>,
     cut_bytes: usize,
     bytes: u64,
+    /// Bytes of each part but the last.
+    part_bytes: usize,
     parts: Option<Parts>,
     copies: Option<Copies>,
 }
@@ -59,6 +61,7 @@ pub(super) struct Target {
 impl Upload {
     pub(super) fn new(bucket: Bucket, key: &Key) -> Self {
         let target = Target::new(&bucket, key);
+        let part_bytes = bucket.part_bytes(None);
         let copies = key.is_read_while_written().then(|| Copies::new(bucket.clone(), &target.path));
         let state = State {
             bucket,
@@ -67,10 +70,19 @@ impl Upload {
             cut: Vec::new(),
             cut_bytes: 0,
             bytes: 0,
+            part_bytes,
             parts: None,
             copies,
         };
         Self { state: Some(state) }
+    }
+
+    pub(crate) fn expect(&mut self, bytes: u64) {
+        if let Some(state) = &mut self.state
+            && state.bytes == 0
+        {
+            state.part_bytes = state.bucket.part_bytes(Some(bytes));
+        }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -98,9 +110,11 @@ impl Upload {
             return Err(error);
         }
         let bytes = state.bytes;
-        // From here on it is there, and nothing is given up.
-        if let Some(State { copies: Some(copies), .. }) = self.state.take() {
-            copies.remove().await;
+        // From here on it is there, and nothing is given up. Copies go although the caller may go first.
+        if let Some(State { copies: Some(copies), .. }) = self.state.take()
+            && let Err(error) = tokio::spawn(copies.remove(ANSWER_WAIT_MAX)).await
+        {
+            tracing::warn!(%error, "copies of an upload may be left behind");
         }
         Ok(bytes)
     }
@@ -126,17 +140,17 @@ impl Drop for Upload {
 impl State {
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         self.bytes += bytes.len() as u64;
-        let Some(sizes) = self.bucket.large.as_ref().map(|large| large.sizes) else {
+        let Some(large) = &self.bucket.large else {
             self.gathered.extend_from_slice(&bytes);
             return Ok(());
         };
-        if self.bytes > sizes.object_bytes_max() {
+        if self.bytes > (self.part_bytes as u64).saturating_mul(large.sizes.parts_max) {
             return Err(Error::from_io(&self.target.path, std::io::ErrorKind::FileTooLarge.into()));
         }
         while !bytes.is_empty() {
-            let room = sizes.part_bytes.saturating_sub(self.cut_bytes + self.gathered.len());
+            let room = self.part_bytes.saturating_sub(self.cut_bytes + self.gathered.len());
             self.gathered.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
-            if self.cut_bytes + self.gathered.len() >= sizes.part_bytes {
+            if self.cut_bytes + self.gathered.len() >= self.part_bytes {
                 self.cut().await?;
                 self.send_part().await?;
             }
@@ -207,7 +221,7 @@ impl State {
             parts.abort().await;
         }
         if let Some(copies) = self.copies {
-            copies.remove().await;
+            copies.remove(TIDY_WAIT_MAX).await;
         }
     }
 }
@@ -226,6 +240,10 @@ impl Target {
 }
 
 impl Bucket {
+    fn part_bytes(&self, expected_bytes: Option<u64>) -> usize {
+        self.large.as_ref().map_or(usize::MAX, |large| large.sizes.part_bytes(expected_bytes))
+    }
+
     /// Stores an object in one request.
     async fn create(&self, target: &Target, payload: PutPayload) -> Result<(), Error> {
         let mode = if target.replaces { PutMode::Overwrite } else { PutMode::Create };

@@ -4,29 +4,29 @@ mod rows;
 mod s3;
 
 use vidstream_store::Store;
-use vidstream_testkit::s3::{BUCKET, Server};
+use vidstream_testkit::s3::{BUCKET, Host};
 
 /// A store, and what it lives in.
 struct Place<T> {
     store: Store,
-    _home: T,
+    home: T,
 }
 
 async fn local() -> Place<tempfile::TempDir> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
-    Place { store, _home: folder }
+    Place { store, home: folder }
 }
 
 async fn memory() -> Place<()> {
-    Place { store: Store::open("memory://").await.unwrap(), _home: () }
+    Place { store: Store::open("memory://").await.unwrap(), home: () }
 }
 
-async fn s3() -> Place<Server> {
-    let server = Server::start().unwrap();
+async fn s3() -> Place<Host> {
+    let server = Host::start().unwrap();
     let url = format!("s3://{BUCKET}/some/where");
     let store = Store::open_with(&url, server.variables().into_iter()).await.unwrap();
-    Place { store, _home: server }
+    Place { store, home: server }
 }
 
 /// Each row on each adapter.
@@ -50,6 +50,7 @@ suite! {
     a_source_is_read_while_it_grows_and_after
     a_source_of_many_pieces_is_read_while_it_grows
     the_room_of_a_discarded_writer_is_free_although_a_reader_has_it_open
+    videos_of_which_anything_is_there_are_listed
     deleting_a_video_leaves_no_object_of_it
 }
 

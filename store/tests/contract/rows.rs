@@ -131,19 +131,23 @@ pub(crate) async fn a_dropped_writer_leaves_nothing(store: &Store) {
 }
 
 pub(crate) async fn a_finish_that_is_cancelled_leaves_all_or_nothing(store: &Store) {
-    for token in 0..40 {
-        let mut writer = store.writer(&key(token)).await.unwrap();
-        writer.write(noise(300_000)).await.unwrap();
-        // Given up at whatever it is just doing.
-        let finished = timeout(Duration::from_micros(50 * token), writer.finish()).await;
-        let whole = (key(token).path(), 300_000);
-        let own = whole.0.trim_end_matches(".m4s").to_owned();
-        let is_fine = async || {
-            let all = listed(store, &key(token)).await;
-            let mut own = all.iter().filter(|(path, _)| path.starts_with(&own));
-            if finished.is_ok() { own.any(|object| *object == whole) } else { own.all(|object| *object == whole) }
-        };
-        until("it is whole or not there", is_fine).await;
+    for n in 0..40 {
+        for key in [key(n), Key::Source { id: VideoId::from_bits(100 + u128::from(n)) }] {
+            let mut writer = store.writer(&key).await.unwrap();
+            writer.write(noise(300_000)).await.unwrap();
+            writer.flush().await.unwrap();
+            // Given up at whatever it is just doing.
+            let finished = timeout(Duration::from_micros(50 * n), writer.finish()).await;
+            let whole = (key.path(), 300_000);
+            // What is staged begins as the object does.
+            let stem = whole.0.trim_end_matches(".m4s").to_owned();
+            let is_fine = async || {
+                let own: Vec<_> =
+                    listed(store, &key).await.into_iter().filter(|(path, _)| path.starts_with(&stem)).collect();
+                own == [whole.clone()] || (own.is_empty() && finished.is_err())
+            };
+            until("it is whole or not there", is_fine).await;
+        }
     }
 }
 
@@ -205,6 +209,18 @@ pub(crate) async fn the_room_of_a_discarded_writer_is_free_although_a_reader_has
     writer.discard().await;
     assert_eq!(growing.len().await.unwrap(), 0);
     assert!(growing.read(0, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn videos_of_which_anything_is_there_are_listed(store: &Store) {
+    assert_eq!(store.list_videos().await.unwrap(), []);
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    store.put(&key(2), Bytes::from_static(b"y")).await.unwrap();
+    let mut unfinished = store.writer(&source()).await.unwrap();
+    unfinished.write(Bytes::from_static(b"z")).await.unwrap();
+    unfinished.flush().await.unwrap();
+    let mut found = store.list_videos().await.unwrap();
+    found.sort();
+    assert_eq!(found, [key(1).video(), source().video()]);
 }
 
 pub(crate) async fn deleting_a_video_leaves_no_object_of_it(store: &Store) {

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::sleep;
-use vidstream_media::VideoId;
 use vidstream_store::{Error, Key, Store};
 use vidstream_testkit::s3::{BUCKET, Fault, Server};
 
-use crate::rows::{key, noise, source};
+use crate::{
+    Place,
+    rows::{key, noise, source, until},
+};
 
 /// More than one part.
 const LONG_BYTES: usize = 30 << 20;
@@ -66,6 +68,53 @@ async fn what_cannot_be_used_is_one_sentence_at_the_start() {
 }
 
 #[tokio::test]
+async fn without_keys_and_a_role_nothing_is_opened() {
+    // Where a machine would ask for its role.
+    let variables = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1"), ("AWS_ENDPOINT_URL", "https://127.0.0.1:1")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let error = Store::open_with(&format!("s3://{BUCKET}"), variables.into_iter()).await.unwrap_err();
+    assert!(matches!(error, Error::Settings { .. }), "{error}");
+    assert!(error.to_string().contains("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY"), "{error}");
+}
+
+/// Time stands still while something is done, and jumps when everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_is_not_waited_for_at_the_start() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start().unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let began = tokio::time::Instant::now();
+    let opened = open(&server, &format!("s3://{BUCKET}"), &[("AWS_ENDPOINT_URL", &endpoint)]).await;
+    let error = opened.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 20, "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_says_so_at_once_and_keeps_nothing() {
+    let (server, store) = store().await;
+    for (key, line, bytes) in [
+        (key(1), "PUT /", noise(1000)),
+        (key(1), "partNumber=2", noise(LONG_BYTES)),
+        (source(), "source.part/0000000000c00000", noise(LONG_BYTES)),
+    ] {
+        server.meet(line, Fault::Full);
+        let began = Instant::now();
+        let write = async {
+            let mut writer = store.writer(&key).await?;
+            writer.write(bytes).await?;
+            writer.flush().await?;
+            writer.finish().await
+        };
+        let refused = write.await;
+        assert!(matches!(refused, Err(Error::Full { .. })), "{line}: {refused:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{line}: {:?}", began.elapsed());
+        assert_eq!(server.faults_left(), 0, "{line}");
+        until("nothing is left", async || server.left().is_empty()).await;
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_overwrites_is_not_used() {
     // The second conditional create, of an object and of parts.
     for (request, skipped) in [("PUT", 1), ("POST", 0)] {
@@ -92,8 +141,13 @@ async fn large_objects_go_in_parts_and_are_read_in_pieces() {
     store.put(&key(1), bytes.clone()).await.unwrap();
     store.put(&key(2), bytes.slice(..1_000_000)).await.unwrap();
     store.put(&source(), bytes.clone()).await.unwrap();
+    // Less memory where it is known that small parts will do.
+    let mut writer = store.writer(&key(3)).await.unwrap();
+    writer.expect(42 << 20);
+    writer.write(bytes.clone()).await.unwrap();
+    writer.finish().await.unwrap();
     let parts = |key: Key| count(&server, "PUT", &format!("{}?partNumber=", key.path()));
-    assert_eq!((parts(key(1)), parts(key(2)), parts(source())), (4, 0, 4));
+    assert_eq!((parts(key(1)), parts(key(2)), parts(source()), parts(key(3))), (4, 0, 4, 9));
     assert_eq!(count(&server, "PUT", "source.part/0"), 3, "the rest is there a moment later");
     assert_eq!((server.most_at_once("partNumber"), server.most_at_once("source.part/0")), (2, 2));
 
@@ -104,6 +158,24 @@ async fn large_objects_go_in_parts_and_are_read_in_pieces() {
     assert!(pieces == 6 && server.most_at_once(" bytes=") <= 4, "{read:?}");
     store.range(&key(1), 20_000_000..20_000_100).await.unwrap();
     assert!(server.requests().last().unwrap().ends_with("bytes=20000000-20000099"));
+}
+
+#[tokio::test]
+async fn so_many_parts_of_all_objects_are_on_their_way_and_not_one_more() {
+    let (server, store) = store().await;
+    let bytes = noise(11 << 20);
+    let all = (0..20).map(|token| {
+        let (store, bytes) = (store.clone(), bytes.clone());
+        async move {
+            let mut writer = store.writer(&key(token)).await?;
+            writer.expect(bytes.len() as u64);
+            writer.write(bytes).await?;
+            writer.finish().await
+        }
+    });
+    let all = futures_util::future::join_all(all).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert!((3..=16).contains(&server.most_at_once("partNumber")), "{}", server.most_at_once("partNumber"));
 }
 
 #[tokio::test]
@@ -143,12 +215,14 @@ async fn bytes_that_are_damaged_on_the_way_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_is_waited_for() {
-    let (server, store) = store().await;
+async fn on_s3_a_server_that_is_killed_is_waited_for() {
+    let Place { store, home: server } = crate::s3().await;
     store.put(&key(1), noise(1000)).await.unwrap();
     let mut writer = store.writer(&source()).await.unwrap();
     writer.write(noise(LONG_BYTES / 2)).await.unwrap();
-    server.go_away();
+    assert!(store.answers().await);
+    server.go_away().unwrap();
+    assert!(!store.answers().await);
     let (there, new, missing) = (key(1), key(2), key(3));
     let began = Instant::now();
     let all = async {
@@ -160,7 +234,7 @@ async fn a_server_that_goes_away_is_waited_for() {
     };
     let back = async {
         sleep(Duration::from_secs(2)).await;
-        server.come_back();
+        server.come_back().unwrap();
     };
     let ((read, put, written, deleted), ()) = tokio::join!(all, back);
     assert!(began.elapsed() >= Duration::from_secs(2));
@@ -168,12 +242,13 @@ async fn a_server_that_goes_away_is_waited_for() {
     assert_eq!(written.unwrap(), LONG_BYTES as u64);
     put.unwrap();
     deleted.unwrap();
+    assert!(store.get(&source()).await.unwrap() == noise(LONG_BYTES));
     assert_eq!(server.left().len(), 3, "{:?}", server.left());
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_goes_with_its_video() {
-    let (server, store) = store().await;
+async fn on_s3_what_a_killed_process_left_goes_with_its_video() {
+    let Place { store, home: server } = crate::s3().await;
     let id = source().video();
     for key in [source(), Key::Remux { id, generation: 1 }] {
         let mut writer = store.writer(&key).await.unwrap();
@@ -182,11 +257,10 @@ async fn what_a_killed_process_left_goes_with_its_video() {
         // Nobody tidies up after it.
         std::mem::forget(writer);
     }
-    let uploads = || server.left().iter().filter(|name| name.starts_with(".upload-")).count();
-    assert_eq!(uploads(), 2);
     // What is still on its way is done first, as after a kill.
-    crate::rows::until("the parts have arrived", async || count(&server, "PUT", "partNumber=2") == 2).await;
+    let is_part = |name: &&String| name.contains(".part-") || name.contains("/multipart/");
+    until("the parts are there", async || server.left().iter().filter(is_part).count() == 4).await;
     store.delete_video(id).await.unwrap();
     assert_eq!(server.left(), [] as [&str; 0]);
-    assert_eq!(store.list_video(VideoId::from_bits(9)).await.unwrap(), []);
+    assert_eq!(store.list_video(id).await.unwrap(), []);
 }
