@@ -6,6 +6,7 @@ mod bucket;
 mod check;
 mod deletion;
 mod exit_codes;
+mod fsck;
 mod package;
 mod plugins;
 mod postgres;
