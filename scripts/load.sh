@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-K6=$(scripts/k6.sh)
+K6=$(scripts/go-tool.sh k6)
 export K6
 if [ -z "${LOAD_URL:-}" ]; then
   scripts/setup.sh run

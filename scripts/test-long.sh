@@ -14,4 +14,10 @@ TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture
 TEST_LIES=all run --test it lies_about -- --nocapture
 # 10 GiB through the server, whose memory must not grow with them.
 TEST_UPLOAD_BYTES=$((10 << 30)) run --test it an_upload_takes_no_more_memory -- --nocapture
+# Another S3-compatible server, of another hand, that is killed and started again.
+TEST_S3=$(scripts/go-tool.sh versitygw)
+export TEST_S3
+run --test contract on_s3 -- --nocapture
+run --test it bucket -- --nocapture
+unset TEST_S3
 TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture

@@ -41,6 +41,11 @@ pub(crate) enum Command {
     /// owner of the tables where servers connect as somebody who may only read and write rows, and before an update
     /// of many servers.
     Migrate(Migrate),
+    /// Compare catalog and store both ways: what rows name and is not there, what is there and no row names
+    ///
+    /// Reads names and sizes, no content, and may run beside servers: videos in work are passed over. Exit code 1 if
+    /// anything is wrong that was not repaired.
+    Fsck(Fsck),
     /// Upload a file and follow its packaging until it is ready
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
@@ -118,6 +123,32 @@ The URL of a Postgres catalog:
 A certificate is verified whenever there is one. A password is safer in the variable or the file than in --set, which
 `ps` shows. Versions only go forward: an older vidstream refuses tables that a newer one has changed. Several may run
 this at the same time; one does the work and the others wait.";
+
+#[derive(Group, Debug)]
+#[command(after_help = FSCK_EXAMPLES)]
+pub(crate) struct Fsck {
+    /// Delete what no row names, and let servers make again what misses something
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder with catalog and objects, as far as they are there [default: data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Any setting, such as --set store.url=s3://films/vidstream (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+const FSCK_EXAMPLES: &str = "\
+Examples:
+  vidstream fsck --data /var/lib/vidstream
+  vidstream fsck --config /etc/vidstream.toml --repair
+
+Look at what it finds before you let it repair: with the catalog of a backup, newer videos are objects that no row
+names. A video that misses media is made again from its source, as a new generation with new URLs. One that misses its
+source plays on and is reported each time.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Add {

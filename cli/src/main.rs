@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod client;
 mod exit;
+mod fsck;
 mod logging;
 mod migrate;
 #[cfg(feature = "packager")]
@@ -39,6 +40,7 @@ fn run(args: Args) -> anyhow::Result<exit::Code> {
         #[cfg(feature = "packager")]
         Command::Packager(packager) => serve::packager(&packager),
         Command::Migrate(args) => migrate::run(args),
+        Command::Fsck(args) => fsck::run(args),
         Command::Add(add) => add::run(&add),
         #[cfg(feature = "packager")]
         Command::Package(args) => package::run(&args),

@@ -11,7 +11,10 @@ use crate::exit::{Code, Failure};
 /// The store that the configuration names.
 pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
     Store::open(&config.store_url).await.map_err(|error| match error {
-        vidstream_store::Error::Url { .. } => Failure::new(Code::Usage, error.to_string()),
+        vidstream_store::Error::Url { .. } | vidstream_store::Error::Settings { .. } => {
+            Failure::new(Code::Usage, error.to_string())
+        }
+        vidstream_store::Error::Unavailable { .. } => Failure::new(Code::Unavailable, error.to_string()),
         other => Failure::new(Code::Io, sentence(&other)),
     })
 }

@@ -28,7 +28,11 @@ pub const KEYS: &[Key] = &[
     key("data", "data", "folder for everything that the embedded defaults store"),
     key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
     key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
-    key("store.url", "", "object store: file:///DIR; by default DATA"),
+    key(
+        "store.url",
+        "",
+        "object store: file:///DIR, s3://BUCKET/PREFIX with the AWS_* variables, or memory://; by default DATA",
+    ),
     key("events.url", "local:", "event hints between processes: local:"),
     key(
         "tls.cert_file",

@@ -27,6 +27,7 @@ pub mod service;
 mod slots;
 pub(crate) mod source;
 pub(crate) mod spares;
+mod strides;
 pub mod watch;
 
 pub use identity::Identity;

@@ -2,12 +2,20 @@
 
 use std::io;
 
+use crate::bucket;
+
 /// A failed store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no object under this key.
     #[error("no object {path}")]
     NotFound {
+        /// The path of the key.
+        path: String,
+    },
+    /// There is an object under this key already, and it is not replaced.
+    #[error("there is an object {path} already")]
+    Exists {
         /// The path of the key.
         path: String,
     },
@@ -28,10 +36,26 @@ pub enum Error {
         path: String,
     },
     /// The store URL is not one that this build can open.
-    #[error("store.url must be file:///DIRECTORY, not {url}")]
+    #[error("store.url must be file:///DIRECTORY, s3://BUCKET/PREFIX or memory://, not {url}")]
     Url {
         /// The URL as given.
         url: String,
+    },
+    /// The bucket cannot be used with the settings as they are; another setting helps.
+    #[error("the bucket {bucket} cannot be used: {reason}")]
+    Settings {
+        /// The bucket, as a URL.
+        bucket: String,
+        /// What is wrong with which setting.
+        reason: String,
+    },
+    /// The server of the bucket cannot be used: it does not answer, or not as a store must.
+    #[error("the bucket {bucket} cannot be used: {reason}")]
+    Unavailable {
+        /// The bucket, as a URL.
+        bucket: String,
+        /// What the server does not do.
+        reason: String,
     },
     /// Any other failure of the underlying storage.
     #[error("storage failed at {path}")]
@@ -50,8 +74,22 @@ impl Error {
         let path = path.into();
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { path },
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::Io { path, source },
+        }
+    }
+
+    /// Sorts the error of a bucket in the same way.
+    pub(crate) fn from_bucket(path: impl Into<String>, source: object_store::Error) -> Self {
+        use object_store::Error as E;
+
+        let path = path.into();
+        match source {
+            E::NotFound { .. } => Self::NotFound { path },
+            E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists { path },
+            full if bucket::is_full(&full) => Self::Full { path },
+            other => Self::Io { path, source: io::Error::other(other) },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The names of objects: the one place that knows paths and content types.
 
-use vidstream_media::{Track, VideoId};
+use vidstream_media::{Presentation, Track, VideoId};
 
 /// The name of one object. Objects written by an attempt carry its fencing token, so that a stale
 /// attempt never overwrites what the index names.
@@ -87,6 +87,33 @@ impl Key {
             Self::Sheet { id, generation, n, token } => format!("{id}/{generation}/thumbnails/{n}-{token}.jpg"),
             Self::Poster { id, generation, token } => format!("{id}/{generation}/poster-{token}.jpg"),
         }
+    }
+
+    /// The media, sheets and poster that a presentation names, and their bytes where those are known.
+    pub fn named_by(presentation: &Presentation) -> impl Iterator<Item = (Self, Option<u64>)> {
+        let (id, generation) = (presentation.id, presentation.generation);
+        let media = presentation.chunks.values().flat_map(move |chunk| {
+            let (first, token) = (chunk.segments.first, chunk.token);
+            let key = move |track| Self::Media { id, generation, track, first, token };
+            chunk.tracks.iter().map(move |part| (key(part.track), Some(part.bytes())))
+        });
+        let sheets = presentation.sheets.iter().map(move |(&n, sheet)| {
+            let key = Self::Sheet { id, generation, n, token: sheet.token };
+            (key, Some(sheet.bytes))
+        });
+        let poster = presentation.poster.map(|token| (Self::Poster { id, generation, token }, None));
+        media.chain(sheets).chain(poster)
+    }
+
+    /// Whether it may be written again. Packets and stream copies carry no token: they are the same
+    /// whoever writes them, and the next attempt does. All others are written once.
+    pub fn is_replaceable(&self) -> bool {
+        matches!(self, Self::Packets { .. } | Self::Remux { .. })
+    }
+
+    /// Whether readers want it while it is still written: a source is scanned while it uploads.
+    pub(crate) fn is_read_while_written(&self) -> bool {
+        matches!(self, Self::Source { .. })
     }
 
     /// The media type of the object.

@@ -1,14 +1,15 @@
 //! Object bytes: what a key is called, and how its bytes become durable and are read back.
 //!
-//! [`Key`] is the only place that knows a path or a content type. A [`Store`] is chosen by URL.
-//! An object appears whole and durable under its key, or not at all.
+//! [`Key`] is the only place that knows a path or a content type. A [`Store`] is chosen by URL: local
+//! files, a bucket of an S3-compatible server, or memory. An object appears whole and durable under
+//! its key, or not at all, and once it is there only a key that may be replaced changes it.
 
+mod bucket;
 mod error;
-mod file;
 mod key;
-mod writer;
+mod local;
+mod store;
 
 pub use error::Error;
-pub use file::{Growing, Store};
 pub use key::Key;
-pub use writer::Writer;
+pub use store::{Growing, Store, Writer};

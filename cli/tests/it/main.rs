@@ -2,9 +2,11 @@
 
 mod bad_files;
 mod bounded;
+mod bucket;
 mod check;
 mod deletion;
 mod exit_codes;
+mod fsck;
 mod package;
 mod plugins;
 mod postgres;

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vidstream_catalog::{Error, Lookup, NewUpload, State, Video};
 use vidstream_media::VideoId;
-use vidstream_store::{Key, Writer};
+use vidstream_store::{Error as StoreError, Key, Writer};
 
 use super::{Call, answer, query::Query, video};
 use crate::{
@@ -138,9 +138,24 @@ impl Upload {
     /// Stores the body; gives its size once it is durable.
     async fn store(&self, id: VideoId, first: Bytes, body: &mut Incoming) -> Result<u64, Problem> {
         let mut writer = self.app.store.writer(&Key::Source { id }).await?;
-        self.append(&mut writer, first).await?;
+        if let Some(bytes) = self.bytes_expected {
+            writer.expect(bytes);
+        }
+        match self.fill(id, &mut writer, first, body).await {
+            Ok(()) => self.held(id, writer.finish()).await,
+            Err(problem) => {
+                // Before the catalog hears of it: what is deleted then is all that there is.
+                writer.discard().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Gives the body to the store as it arrives.
+    async fn fill(&self, id: VideoId, writer: &mut Writer, first: Bytes, body: &mut Incoming) -> Result<(), Problem> {
+        self.append(id, writer, first).await?;
         // The probe reads along from here on.
-        writer.flush().await?;
+        self.held(id, writer.flush()).await?;
         let idle_max = self.app.patience.body_idle;
         let mut tick = interval(UPLOAD_FLUSH.min(idle_max / 2));
         let (mut renewed, mut arrived) = (Instant::now(), Instant::now());
@@ -151,14 +166,14 @@ impl Upload {
             }
             tokio::select! {
                 frame = body.frame() => {
-                    let Some(frame) = frame else { break };
+                    let Some(frame) = frame else { return Ok(()) };
                     if let Ok(data) = frame.map_err(|_| broken())?.into_data() {
-                        self.append(&mut writer, data).await?;
+                        self.append(id, writer, data).await?;
                     }
                     arrived = Instant::now();
                 }
                 _ = tick.tick() => {
-                    writer.flush().await?;
+                    self.held(id, writer.flush()).await?;
                     if arrived.elapsed() >= idle_max {
                         return Err(stalled());
                     }
@@ -166,23 +181,26 @@ impl Upload {
                 () = self.app.uploads.end.cancelled() => return Err(ending()),
             }
         }
-        let finishing = writer.finish();
-        tokio::pin!(finishing);
+    }
+
+    /// Waits for the store, which may be away for a while, and keeps the lease meanwhile.
+    async fn held<T>(&self, id: VideoId, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+        tokio::pin!(work);
         loop {
-            match timeout(UPLOAD_RENEW, &mut finishing).await {
-                Ok(finished) => return Ok(finished?),
+            match timeout(UPLOAD_RENEW, &mut work).await {
+                Ok(done) => return Ok(done?),
                 Err(_) => self.renew(id).await?,
             }
         }
     }
 
-    async fn append(&self, writer: &mut Writer, data: Bytes) -> Result<(), Problem> {
+    async fn append(&self, id: VideoId, writer: &mut Writer, data: Bytes) -> Result<(), Problem> {
         let bytes_max = self.app.upload_bytes_max;
         if writer.bytes().saturating_add(data.len() as u64) > bytes_max {
             return Err(too_large(bytes_max));
         }
         metrics::counter!("vidstream_upload_bytes_total").increment(data.len() as u64);
-        Ok(writer.write(data).await?)
+        self.held(id, writer.write(data)).await
     }
 
     async fn renew(&self, id: VideoId) -> Result<(), Problem> {

@@ -15,6 +15,7 @@ use super::{
     patience::{is_certain, patiently},
     service::Backend,
     source::Source,
+    strides::Strides,
 };
 use crate::protocol::{Failure, Input, Level, Output, Part, Progress, Refusal, RefusalKind, Warning};
 
@@ -29,6 +30,7 @@ struct Inner {
     catalog: Catalog,
     claim: Claim,
     source: Source,
+    strides: Arc<Strides>,
     /// Cancelled when the catalog says that the claim is lost.
     lost: CancellationToken,
     state: Mutex<State>,
@@ -58,11 +60,13 @@ pub(crate) struct Open {
 
 impl ClaimBackend {
     pub(crate) fn new(store: &Store, catalog: &Catalog, claim: &Claim, lost: &CancellationToken) -> Self {
+        let strides = Arc::new(Strides::new(store.stride_bytes()));
         let inner = Inner {
             store: store.clone(),
             catalog: catalog.clone(),
             claim: claim.clone(),
-            source: Source::new(store.clone(), claim.video),
+            source: Source::new(store.clone(), claim.video, Arc::clone(&strides)),
+            strides,
             lost: lost.clone(),
             state: Mutex::default(),
         };
@@ -217,7 +221,8 @@ impl Backend for ClaimBackend {
         }
         let size = self.complete_size(object).await?;
         let range = offset.min(size)..offset.saturating_add(u64::from(bytes)).min(size);
-        self.inner.store.range(&key, range).await.map_err(|error| of_store(&error))
+        let read = |range| self.inner.store.range(&key, range);
+        self.inner.strides.read(object, range, size, read).await.map_err(|error| of_store(&error))
     }
 
     async fn size(&self, object: Input) -> Result<Option<u64>, Refusal> {
@@ -259,6 +264,7 @@ impl Backend for ClaimBackend {
 
     async fn discard(&self, open: Open) {
         self.state().open.remove(&open.output);
+        open.writer.discard().await;
     }
 
     async fn publish(&self, part: Part) -> Result<(), Refusal> {

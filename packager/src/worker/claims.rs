@@ -30,6 +30,8 @@ const POLL: Duration = Duration::from_millis(200);
 const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// After a failed claim the next one waits this long.
 const ERROR_WAIT: Duration = Duration::from_secs(1);
+/// A slot whose job was given back because the store is away rests this long.
+const AWAY_WAIT: Duration = Duration::from_secs(5);
 /// Jobs that were told to end have this long to kill their child and give their claim back.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(4);
 /// How a claim ended, for the log and the counters.
@@ -164,7 +166,13 @@ async fn conclude(context: &Context, claim: &Claim, stop: &CancellationToken) ->
     match result {
         Ok(()) => End::Finished,
         Err(_) if lost.is_cancelled() => End::Lost,
-        Err(Stop::Failed(failure)) => fail(context, claim, failure).await,
+        Err(Stop::Failed(failure)) => {
+            if context.store.answers().await {
+                fail(context, claim, failure).await
+            } else {
+                give_back(context, claim, &failure, stop).await
+            }
+        }
         Err(Stop::Cancelled) => {
             settle("release", || context.catalog.release(claim)).await;
             End::Released
@@ -178,6 +186,15 @@ async fn fail(context: &Context, claim: &Claim, failure: Failure) -> End {
         .increment(1);
     settle("fail", || context.catalog.fail(claim, failure.clone().into())).await;
     End::Failed
+}
+
+/// Ends an attempt that had no store. Neither the film nor the encoder is the reason: if such attempts counted, a
+/// bucket that is away for some minutes would be the end of all videos in work.
+async fn give_back(context: &Context, claim: &Claim, failure: &Failure, stop: &CancellationToken) -> End {
+    tracing::warn!(code = failure.code, detail = failure.detail, "the store is away: the job is given back");
+    settle("release", || context.catalog.release(claim)).await;
+    let _ = stop.run_until_cancelled(sleep(AWAY_WAIT)).await;
+    End::Released
 }
 
 /// Tells the catalog how a claim ended. A claim that it does not know any more needs no telling; one

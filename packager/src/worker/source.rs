@@ -1,7 +1,8 @@
 //! The bytes of a source while they arrive: reads wait for them, bounded by the upload's own lease.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,9 @@ use tokio::time::sleep;
 use vidstream_media::VideoId;
 use vidstream_store::{Error, Growing, Key, Store};
 
-/// How often a growing source is looked at.
-const POLL: Duration = Duration::from_millis(25);
+use super::strides::Strides;
+use crate::protocol::Input;
+
 /// A growing source is opened anew this often: an upload that starts over has another file.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,7 @@ const REOPEN_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Source {
     store: Store,
     key: Key,
+    strides: Arc<Strides>,
     seen: Mutex<Seen>,
 }
 
@@ -28,36 +31,51 @@ pub(crate) struct Source {
 struct Seen {
     /// The size, once all bytes are durable.
     complete: Option<u64>,
+    /// When it was last found incomplete.
+    incomplete: Option<Instant>,
+    /// The growing source as it was last opened.
+    opened: Option<Opened>,
     /// Bytes that were there at the last look, and when there were fewer.
     bytes: u64,
     grown: Instant,
 }
 
 /// An open growing source.
+#[derive(Clone, Debug)]
 struct Opened {
-    growing: Growing,
+    growing: Arc<Growing>,
     at: Instant,
+    /// Its length at the last look.
+    bytes: u64,
 }
 
 // === impl Source ===
 
 impl Source {
-    pub(crate) fn new(store: Store, id: VideoId) -> Self {
-        let seen = Seen { complete: None, bytes: 0, grown: Instant::now() };
-        Self { store, key: Key::Source { id }, seen: Mutex::new(seen) }
+    pub(crate) fn new(store: Store, id: VideoId, strides: Arc<Strides>) -> Self {
+        let seen = Seen { complete: None, incomplete: None, opened: None, bytes: 0, grown: Instant::now() };
+        Self { store, key: Key::Source { id }, strides, seen: Mutex::new(seen) }
     }
 
     /// The size, `None` while it grows.
     pub(crate) async fn size(&self) -> Result<Option<u64>, Error> {
-        if let Some(bytes) = self.seen().complete {
-            return Ok(Some(bytes));
+        {
+            let seen = self.seen();
+            let is_recent = |looked: Instant| looked.elapsed() < self.store.look_every();
+            if seen.complete.is_some() || seen.incomplete.is_some_and(is_recent) {
+                return Ok(seen.complete);
+            }
         }
+        let looked = Instant::now();
         match self.store.size(&self.key).await {
             Ok(bytes) => {
                 self.seen().complete = Some(bytes);
                 Ok(Some(bytes))
             }
-            Err(Error::NotFound { .. }) => Ok(None),
+            Err(Error::NotFound { .. }) => {
+                self.seen().incomplete = Some(looked);
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -65,28 +83,41 @@ impl Source {
     /// Bytes from `offset`, fewer than asked only at the end of the complete source.
     pub(crate) async fn read(&self, offset: u64, bytes: u32) -> Result<Bytes, Error> {
         let end = offset.saturating_add(u64::from(bytes));
-        let mut opened: Option<Opened> = None;
         loop {
             if let Some(size) = self.size().await? {
                 let range = offset.min(size)..end.min(size);
-                return self.store.range(&self.key, range).await;
+                let read = |range| self.store.range(&self.key, range);
+                return self.strides.read(Input::Source, range, size, read).await;
             }
-            if opened.as_ref().is_none_or(|opened| opened.at.elapsed() > REOPEN_EVERY) {
-                opened = self.open().await?;
+            if let Some(found) = self.read_growing(offset, end).await? {
+                return Ok(found);
             }
-            if let Some(Opened { growing, .. }) = &opened {
-                let length = growing.len().await?;
-                self.saw(length);
-                if length >= end {
-                    let found = growing.read(offset, usize::try_from(bytes).unwrap_or(usize::MAX)).await?;
-                    // It may have been cut meanwhile by an upload that starts over; then it is looked at again.
-                    if found.len() as u64 == u64::from(bytes) {
-                        return Ok(found);
-                    }
-                }
-            }
-            sleep(POLL).await;
+            sleep(self.store.look_every()).await;
         }
+    }
+
+    /// All of the wanted bytes, if they have arrived.
+    async fn read_growing(&self, offset: u64, end: u64) -> Result<Option<Bytes>, Error> {
+        let Some(mut opened) = self.opened().await? else { return Ok(None) };
+        if opened.bytes < end {
+            opened.bytes = opened.growing.len().await?;
+            self.saw(opened.bytes);
+            self.seen().opened = Some(opened.clone());
+        }
+        if opened.bytes < end {
+            return Ok(None);
+        }
+        let read = |range: Range<u64>| {
+            let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            opened.growing.read(range.start, length)
+        };
+        let found = self.strides.read(Input::Source, offset..end, opened.bytes, read).await?;
+        // It may have been cut meanwhile by an upload that starts over; then it is looked at again.
+        if found.len() as u64 == end - offset {
+            return Ok(Some(found));
+        }
+        self.seen().opened = None;
+        Ok(None)
     }
 
     /// How long no byte has arrived; zero once it is complete.
@@ -102,7 +133,7 @@ impl Source {
             if self.size().await?.is_some() {
                 return Ok(());
             }
-            if let Some(opened) = self.open().await? {
+            if let Some(opened) = self.opened().await? {
                 let length = opened.growing.len().await?;
                 self.saw(length);
                 if length != before {
@@ -113,10 +144,18 @@ impl Source {
         }
     }
 
-    /// The growing file; `None` before its first byte.
-    async fn open(&self) -> Result<Option<Opened>, Error> {
+    /// The growing source, as it was opened a moment ago or now; `None` before its first byte.
+    async fn opened(&self) -> Result<Option<Opened>, Error> {
+        let recent = self.seen().opened.clone().filter(|opened| opened.at.elapsed() <= REOPEN_EVERY);
+        if recent.is_some() {
+            return Ok(recent);
+        }
         match self.store.growing(&self.key).await {
-            Ok(growing) => Ok(Some(Opened { growing, at: Instant::now() })),
+            Ok(growing) => {
+                let opened = Opened { growing: Arc::new(growing), at: Instant::now(), bytes: 0 };
+                self.seen().opened = Some(opened.clone());
+                Ok(Some(opened))
+            }
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -29,7 +29,8 @@ async fn try_sweep(store: &Store, presentation: &Presentation, poster: Option<u6
     let (id, generation) = (presentation.id, presentation.generation);
     let poster = poster.map(|token| Key::Poster { id, generation, token });
     let source = [Key::Packets { id, generation }, Key::Remux { id, generation }];
-    let named: BTreeSet<String> = keys(presentation).chain(poster).chain(source).map(|key| key.path()).collect();
+    let keys = Key::named_by(presentation).map(|(key, _)| key).chain(poster).chain(source);
+    let named: BTreeSet<String> = keys.map(|key| key.path()).collect();
     let mut removed = 0;
     for (path, _) in store.list_video(id).await? {
         if belongs(&path, id, generation) && !named.contains(&path) {
@@ -40,17 +41,12 @@ async fn try_sweep(store: &Store, presentation: &Presentation, poster: Option<u6
     Ok(removed)
 }
 
-/// All media objects that the index names.
-fn keys(presentation: &Presentation) -> impl Iterator<Item = Key> {
-    let (id, generation) = (presentation.id, presentation.generation);
-    presentation.chunks.values().flat_map(move |chunk| {
-        let (first, token) = (chunk.segments.first, chunk.token);
-        chunk.tracks.iter().map(move |part| Key::Media { id, generation, track: part.track, first, token })
-    })
-}
-
 /// Whether a listed path is of this generation and a kind that is swept, finished or not.
 fn belongs(path: &str, id: VideoId, generation: u32) -> bool {
+    // What a source was made of is nothing any more once it is there.
+    if path.starts_with(&format!("{id}/source.part")) {
+        return true;
+    }
     let Some(rest) = path.strip_prefix(&format!("{id}/{generation}/")) else { return false };
     match rest.split_once('/') {
         Some((folder, _)) => folder.parse::<Track>().is_ok(),
@@ -73,6 +69,8 @@ mod tests {
             ("1/packets.part-3-1", true),
             ("2/720p/1-9.m4s", false),
             ("source", false),
+            ("source.part", true),
+            ("source.part/0000000000c00000", true),
         ] {
             assert_eq!(belongs(&format!("{id}/{rest}"), id, 1), expected, "{rest}");
         }

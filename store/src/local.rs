@@ -1,4 +1,4 @@
-//! The store on local files: staged beside its place, flushed to the disk, renamed into place.
+//! The store on local files: staged beside its place, flushed to the disk, then given its name.
 
 use std::{
     fs, io,
@@ -9,57 +9,54 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
 
-use crate::{Error, Key, Writer};
+use crate::{Error, Key};
+
+mod writer;
+
+pub(crate) use writer::Writer;
 
 /// The folder under the root that holds the objects.
 const OBJECTS: &str = "objects";
 /// What the staged file of a source is called until it is whole; readers of a growing source look there.
 const PART: &str = "part";
+/// How often it is reasonable to look whether a file has grown.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// At most this much is read at once from a growing object.
 const GROWING_READ_BYTES_MAX: usize = 8 << 20;
 
-/// A handle on the object store, cheap to clone.
+/// A folder of objects.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Local {
     root: Arc<PathBuf>,
     staged: Arc<AtomicU64>,
 }
 
-/// A reader of an object that may still be written, by this process or another.
+/// A reader of a file that may still be written, by this process or another.
 #[derive(Debug)]
-pub struct Growing {
+pub(crate) struct Growing {
     file: Arc<fs::File>,
     path: String,
 }
 
-// === impl Store ===
+// === impl Local ===
 
-impl Store {
-    /// Opens the store at a `file://` URL and makes its folder.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        let directory = url.strip_prefix("file://").filter(|path| path.starts_with('/'));
-        let directory = directory.ok_or_else(|| Error::Url { url: url.to_owned() })?;
-        let root = Path::new(directory).join(OBJECTS);
+impl Local {
+    /// Opens the store in a folder, and makes it.
+    pub(crate) async fn open(directory: &Path) -> Result<Self, Error> {
+        let root = directory.join(OBJECTS);
         let made = root.clone();
-        blocking(directory.to_owned(), move || fs::create_dir_all(made)).await?;
+        blocking(directory.display().to_string(), move || fs::create_dir_all(made)).await?;
         Ok(Self { root: Arc::new(root), staged: Arc::default() })
     }
 
-    /// Stores a whole object; it is durable and visible when this returns.
-    pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Error> {
-        let mut writer = self.writer(key).await?;
-        writer.write(bytes).await?;
-        writer.finish().await?;
-        Ok(())
-    }
-
     /// Starts an object; it becomes visible when the writer is finished, and is discarded if it is dropped.
-    pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
+    pub(crate) async fn writer(&self, key: &Key) -> Result<Writer, Error> {
         let path = key.path();
         let place = self.root.join(&path);
         let staging = match key {
@@ -70,11 +67,11 @@ impl Store {
                 self.staged.fetch_add(1, Ordering::Relaxed)
             )),
         };
-        Writer::create(path, staging, place).await
+        Writer::create(path, staging, place, key.is_replaceable()).await
     }
 
     /// Lets a file that lies elsewhere stand for an object, without copying it. It must not change while it does.
-    pub async fn link(&self, key: &Key, file: &Path) -> Result<(), Error> {
+    pub(crate) async fn link(&self, key: &Key, file: &Path) -> Result<(), Error> {
         let path = key.path();
         let place = self.root.join(&path);
         let file = file.to_owned();
@@ -86,14 +83,14 @@ impl Store {
     }
 
     /// The whole object.
-    pub async fn get(&self, key: &Key) -> Result<Bytes, Error> {
+    pub(crate) async fn get(&self, key: &Key) -> Result<Bytes, Error> {
         let path = key.path();
         let place = self.root.join(&path);
         blocking(path, move || fs::read(place)).await.map(Bytes::from)
     }
 
     /// Exactly the bytes of `range`, or [`Error::Range`].
-    pub async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
+    pub(crate) async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
         let path = key.path();
         let place = self.root.join(&path);
         let short = Error::Range { path: path.clone(), start: range.start, end: range.end };
@@ -114,14 +111,14 @@ impl Store {
     }
 
     /// The size of an object in bytes.
-    pub async fn size(&self, key: &Key) -> Result<u64, Error> {
+    pub(crate) async fn size(&self, key: &Key) -> Result<u64, Error> {
         let path = key.path();
         let place = self.root.join(&path);
         blocking(path, move || fs::metadata(place).map(|meta| meta.len())).await
     }
 
     /// Opens an object that may still be written. [`Error::NotFound`] until its first byte is.
-    pub async fn growing(&self, key: &Key) -> Result<Growing, Error> {
+    pub(crate) async fn growing(&self, key: &Key) -> Result<Growing, Error> {
         let path = key.path();
         let place = self.root.join(&path);
         let opened = blocking(path.clone(), move || {
@@ -132,21 +129,32 @@ impl Store {
     }
 
     /// Deletes one object; one that is not there is no error.
-    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, key: &Key) -> Result<(), Error> {
         let path = key.path();
         let place = self.root.join(&path);
         blocking(path, move || ignore_missing(fs::remove_file(place))).await
     }
 
     /// Deletes everything of a video, staged files included; nothing there is no error.
-    pub async fn delete_video(&self, id: VideoId) -> Result<(), Error> {
+    pub(crate) async fn delete_video(&self, id: VideoId) -> Result<(), Error> {
         let path = id.to_string();
         let place = self.root.join(&path);
         blocking(path, move || ignore_missing(fs::remove_dir_all(place))).await
     }
 
+    /// The names of the folders at the root.
+    pub(crate) async fn list_folders(&self) -> Result<Vec<String>, Error> {
+        let root = Arc::clone(&self.root);
+        let read = move || {
+            let names =
+                fs::read_dir(root.as_path())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect()
+        };
+        blocking(OBJECTS.to_owned(), read).await
+    }
+
     /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
-    pub async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
+    pub(crate) async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
         let path = id.to_string();
         let root = Arc::clone(&self.root);
         let top = self.root.join(&path);
@@ -172,14 +180,8 @@ impl Store {
         .await
     }
 
-    /// Deletes an object that [`Store::list_video`] named and no key in use names.
-    pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
-        let inside = listed
-            .strip_prefix(&format!("{id}/"))
-            .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
-        if !inside {
-            return Err(Error::NotFound { path: listed.to_owned() });
-        }
+    /// Deletes the file of a path that was listed.
+    pub(crate) async fn delete_listed(&self, listed: &str) -> Result<(), Error> {
         let place = self.root.join(listed);
         blocking(listed.to_owned(), move || ignore_missing(fs::remove_file(place))).await
     }
@@ -189,18 +191,13 @@ impl Store {
 
 impl Growing {
     /// How many bytes are there now.
-    pub async fn len(&self) -> Result<u64, Error> {
+    pub(crate) async fn len(&self) -> Result<u64, Error> {
         let file = Arc::clone(&self.file);
         blocking(self.path.clone(), move || file.metadata().map(|meta| meta.len())).await
     }
 
-    /// Whether no byte is there yet.
-    pub async fn is_empty(&self) -> Result<bool, Error> {
-        Ok(self.len().await? == 0)
-    }
-
     /// What is there now from `offset`, at most `length` bytes; empty when nothing is.
-    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Error> {
+    pub(crate) async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Error> {
         let file = Arc::clone(&self.file);
         let length = length.min(GROWING_READ_BYTES_MAX);
         let read = blocking(self.path.clone(), move || {

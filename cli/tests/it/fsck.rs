@@ -1,0 +1,130 @@
+//! `vidstream fsck`: catalog and store that were made to disagree, on files and on servers.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use bytes::Bytes;
+use vidstream_media::{Track, VideoId};
+use vidstream_store::{Key, Store};
+use vidstream_testkit::{
+    Clip, Encoding, postgres,
+    s3::{BUCKET, Host},
+};
+
+use crate::server::{Server, VIDSTREAM};
+
+const READY_WAIT_MAX: Duration = Duration::from_mins(2);
+
+/// Where catalog and store are.
+struct Site<'a> {
+    data: &'a Path,
+    flags: Vec<String>,
+    variables: Vec<(String, String)>,
+    store: Store,
+}
+
+// === impl Site ===
+
+impl Site<'_> {
+    async fn serve(&self) -> Server {
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        Server::with_variables(self.data, &flags, &self.variables).await
+    }
+
+    /// Exit code and output of `fsck`.
+    fn fsck(&self, more: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["fsck", "--data"]).arg(self.data).args(&self.flags).args(more);
+        let output = command.envs(self.variables.iter().cloned()).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        (output.status.code(), text)
+    }
+
+    async fn paths(&self, id: VideoId) -> Vec<String> {
+        let listed = self.store.list_video(id).await.unwrap();
+        listed.into_iter().map(|(path, _)| path).collect()
+    }
+}
+
+async fn until_ready(server: &Server, id: VideoId) {
+    let is_settled =
+        |video: &serde_json::Value| video["state"] == "ready" && video["artifacts"]["storyboard"]["state"] == "ready";
+    server.until(&id.to_string(), "ready", READY_WAIT_MAX, is_settled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_sqlite_agree_after_a_repair() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Store::open(&format!("file://{}", data.display())).await.unwrap();
+    they_agree_after_a_repair(Site { data: &data, flags: vec![], variables: vec![], store }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_and_postgres_agree_after_a_repair() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Host::start().unwrap());
+    let url = format!("s3://{BUCKET}/site");
+    let store = Store::open_with(&url, bucket.variables().into_iter()).await.unwrap();
+    let catalog = postgres::shared().database().unwrap();
+    let set = |pair: String| ["--set".to_owned(), pair];
+    let flags = [set(format!("store.url={url}")), set(format!("catalog.url={catalog}"))].concat();
+    they_agree_after_a_repair(Site { data: folder.path(), flags, variables: bucket.variables(), store }).await;
+}
+
+async fn they_agree_after_a_repair(site: Site<'_>) {
+    let server = site.serve().await;
+    let clip = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
+    let id: VideoId = server.upload(&clip).await.parse().unwrap();
+    until_ready(&server, id).await;
+    let whole = site.paths(id).await;
+    let right = format!("1 videos, 0 of them in work and passed over, {} objects: nothing is wrong\n", whole.len());
+    assert_eq!(site.fsck(&[]), (Some(0), right));
+    drop(server);
+
+    // Of an attempt that was lost, of an upload that nobody knows, and a part of the film.
+    let track = Track::Rung(180);
+    let lost = Key::Media { id, generation: 1, track, first: 1, token: 1_000_000 };
+    let unknown = Key::Source { id: VideoId::from_bits(7) };
+    for key in [lost, unknown] {
+        site.store.put(&key, Bytes::from_static(b"x")).await.unwrap();
+    }
+    let gone = whole.iter().find(|path| path.ends_with(".m4s")).unwrap();
+    site.store.delete_listed(id, gone).await.unwrap();
+    let found = [
+        format!("{}: 1 bytes that no row names", lost.path()),
+        format!("{}: 1 bytes that no row names", unknown.path()),
+        format!("{gone}: is missing"),
+    ];
+    for _ in 0..2 {
+        let (code, text) = site.fsck(&[]);
+        assert!(code == Some(1) && text.ends_with(": 3 wrong\n") && text.lines().count() == 4, "{text}");
+        assert!(found.iter().all(|line| text.lines().any(|said| said == line)), "{text}");
+    }
+
+    // Another catalog knows nothing of all this, and that is no reason to delete it.
+    let other = tempfile::tempdir().unwrap();
+    let catalog = format!("catalog.url=sqlite://{}", other.path().join("other.sqlite").display());
+    let (code, text) = site.fsck(&["--repair", "--set", &catalog]);
+    assert!(code == Some(64) && text.contains("do not belong together"), "{text}");
+
+    let (code, text) = site.fsck(&["--repair"]);
+    assert!(code == Some(0) && text.ends_with(": 3 wrong, 3 repaired\n"), "{text}");
+    assert!(text.contains(&format!("{id}: will be made again")), "{text}");
+    let nothing = "1 videos, 1 of them in work and passed over, 1 objects: nothing is wrong\n".to_owned();
+    assert_eq!(site.fsck(&[]), (Some(0), nothing));
+
+    let server = site.serve().await;
+    until_ready(&server, id).await;
+    assert_eq!(server.video(&id.to_string()).await["generation"], 2);
+    let (code, text) = site.fsck(&["--repair"]);
+    assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
+    let rung = whole.iter().find_map(|path| path.split('/').find(|part| part.ends_with("0p"))).unwrap();
+    let url = format!("{}/v/{id}/2/{rung}/index.m3u8", server.url);
+    assert_eq!(vidstream_testkit::counters(&["-i", &url]).unwrap().len(), 300);
+
+    // Nothing can be made of nothing.
+    site.store.delete(&Key::Source { id }).await.unwrap();
+    for more in [[].as_slice(), &["--repair"]] {
+        let (code, text) = site.fsck(more);
+        assert!(code == Some(1) && text.contains("/source: is missing") && text.ends_with(": 1 wrong\n"), "{text}");
+    }
+}

@@ -1,0 +1,134 @@
+//! What a server must do before anything is entrusted to it, tried out with one small object.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::{
+    Error as Cause, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, aws::AwsCredentialProvider,
+    path::Path,
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{
+    Bucket, Large,
+    patience::{START_WAIT_MAX, patiently},
+    refusal::sentence,
+};
+use crate::Error;
+
+/// What is stored and read back.
+const BYTES: &[u8] = b"vidstream";
+/// How long all of it may take.
+const PROOF_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Gets keys, if there are to be any; lists, creates, reads and deletes, and tries to create a second time, at
+/// once and in parts.
+pub(super) async fn prove(bucket: &Bucket, keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+    let silent = || Error::Unavailable {
+        bucket: url.to_owned(),
+        reason: format!("its server has not done what was asked within {PROOF_WAIT_MAX:?}"),
+    };
+    let proven = timeout(PROOF_WAIT_MAX, async {
+        has_keys(keys, url).await?;
+        try_out(bucket, url).await
+    });
+    proven.await.map_err(|_| silent())?
+}
+
+/// Keys that are not in the environment come from the machine, if it has any.
+async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+    let Some(keys) = keys else { return Ok(()) };
+    let found = patiently(START_WAIT_MAX, || keys.get_credential()).await;
+    let reason = |error: &Cause| {
+        let said = sentence(error);
+        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, and this machine has no role: {said}")
+    };
+    found.map(|_| ()).map_err(|error| Error::Settings { bucket: url.to_owned(), reason: reason(&error) })
+}
+
+async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
+    let place = bucket.place(&format!("proof-{}", Uuid::now_v7()));
+    let fails = |error: Cause| of_cause(&error, url);
+    // Nothing is there, and who may not read is told so. Some servers make a bucket when something is put
+    // into it, so it is looked at before.
+    match patiently(START_WAIT_MAX, || bucket.objects.get(&place)).await {
+        Ok(_) | Err(Cause::NotFound { .. }) => {}
+        Err(error) => return Err(fails(error)),
+    }
+    patiently(START_WAIT_MAX, || bucket.list_once(&place)).await.map_err(fails)?;
+    let proven = creates_once(bucket, &place, url).await;
+    let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
+    proven?;
+    removed.map_err(fails)
+}
+
+async fn creates_once(bucket: &Bucket, place: &Path, url: &str) -> Result<(), Error> {
+    let fails = |error: Cause| of_cause(&error, url);
+    let refuses_nothing = |what: &str| Error::Unavailable {
+        bucket: url.to_owned(),
+        reason: format!("its server overwrites an object that is there, although {what} with If-None-Match: *"),
+    };
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let create = || bucket.objects.put_opts(place, PutPayload::from_static(BYTES), options.clone());
+    match patiently(START_WAIT_MAX, create).await {
+        // An answer that was lost, to the same request: nobody else has this name.
+        Ok(_) | Err(Cause::AlreadyExists { .. }) => {}
+        Err(error) => return Err(fails(error)),
+    }
+    match patiently(START_WAIT_MAX, create).await {
+        Err(Cause::AlreadyExists { .. }) => {}
+        Ok(_) => return Err(refuses_nothing("PutObject came")),
+        Err(error) => return Err(fails(error)),
+    }
+    if let Some(large) = &bucket.large
+        && !refuses_parts(large, place).await.map_err(fails)?
+    {
+        return Err(refuses_nothing("CompleteMultipartUpload came"));
+    }
+    let read = || bucket.objects.get_range(place, 3..6);
+    let read = patiently(START_WAIT_MAX, read).await.map_err(fails)?;
+    if read != Bytes::from_static(BYTES).slice(3..6) {
+        let reason = "its server gives other bytes of an object than were asked for".to_owned();
+        return Err(Error::Unavailable { bucket: url.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// Whether parts are not made an object where one is.
+async fn refuses_parts(large: &Large, place: &Path) -> Result<bool, Cause> {
+    let id = patiently(START_WAIT_MAX, || large.parts.create_multipart(place)).await?;
+    let tried = async {
+        let send = || large.parts.put_part(place, &id, 0, PutPayload::from_static(BYTES));
+        let part = patiently(START_WAIT_MAX, send).await?;
+        let complete = || large.creating.complete_multipart(place, &id, vec![part.clone()]);
+        match patiently(START_WAIT_MAX, complete).await {
+            Ok(_) => Ok(false),
+            Err(Cause::AlreadyExists { .. } | Cause::Precondition { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    };
+    let tried = tried.await;
+    match patiently(START_WAIT_MAX, || large.parts.abort_multipart(place, &id)).await {
+        Err(error) if matches!(tried, Ok(true)) => Err(error),
+        _ => tried,
+    }
+}
+
+/// What a failure means for whoever starts the program.
+fn of_cause(error: &Cause, url: &str) -> Error {
+    let bucket = url.to_owned();
+    match error {
+        Cause::NotFound { .. } => Error::Settings { bucket, reason: "there is no such bucket".to_owned() },
+        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => Error::Settings {
+            bucket,
+            reason: format!(
+                "its server refuses these credentials, of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or their kin: {}",
+                sentence(error)
+            ),
+        },
+        error => {
+            Error::Unavailable { bucket, reason: format!("its server does not do what is asked: {}", sentence(error)) }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
+
+use std::{ffi::OsString, ops::Range, path::Path, time::Duration};
+
+use bytes::Bytes;
+use vidstream_media::VideoId;
+
+use crate::{
+    Error, Key,
+    bucket::{self, Bucket},
+    local::{self, Local},
+};
+
+/// A handle on the object store, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Adapter);
+
+#[derive(Clone, Debug)]
+enum Adapter {
+    Local(Local),
+    Bucket(Bucket),
+}
+
+/// An object being written. Dropping it before it is finished discards it.
+#[derive(Debug)]
+pub struct Writer(Writing);
+
+#[derive(Debug)]
+enum Writing {
+    Local(local::Writer),
+    Bucket(Box<bucket::Upload>),
+}
+
+/// A reader of an object that may still be written, by this process or another.
+#[derive(Debug)]
+pub struct Growing(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    Local(local::Growing),
+    Bucket(bucket::Growing),
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables of
+    /// this process, or `memory://`, which is gone with the process. A folder is made; a bucket must be
+    /// there, and its server is asked to prove that it keeps the contract.
+    ///
+    /// # Errors
+    /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
+    /// [`Error::Unavailable`] when the server does not do its part.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        // What is no text is no setting of a bucket.
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let variables: Vec<(String, String)> = std::env::vars_os().filter_map(text).collect();
+        Self::open_with(url, variables.into_iter()).await
+    }
+
+    /// As [`Store::open`], with these environment variables.
+    pub async fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+        let adapter = match url.split_once("://") {
+            Some(("file", directory)) if directory.starts_with('/') => {
+                Adapter::Local(Local::open(Path::new(directory)).await?)
+            }
+            Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
+            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables).await?),
+            _ => return Err(Error::Url { url: url.to_owned() }),
+        };
+        Ok(Self(adapter))
+    }
+
+    /// Stores a whole object; it is durable and visible when this returns.
+    pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Error> {
+        let mut writer = self.writer(key).await?;
+        writer.write(bytes).await?;
+        writer.finish().await?;
+        Ok(())
+    }
+
+    /// Starts an object; it becomes visible when the writer is finished, and is discarded if it is dropped.
+    pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
+        Ok(Writer(match &self.0 {
+            Adapter::Local(local) => Writing::Local(local.writer(key).await?),
+            Adapter::Bucket(bucket) => Writing::Bucket(Box::new(bucket.upload(key))),
+        }))
+    }
+
+    /// Lets a file that lies elsewhere stand for an object, without copying it. It must not change while
+    /// it does. Only a store of local files can; others give [`Error::Io`].
+    pub async fn link(&self, key: &Key, file: &Path) -> Result<(), Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.link(key, file).await,
+            Adapter::Bucket(_) => Err(Error::from_io(key.path(), std::io::ErrorKind::Unsupported.into())),
+        }
+    }
+
+    /// The whole object.
+    pub async fn get(&self, key: &Key) -> Result<Bytes, Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.get(key).await,
+            Adapter::Bucket(bucket) => bucket.get(&key.path()).await,
+        }
+    }
+
+    /// Exactly the bytes of `range`, or [`Error::Range`].
+    pub async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.range(key, range).await,
+            Adapter::Bucket(bucket) => bucket.range(&key.path(), range).await,
+        }
+    }
+
+    /// The size of an object in bytes.
+    pub async fn size(&self, key: &Key) -> Result<u64, Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.size(key).await,
+            Adapter::Bucket(bucket) => bucket.size(&key.path()).await,
+        }
+    }
+
+    /// Opens an object that may still be written. [`Error::NotFound`] until its first byte is.
+    pub async fn growing(&self, key: &Key) -> Result<Growing, Error> {
+        Ok(Growing(match &self.0 {
+            Adapter::Local(local) => Reading::Local(local.growing(key).await?),
+            Adapter::Bucket(bucket) => Reading::Bucket(bucket.growing(key).await?),
+        }))
+    }
+
+    /// Deletes one object; one that is not there is no error.
+    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.delete(key).await,
+            Adapter::Bucket(bucket) => bucket.delete(&key.path()).await,
+        }
+    }
+
+    /// Deletes everything of a video, staged objects included; nothing there is no error.
+    pub async fn delete_video(&self, id: VideoId) -> Result<(), Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.delete_video(id).await,
+            Adapter::Bucket(bucket) => bucket.delete_video(id).await,
+        }
+    }
+
+    /// The videos of which anything is there, in no order; what has another name is passed over.
+    pub async fn list_videos(&self) -> Result<Vec<VideoId>, Error> {
+        let names = match &self.0 {
+            Adapter::Local(local) => local.list_folders().await,
+            Adapter::Bucket(bucket) => bucket.list_folders().await,
+        };
+        Ok(names?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
+    pub async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
+        match &self.0 {
+            Adapter::Local(local) => local.list_video(id).await,
+            Adapter::Bucket(bucket) => bucket.list_video(id).await,
+        }
+    }
+
+    /// Deletes an object that [`Store::list_video`] named and no key in use names.
+    pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
+        let inside = listed
+            .strip_prefix(&format!("{id}/"))
+            .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
+        if !inside {
+            return Err(Error::NotFound { path: listed.to_owned() });
+        }
+        match &self.0 {
+            Adapter::Local(local) => local.delete_listed(listed).await,
+            Adapter::Bucket(bucket) => bucket.delete(listed).await,
+        }
+    }
+
+    /// Whether the store can be reached at all, so that what just failed has a reason of its own.
+    pub async fn answers(&self) -> bool {
+        match &self.0 {
+            Adapter::Local(_) => true,
+            Adapter::Bucket(bucket) => bucket.answers().await,
+        }
+    }
+
+    /// How often it is reasonable to look whether something has changed.
+    pub fn look_every(&self) -> Duration {
+        match &self.0 {
+            Adapter::Local(_) => local::LOOK_EVERY,
+            Adapter::Bucket(_) => bucket::LOOK_EVERY,
+        }
+    }
+
+    /// How many bytes a reader of one place after another had better take at once, because each read is
+    /// a request over a network; `None` where short reads cost nothing.
+    pub fn stride_bytes(&self) -> Option<u32> {
+        match &self.0 {
+            Adapter::Local(_) => None,
+            Adapter::Bucket(_) => Some(bucket::STRIDE_BYTES),
+        }
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Bytes given so far.
+    pub fn bytes(&self) -> u64 {
+        match &self.0 {
+            Writing::Local(writer) => writer.bytes(),
+            Writing::Bucket(upload) => upload.bytes(),
+        }
+    }
+
+    /// Says before the first write how many bytes are to come: what is known to be small is kept in less memory.
+    pub fn expect(&mut self, bytes: u64) {
+        match &mut self.0 {
+            Writing::Local(_) => {}
+            Writing::Bucket(upload) => upload.expect(bytes),
+        }
+    }
+
+    /// Appends bytes; they are gathered and go on in larger pieces.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        match &mut self.0 {
+            Writing::Local(writer) => writer.write(bytes).await,
+            Writing::Bucket(upload) => upload.write(bytes).await,
+        }
+    }
+
+    /// Shows readers of a growing object what was given so far, up to a small rest of a long one.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        match &mut self.0 {
+            Writing::Local(writer) => writer.flush().await,
+            Writing::Bucket(upload) => upload.flush().await,
+        }
+    }
+
+    /// Makes the object durable and visible; gives its size in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where an object is that may not be replaced.
+    pub async fn finish(self) -> Result<u64, Error> {
+        match self.0 {
+            Writing::Local(writer) => writer.finish().await,
+            Writing::Bucket(upload) => upload.finish().await,
+        }
+    }
+
+    /// Gives the object up. Unlike after a drop, its room is free when this returns.
+    pub async fn discard(self) {
+        match self.0 {
+            Writing::Local(writer) => drop(writer),
+            Writing::Bucket(upload) => upload.discard().await,
+        }
+    }
+}
+
+// === impl Growing ===
+
+impl Growing {
+    /// How many bytes are there now.
+    pub async fn len(&self) -> Result<u64, Error> {
+        match &self.0 {
+            Reading::Local(growing) => growing.len().await,
+            Reading::Bucket(growing) => growing.len().await,
+        }
+    }
+
+    /// Whether no byte is there yet.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len().await? == 0)
+    }
+
+    /// What is there now from `offset`, at most `length` bytes; empty when nothing is.
+    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Error> {
+        match &self.0 {
+            Reading::Local(growing) => growing.read(offset, length).await,
+            Reading::Bucket(growing) => growing.read(offset, length).await,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One contract, run unchanged on every adapter: local files, memory, and a bucket of a real S3 server.
+
+mod rows;
+mod s3;
+
+use vidstream_store::Store;
+use vidstream_testkit::s3::{BUCKET, Host};
+
+/// A store, and what it lives in.
+struct Place<T> {
+    store: Store,
+    home: T,
+}
+
+async fn local() -> Place<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
+    Place { store, home: folder }
+}
+
+async fn memory() -> Place<()> {
+    Place { store: Store::open("memory://").await.unwrap(), home: () }
+}
+
+async fn s3() -> Place<Host> {
+    let server = Host::start().unwrap();
+    let url = format!("s3://{BUCKET}/some/where");
+    let store = Store::open_with(&url, server.variables().into_iter()).await.unwrap();
+    Place { store, home: server }
+}
+
+/// Each row on each adapter.
+macro_rules! suite {
+    ($($row:ident)*) => {
+        mod on_local_files { $(#[tokio::test] async fn $row() { super::rows::$row(&super::local().await.store).await })* }
+        mod on_memory { $(#[tokio::test] async fn $row() { super::rows::$row(&super::memory().await.store).await })* }
+        mod on_s3 { $(#[tokio::test] async fn $row() { super::rows::$row(&super::s3().await.store).await })* }
+    };
+}
+
+suite! {
+    ranges_are_exact_or_refused
+    a_long_object_comes_back_as_it_was
+    an_object_that_is_there_is_not_replaced
+    one_of_many_writers_at_once_is_first
+    packets_may_be_written_again
+    a_discarded_writer_leaves_nothing
+    a_dropped_writer_leaves_nothing
+    a_finish_that_is_cancelled_leaves_all_or_nothing
+    a_source_is_read_while_it_grows_and_after
+    a_source_of_many_pieces_is_read_while_it_grows
+    the_room_of_a_discarded_writer_is_free_although_a_reader_has_it_open
+    videos_of_which_anything_is_there_are_listed
+    deleting_a_video_leaves_no_object_of_it
+}
+
+#[tokio::test]
+async fn other_urls_are_refused() {
+    for url in ["s3://", "s3:///prefix", "s3://bucket/a//b", "file://relative", "memory://x", "/tmp", ""] {
+        let opened = Store::open_with(url, std::iter::empty()).await;
+        assert!(matches!(opened, Err(vidstream_store::Error::Url { .. })), "{url}: {opened:?}");
+    }
+}

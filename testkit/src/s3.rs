@@ -1,0 +1,310 @@
+//! A real S3-compatible server of a test's own, which can go away, lose answers and damage what it is sent.
+//!
+//! It listens on a free loopback port and keeps its objects in a temporary folder. It runs on a thread
+//! of its own, so that tests and servers under test may use any runtime.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use anyhow::Result;
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE,
+    server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use s3s::{
+    Body, HttpError,
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{oneshot, watch},
+};
+
+mod gateway;
+mod host;
+
+pub use gateway::Gateway;
+pub use host::Host;
+
+/// The bucket that is there from the start.
+pub const BUCKET: &str = "films";
+/// Who may use it.
+pub const ACCESS_KEY: &str = "vidstream-tests";
+const SECRET_KEY: &str = "not-a-secret";
+const REGION: &str = "us-east-1";
+/// A request that meets with a fault is held in memory.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is done, and the connection ends before its answer.
+    LoseAnswer,
+    /// A bit of its body is turned over on the way.
+    DamageBody,
+    /// Objects that are there are no reason not to do it.
+    IgnoreCondition,
+    /// It is refused, as by a server whose disk is full.
+    Full,
+}
+
+/// A server, until it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Whether the server can be reached.
+    present: watch::Sender<bool>,
+    thread: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
+}
+
+struct Shared {
+    folder: TempDir,
+    /// Faults of requests whose line contains a text.
+    faults: Mutex<Vec<(String, Fault)>>,
+    /// Lines of requests when they come, and again when they are answered.
+    log: Mutex<Vec<(String, Moment)>>,
+    /// Requests with a condition take turns: this server looks and writes in two steps.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Came,
+    Answered,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Starts a server with one empty bucket.
+    ///
+    /// # Errors
+    /// When there is no port, thread or temporary folder.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join(BUCKET))?;
+        let mut builder =
+            S3ServiceBuilder::new(FileSystem::new(folder.path()).map_err(|error| anyhow::anyhow!("{error:?}"))?);
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = builder.build();
+        let shared = Arc::new(Shared { folder, faults: Mutex::default(), log: Mutex::default(), turn: Arc::default() });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (present, presence) = watch::channel(true);
+        let (end, ended) = oneshot::channel();
+        let shares = Arc::clone(&shared);
+        let serving = thread::Builder::new().name("s3".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serve(listener, service, shares, presence) => {}
+                    _ = ended => {}
+                }
+            });
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { address, shared, present, thread: Some((end, serving)) })
+    }
+
+    /// The environment of a program that uses the server.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        variables(self.address)
+    }
+
+    /// Ends all connections and takes no more.
+    pub fn go_away(&self) {
+        self.present.send_replace(false);
+    }
+
+    /// Takes connections again.
+    pub fn come_back(&self) {
+        self.present.send_replace(true);
+    }
+
+    /// The next request whose line contains `text` meets with a fault. A line is the method, the target, and
+    /// what is in `Range` and `If-None-Match`.
+    pub fn meet(&self, text: &str, fault: Fault) {
+        self.shared.faults().push((text.to_owned(), fault));
+    }
+
+    /// Faults that no request has met yet.
+    pub fn faults_left(&self) -> usize {
+        self.shared.faults().len()
+    }
+
+    /// The lines of all requests so far.
+    pub fn requests(&self) -> Vec<String> {
+        let log = self.shared.log();
+        log.iter().filter(|(_, moment)| *moment == Moment::Came).map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The most requests whose line contains `text` that were without an answer at the same time.
+    pub fn most_at_once(&self, text: &str) -> usize {
+        let (mut now, mut most) = (0_usize, 0);
+        for (_, moment) in self.shared.log().iter().filter(|(line, _)| line.contains(text)) {
+            now = if *moment == Moment::Came { now + 1 } else { now.saturating_sub(1) };
+            most = most.max(now);
+        }
+        most
+    }
+
+    /// The names of all objects of the bucket, sorted, and of the parts of uploads that were not completed.
+    pub fn left(&self) -> Vec<String> {
+        let root = self.shared.folder.path();
+        let mut names = files(&root.join(BUCKET), root);
+        // The server keeps these beside its buckets.
+        let uploads = fs::read_dir(root).into_iter().flatten().flatten();
+        names.extend(
+            uploads.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| is_upload(name)),
+        );
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((end, serving)) = self.thread.take() {
+            // It may have ended already.
+            let _ = end.send(());
+            let _ = serving.join();
+        }
+    }
+}
+
+fn variables(address: SocketAddr) -> Vec<(String, String)> {
+    let variables = [
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// The names below `root` of all files in a folder and the folders in it.
+fn files(folder: &Path, root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if let Ok(name) = entry.path().strip_prefix(root) {
+                found.push(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    found
+}
+
+fn is_upload(name: &str) -> bool {
+    name.starts_with(".upload")
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    service: S3Service,
+    shared: Arc<Shared>,
+    presence: watch::Receiver<bool>,
+) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        // The port stays ours while the server is away.
+        if *presence.borrow() {
+            tokio::spawn(connection(stream, service.clone(), Arc::clone(&shared), presence.clone()));
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, service: S3Service, shared: Arc<Shared>, mut presence: watch::Receiver<bool>) {
+    let answer = service_fn(move |request| answer(service.clone(), Arc::clone(&shared), request));
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        // Who ends a connection is no matter of ours.
+        _ = serving => {}
+        _ = presence.wait_for(|present| !present) => {}
+    }
+}
+
+async fn answer(
+    service: S3Service,
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, HttpError> {
+    let (line, fault) = shared.came(&request);
+    if fault == Some(Fault::IgnoreCondition) {
+        // The signature covers the condition, so it is the object that goes.
+        let object: PathBuf = request.uri().path().trim_start_matches('/').into();
+        let _ = fs::remove_file(shared.folder.path().join(object));
+    }
+    let mut request = request.map(Body::from);
+    if fault == Some(Fault::Full) {
+        // Read to its end, or the client would find the connection gone instead of the answer.
+        request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?;
+        shared.log().push((line, Moment::Answered));
+        return full();
+    }
+    if fault == Some(Fault::DamageBody) {
+        let mut bytes = request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
+        if let Some(byte) = bytes.first_mut() {
+            *byte ^= 1;
+        }
+        *request.body_mut() = Body::from(bytes);
+    }
+    let turn = Arc::clone(&shared.turn);
+    // What was begun is done, although its connection may end: so do servers.
+    let done = tokio::spawn(async move {
+        let _turn = if request.headers().contains_key(IF_NONE_MATCH) { Some(turn.lock().await) } else { None };
+        service.call(request).await
+    });
+    let done = done.await;
+    shared.log().push((line, Moment::Answered));
+    let answer = done.map_err(|error| HttpError::new(error.into()))?;
+    match fault {
+        Some(Fault::LoseAnswer) => Err(HttpError::new("the answer is lost".into())),
+        _ => answer,
+    }
+}
+
+fn full() -> Result<Response<Body>, HttpError> {
+    let text = "<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold.</Message></Error>";
+    let answer = Response::builder().status(StatusCode::INSUFFICIENT_STORAGE).body(Body::from(text.to_owned()));
+    answer.map_err(|error| HttpError::new(error.into()))
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Takes note of a request; gives its line, and the fault that it meets.
+    fn came(&self, request: &Request<Incoming>) -> (String, Option<Fault>) {
+        let field = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let line = format!("{} {} {} {}", request.method(), request.uri(), field(RANGE), field(IF_NONE_MATCH));
+        let line = line.trim_end().to_owned();
+        let mut faults = self.faults();
+        let met = faults.iter().position(|(text, _)| line.contains(text.as_str()));
+        let fault = met.map(|n| faults.remove(n).1);
+        self.log().push((line.clone(), Moment::Came));
+        (line, fault)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Vec<(String, Fault)>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Vec<(String, Moment)>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
