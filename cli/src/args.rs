@@ -41,6 +41,12 @@ pub(crate) enum Command {
     /// owner of the tables where servers connect as somebody who may only read and write rows, and before an update
     /// of many servers.
     Migrate(Migrate),
+    /// Write everything that a server stores into a folder: a backup, or the way to another database
+    Export(Export),
+    /// Fill an empty catalog and store from an export, or from the data folder of another server
+    ///
+    /// What was being made is made on there.
+    Import(Import),
     /// Upload a file and follow its packaging until it is ready
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
@@ -92,19 +98,64 @@ pub(crate) struct Common {
     pub(crate) log_json: bool,
 }
 
-#[derive(Group, Debug)]
-#[command(after_help = MIGRATE_EXAMPLES)]
-pub(crate) struct Migrate {
+/// Which catalog and store a command works on.
+#[derive(Group, Debug, Clone, Default)]
+pub(crate) struct Place {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder with the catalog, if it is SQLite's [default: data]
+    /// Folder with catalog and objects, as far as settings name no others [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
     /// Any setting, such as --set catalog.url=postgres://owner@db.example/vidstream (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
+
+#[derive(Group, Debug)]
+#[command(after_help = MIGRATE_EXAMPLES)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Group, Debug)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub(crate) struct Export {
+    /// The folder to write; it may hold what an interrupted export left
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Group, Debug)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub(crate) struct Import {
+    /// An export, or the data folder of a server with the embedded defaults
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  vidstream export /backup/monday
+  vidstream export /backup/monday --config /etc/vidstream.toml
+
+Servers may go on meanwhile: rows are those of one moment, and objects are written once and never changed. What is
+uploaded at that moment is not part of it, and goes on where it is. Into the same folder again it copies what is
+missing.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  vidstream import /backup/monday --data /srv/vidstream
+  vidstream import data --set catalog.url=postgres://vidstream@db.example/vidstream
+
+The second one moves a server with the embedded defaults to Postgres; with store.url also its objects. Stop it
+before, so that nothing comes that is not moved. Objects are copied first and rows at the end, all or none; if it is
+interrupted, say it again.";
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:

@@ -10,4 +10,5 @@ mod plugins;
 mod postgres;
 mod recovery;
 mod server;
+mod transfer;
 mod upload;
