@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use crate::{Hint, Result, database::Database, limits};
 
+mod archive;
 mod jobs;
 mod reading;
 mod videos;

@@ -15,6 +15,7 @@ use vidstream_media::VideoId;
 use self::rows::{Row, Value, params};
 use crate::{Claim, Error, Hint, HintKind, Result};
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod cache;
 mod chunks;

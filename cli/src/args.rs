@@ -46,6 +46,12 @@ pub(crate) enum Command {
     /// Reads names and sizes, no content, and may run beside servers: videos in work are passed over. Exit code 1 if
     /// anything is wrong that was not repaired.
     Fsck(Fsck),
+    /// Write everything that a server stores into a folder: a backup, or the way to another database
+    Export(Export),
+    /// Fill an empty catalog and store from an export, or from the data folder of another server
+    ///
+    /// What was being made is made on there.
+    Import(Import),
     /// Upload a file and follow its packaging until it is ready
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
@@ -97,19 +103,64 @@ pub(crate) struct Common {
     pub(crate) log_json: bool,
 }
 
-#[derive(Group, Debug)]
-#[command(after_help = MIGRATE_EXAMPLES)]
-pub(crate) struct Migrate {
+/// Which catalog and store a command works on.
+#[derive(Group, Debug, Clone, Default)]
+pub(crate) struct Place {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder with the catalog, if it is SQLite's [default: data]
+    /// Folder with catalog and objects, as far as settings name no others [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
     /// Any setting, such as --set catalog.url=postgres://owner@db.example/vidstream (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
+
+#[derive(Group, Debug)]
+#[command(after_help = MIGRATE_EXAMPLES)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Group, Debug)]
+#[command(after_help = EXPORT_EXAMPLES)]
+pub(crate) struct Export {
+    /// The folder to write; it may hold what an interrupted export left
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Group, Debug)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub(crate) struct Import {
+    /// An export, or the data folder of a server with the embedded defaults
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  vidstream export /backup/monday
+  vidstream export /backup/monday --config /etc/vidstream.toml
+
+Servers may go on meanwhile: rows are those of one moment, and objects are written once and never changed. What is
+uploaded at that moment is not part of it, and goes on where it is. Into the same folder again it copies what is
+missing.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  vidstream import /backup/monday --data /srv/vidstream
+  vidstream import data --set catalog.url=postgres://vidstream@db.example/vidstream
+
+The second one moves a server with the embedded defaults to Postgres; with store.url also its objects. Stop it
+before, so that nothing comes that is not moved. Objects are copied first and rows at the end, all or none; if it is
+interrupted, say it again.";
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
@@ -130,15 +181,8 @@ pub(crate) struct Fsck {
     /// Delete what no row names, and let servers make again what misses something
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder with catalog and objects, as far as they are there [default: data]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<String>,
-    /// Any setting, such as --set store.url=s3://films/vidstream (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 const FSCK_EXAMPLES: &str = "\

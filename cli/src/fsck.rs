@@ -10,7 +10,7 @@ use vidstream_media::VideoId;
 use vidstream_store::{Error as StoreError, Key, Store};
 
 use crate::{
-    args::{Common, Fsck},
+    args::Fsck,
     exit::{Code, Failure},
     parts, settings,
 };
@@ -44,9 +44,8 @@ struct Named {
 }
 
 /// Compares, prints and, if that is wished, repairs.
-pub(crate) fn run(args: Fsck) -> anyhow::Result<Code> {
-    let common = Common { config: args.config, data: args.data, set: args.set, ..Common::default() };
-    let config = settings::load(&common)?;
+pub(crate) fn run(args: &Fsck) -> anyhow::Result<Code> {
+    let config = settings::of_place(&args.place)?;
     parts::runtime()?.block_on(async {
         let pair =
             Pair { store: parts::store(&config).await?, catalog: parts::catalog(&config).await?, repair: args.repair };

@@ -15,6 +15,7 @@ mod parts;
 mod plugins;
 mod serve;
 mod settings;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -39,8 +40,10 @@ fn run(args: Args) -> anyhow::Result<exit::Code> {
         Command::Origin(origin) => serve::origin(&origin),
         #[cfg(feature = "packager")]
         Command::Packager(packager) => serve::packager(&packager),
-        Command::Migrate(args) => migrate::run(args),
-        Command::Fsck(args) => fsck::run(args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Export(args) => transfer::export(&args),
+        Command::Import(args) => transfer::import(&args),
+        Command::Fsck(args) => fsck::run(&args),
         Command::Add(add) => add::run(&add),
         #[cfg(feature = "packager")]
         Command::Package(args) => package::run(&args),

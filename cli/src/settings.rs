@@ -3,13 +3,19 @@
 use vidstream_config::{Config, Layers};
 
 use crate::{
-    args::Common,
+    args::{Common, Place},
     exit::{Code, Failure},
 };
 
 /// Layers the settings of a server command.
 pub(crate) fn load(common: &Common) -> Result<Config, Failure> {
     layered(common).map_err(|error| Failure::new(Code::Usage, error.to_string()))
+}
+
+/// Layers the settings of a command that is no server.
+pub(crate) fn of_place(place: &Place) -> Result<Config, Failure> {
+    let Place { config, data, set } = place.clone();
+    load(&Common { config, data, set, ..Common::default() })
 }
 
 fn layered(common: &Common) -> Result<Config, vidstream_config::Error> {

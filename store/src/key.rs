@@ -116,6 +116,38 @@ impl Key {
         matches!(self, Self::Source { .. })
     }
 
+    /// The key of a path as [`Self::path`] gives it; `None` for what no key names, such as objects being written.
+    pub fn parse(path: &str) -> Option<Self> {
+        let (id, rest) = path.split_once('/')?;
+        let id = id.parse().ok()?;
+        let key = match rest.split_once('/') {
+            None if rest == "source" => Self::Source { id },
+            None => return None,
+            Some((generation, rest)) => Self::of_generation(id, generation.parse().ok()?, rest)?,
+        };
+        // Numbers have more spellings than the one that names an object.
+        Some(key).filter(|key| key.path() == path)
+    }
+
+    fn of_generation(id: VideoId, generation: u32, rest: &str) -> Option<Self> {
+        match (rest, rest.split_once('/')) {
+            ("packets", _) => Some(Self::Packets { id, generation }),
+            ("remux", _) => Some(Self::Remux { id, generation }),
+            (_, None) => {
+                let token = rest.strip_prefix("poster-")?.strip_suffix(".jpg")?;
+                Some(Self::Poster { id, generation, token: token.parse().ok()? })
+            }
+            (_, Some(("thumbnails", name))) => {
+                let (n, token) = numbers(name.strip_suffix(".jpg")?)?;
+                Some(Self::Sheet { id, generation, n, token })
+            }
+            (_, Some((track, name))) => {
+                let (first, token) = numbers(name.strip_suffix(".m4s")?)?;
+                Some(Self::Media { id, generation, track: track.parse().ok()?, first, token })
+            }
+        }
+    }
+
     /// The media type of the object.
     pub fn content_type(&self) -> &'static str {
         match self {
@@ -124,5 +156,42 @@ impl Key {
             Self::Media { .. } => "video/mp4",
             Self::Sheet { .. } | Self::Poster { .. } => "image/jpeg",
         }
+    }
+}
+
+/// `3-17`
+fn numbers(text: &str) -> Option<(u64, u64)> {
+    let (first, token) = text.split_once('-')?;
+    Some((first.parse().ok()?, token.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_back_to_its_key_and_no_other_path_to_any() {
+        let (id, generation, token) = (VideoId::from_bits(7), 2, 19);
+        for key in [
+            Key::Source { id },
+            Key::Packets { id, generation },
+            Key::Remux { id, generation },
+            Key::Media { id, generation, track: Track::Rung(720), first: 5, token },
+            Key::Media { id, generation, track: Track::Audio, first: 1, token },
+            Key::Sheet { id, generation, n: 3, token },
+            Key::Poster { id, generation, token },
+        ] {
+            assert_eq!(Key::parse(&key.path()), Some(key));
+            for changed in [format!("{}x", key.path()), format!("{}.part-12-3", key.path()), format!("/{}", key.path())]
+            {
+                assert_eq!(Key::parse(&changed), None, "{changed}");
+            }
+        }
+        for rest in
+            ["", "02/packets", "2/720p/05-19.m4s", "2/720p/5.m4s", "2/none/5-19.m4s", "2/thumbnails/3-19.m4s", "2/+3/a"]
+        {
+            assert_eq!(Key::parse(&format!("{id}/{rest}")), None, "{rest}");
+        }
+        assert_eq!(Key::parse("source"), None);
     }
 }

@@ -55,6 +55,11 @@ impl Row {
         T::from_value(value).ok_or_else(|| damaged(&format!("{column} is {value:?}")))
     }
 
+    /// Names and values of all columns.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.names.iter().map(String::as_str).zip(&self.values)
+    }
+
     /// The first column.
     pub(crate) fn scalar<T: FromValue>(&self) -> Result<T> {
         let value = self.values.first().ok_or_else(|| damaged("a row has no column"))?;
@@ -111,6 +116,12 @@ impl ToValue for String {
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: &Value) -> Option<Self> {
         if *value == Value::Null { Some(None) } else { T::from_value(value).map(Some) }
+    }
+}
+
+impl FromValue for Value {
+    fn from_value(value: &Value) -> Option<Self> {
+        Some(value.clone())
     }
 }
 

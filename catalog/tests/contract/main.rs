@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "the functions of the suite are named by the macro that runs them")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod archive;
 mod claims;
 mod connecting;
 mod failures;
@@ -47,6 +48,11 @@ macro_rules! suite {
                 titles_change_and_are_bounded,
                 texts_that_cannot_be_stored_are_refused,
                 views_count_once_a_session,
+            }
+            archive {
+                everything_is_found_again_in_another_catalog,
+                an_export_that_was_imported_is_the_same_again,
+                what_is_no_whole_export_changes_nothing,
             }
             claims {
                 sixteen_threads_never_get_the_same_job,

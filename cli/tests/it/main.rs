@@ -12,4 +12,5 @@ mod plugins;
 mod postgres;
 mod recovery;
 mod server;
+mod transfer;
 mod upload;

@@ -1,0 +1,29 @@
+//! Everything that the catalog holds, taken out and put into another one.
+
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::Catalog;
+use crate::{
+    Result,
+    sql::archive::{export, import},
+};
+
+impl Catalog {
+    /// Sends all that is stored as lines of JSON (without their ends), as of one moment, while others go on. Gives
+    /// how many rows there were.
+    ///
+    /// # Errors
+    /// `Unavailable` also when the receiver is gone.
+    pub async fn export(&self, lines: Sender<String>) -> Result<u64> {
+        self.database.read(move |db| export(db, &lines)).await
+    }
+
+    /// Stores the lines of an export: all or nothing, and only where nothing is. What ran is pending again. Gives how
+    /// many rows there were.
+    ///
+    /// # Errors
+    /// `Conflict` when the catalog is not empty, `Invalid` when the lines are not a whole export of this version.
+    pub async fn import(&self, mut lines: Receiver<String>) -> Result<u64> {
+        self.database.write(move |tx| import(tx, &mut lines)).await
+    }
+}

@@ -1,0 +1,139 @@
+//! A catalog taken out and put into another one, of either kind.
+
+use tokio::sync::mpsc;
+use vidstream_catalog::{Catalog, Error, ListQuery, Lookup, Result, State, Wanted, limits::EVENTS_READ_MAX};
+
+use crate::fixture::{
+    Adapter, Postgres, Sqlite, assert_sound, claim, claim_any, made, open, plan, planned, queued, segments, upload,
+    video, work, work_all,
+};
+
+/// Lines that wait between the two sides.
+const LINES: usize = 16;
+
+async fn export(catalog: &Catalog) -> Vec<String> {
+    let (to, mut lines) = mpsc::channel(LINES);
+    let catalog = catalog.clone();
+    let exported = tokio::spawn(async move { catalog.export(to).await });
+    let mut all = Vec::new();
+    while let Some(line) = lines.recv().await {
+        all.push(line);
+    }
+    // The first line and the last are no rows.
+    assert_eq!(exported.await.unwrap().unwrap(), all.len() as u64 - 2);
+    all
+}
+
+async fn import(catalog: &Catalog, lines: &[String]) -> Result<u64> {
+    let (to, from) = mpsc::channel(LINES);
+    let lines = lines.to_vec();
+    tokio::spawn(async move {
+        for line in lines {
+            if to.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    catalog.import(from).await
+}
+
+pub async fn everything_is_found_again_in_another_catalog(place: &impl Adapter) {
+    let catalog = open(place).await;
+    let ready = queued(&catalog).await;
+    work_all(&catalog).await;
+    let deleted = queued(&catalog).await;
+    catalog.delete(deleted).await.unwrap();
+    work_all(&catalog).await;
+    let half = planned(&catalog, plan(60, &[1, 2, 4])).await;
+    let first = claim_any(&catalog).await.unwrap();
+    catalog.publish(&first, made(&first, segments(&first))).await.unwrap();
+    let running = claim_any(&catalog).await.unwrap();
+    let uploading = upload(&catalog).await;
+    catalog.count_view(ready, "a session".to_owned()).await.unwrap();
+    let lines = export(&catalog).await;
+
+    let (file, server) = (Sqlite::new(), Postgres::new());
+    for target in [open(&file).await, open(&server).await] {
+        assert_eq!(import(&target, &lines).await.unwrap(), lines.len() as u64 - 2);
+        for id in [ready, half, uploading] {
+            assert_eq!(target.video(id).await.unwrap(), catalog.video(id).await.unwrap());
+            assert_eq!(target.snapshot(id).await.unwrap(), catalog.snapshot(id).await.unwrap());
+            let limit = EVENTS_READ_MAX;
+            let events =
+                (target.video_events(id, 0, limit).await.unwrap(), catalog.video_events(id, 0, limit).await.unwrap());
+            assert_eq!(events.0, events.1);
+        }
+        assert_eq!(target.lookup(deleted).await.unwrap(), Lookup::Deleted);
+        assert_eq!(target.last_seq().await.unwrap(), catalog.last_seq().await.unwrap());
+        // The session is known, so the view counts once.
+        assert!(!target.count_view(ready, "a session".to_owned()).await.unwrap());
+        // What ran is nobody's; its token is worth nothing and no token is given twice.
+        assert!(matches!(target.renew(&running).await, Err(Error::Stale)));
+        let again = claim(&target, Wanted { probe: false, ..Wanted::ALL }).await.unwrap();
+        assert_eq!((again.job, again.attempt), (running.job, running.attempt));
+        assert!(again.token > running.token);
+        work(&target, &again).await.unwrap();
+        target.abandon_upload(uploading).await.unwrap();
+        let new = queued(&target).await;
+        work_all(&target).await;
+        for id in [half, new] {
+            assert_eq!(video(&target, id).await.state, State::Ready);
+        }
+        assert!(target.last_seq().await.unwrap() > catalog.last_seq().await.unwrap());
+        assert_sound(&target).await;
+    }
+}
+
+pub async fn an_export_that_was_imported_is_the_same_again(place: &impl Adapter) {
+    let catalog = open(place).await;
+    queued(&catalog).await;
+    work_all(&catalog).await;
+    let lines = export(&catalog).await;
+    let (rows, end) = lines.split_at(lines.len() - 1);
+    let (file, server) = (Sqlite::new(), Postgres::new());
+    for target in [open(&file).await, open(&server).await] {
+        import(&target, &lines).await.unwrap();
+        let again = export(&target).await;
+        let (rows_again, end_again) = again.split_at(again.len() - 1);
+        assert_eq!(rows_again, rows);
+        let counters = |end: &[String]| serde_json::from_str::<serde_json::Value>(&end[0]).unwrap()["end"].clone();
+        let (before, after) = (counters(end), counters(end_again));
+        assert_eq!((&before["rows"], &before["event"]), (&after["rows"], &after["event"]));
+        assert!(after["token"].as_i64() >= before["token"].as_i64());
+    }
+}
+
+pub async fn what_is_no_whole_export_changes_nothing(place: &impl Adapter) {
+    let source = Sqlite::new();
+    let catalog = open(&source).await;
+    queued(&catalog).await;
+    work_all(&catalog).await;
+    let lines = export(&catalog).await;
+    let target = open(place).await;
+    let with = |at: usize, line: &str| {
+        let mut changed = lines.clone();
+        changed[at] = line.to_owned();
+        changed
+    };
+    let last = lines.len() - 1;
+    for wrong in [
+        Vec::new(),
+        lines[..last].to_vec(),
+        lines[1..].to_vec(),
+        [&lines[..5], &lines[6..]].concat(),
+        [&lines[..5], &lines[4..]].concat(),
+        with(0, r#"{"catalog":{"version":2}}"#),
+        with(1, "{}"),
+        with(1, r#"{"row":{"table":"counters","columns":{"value":1}}}"#),
+        with(1, r#"{"row":{"table":"videos","columns":{"id, title":"a"}}}"#),
+        with(1, r#"{"row":{"table":"videos","columns":{"id":[1]}}}"#),
+        with(last, r#"{"catalog":{"version":1}}"#),
+    ] {
+        let refused = import(&target, &wrong).await;
+        assert!(refused.is_err(), "{:?}", wrong.first());
+        assert_eq!(target.list(ListQuery::default()).await.unwrap().videos.len(), 0);
+    }
+    import(&target, &lines).await.unwrap();
+    assert!(matches!(import(&target, &lines).await, Err(Error::Conflict(_))));
+    assert_sound(&target).await;
+}
