@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 vidstream=${VIDSTREAM:-target/ci/vidstream}
-file=media/fuzz/corpus/file cmaf=media/fuzz/corpus/cmaf
+file=media/fuzz/corpus/file cmaf=media/fuzz/corpus/cmaf clock=media/fuzz/corpus/clock
+mkdir -p "$clock"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -26,6 +27,10 @@ make quicktime.mov 0.3 -map 0:v -map 1:a -c:v mjpeg -q:v 31 -c:a pcm_s16le -ar 8
 make sound.m4a 0.5 -map 1:a -c:a aac -b:a 16k
 make opus.mp4 0.5 -map 1:a -c:a libopus -b:a 8k
 make vp9.mp4 0.3 -map 0:v -c:v libvpx-vp9 -b:v 10k -threads 1
+for name in plain.flv plain.ts plain.m2ts; do
+  # A muxer's usual 700 ms before the first picture are of no use here.
+  make "../clock/$name" 0.5 "${h264[@]}" -muxdelay 0
+done
 make hevc.mp4 0.3 -map 0:v -c:v libx265 -x265-params log-level=none:pools=1 -crf 51 -tag:v hvc1
 
 "$vidstream" package "$file/plain.mp4" --out "$work/out" >/dev/null
@@ -33,4 +38,4 @@ find "$work/out" \( -name 'init.mp4' -o -name '*.m4s' \) -size -8k | while read 
   name=${path#"$work"/out/}
   cp "$path" "$cmaf/${name//\//-}"
 done
-ls -l "$file" "$cmaf"
+ls -l "$file" "$cmaf" "$clock"

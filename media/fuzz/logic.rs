@@ -4,6 +4,7 @@
 use vidstream_media::{
     Timeline, cmaf,
     source::{
+        clock::Clock,
         mp4::{Movie, PACKET_BYTES_MAX, PACKETS_MAX, TRACKS_MAX, boxes, is_quicktime, sniff},
         nominal_rate, pace,
         packets::{PREFIX_BYTES, PacketFile, decode_records, encode_records},
@@ -114,5 +115,21 @@ fn records(bytes: &[u8]) {
     for span in spans(&timeline, t0, Some(&shown), Some(Sound { packets: &packets, grid })) {
         assert!(span.video.end <= count && span.video_earlier <= span.video.start, "{span:?} of {count}");
         assert!(span.audio.start >= count && span.audio.end <= 2 * count, "{span:?} of {count}");
+    }
+}
+
+/// An FLV file or a transport stream, as its headers are read beside the demuxer.
+///
+/// # Panics
+/// If it matters in which pieces the file comes.
+pub fn clock(input: &[u8]) {
+    for container in ["flv", "mpegts"] {
+        let read = |piece: usize| {
+            let mut clock = Clock::of(container).expect("a container with a clock");
+            input.chunks(piece).for_each(|part| clock.read(part));
+            clock.take(0, input);
+            format!("{clock:?}")
+        };
+        assert_eq!(read(97), read(usize::MAX), "{container}");
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod clock;
 pub mod language;
 pub mod mp4;
 pub mod packets;

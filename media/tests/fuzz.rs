@@ -28,3 +28,8 @@ fn cmaf() {
 fn packets() {
     check("packets", logic::packets);
 }
+
+#[test]
+fn clock() {
+    check("clock", logic::clock);
+}

@@ -24,6 +24,7 @@ mod feed;
 mod graph;
 mod headers;
 mod order;
+mod retime;
 mod stream;
 mod units;
 

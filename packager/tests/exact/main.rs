@@ -44,7 +44,9 @@ fn films_are_exact_to_the_frame_and_the_sample() {
             scope.spawn(|| {
                 let next = || queue.lock().unwrap().pop();
                 while let Some(row) = next() {
-                    findings.lock().unwrap().extend(findings_of(&row));
+                    // Found before the lock is taken: the other thread goes on meanwhile.
+                    let found = findings_of(&row);
+                    findings.lock().unwrap().extend(found);
                 }
             });
         }

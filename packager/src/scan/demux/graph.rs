@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 
-use super::{Collector, caps, collect::STREAMS_MAX, stream::Kind};
+use super::{Collector, caps, collect::STREAMS_MAX, retime::Retimer, stream::Kind};
 use crate::{protocol::Failure, scan::fault};
 
 /// Bytes that wait between the reader and the demuxer.
@@ -58,9 +58,15 @@ impl Plug {
         let Some(factory) = demuxer(found) else { return false };
         let Ok(demuxer) = factory.create().build() else { return false };
         let next = Self { pipeline: self.pipeline.clone(), collector: self.collector.clone(), depth: self.depth + 1 };
+        let retimer = Retimer::beside(&demuxer, &caps::container_name(found));
         // Connected before it runs; fixed pads that know nothing yet are plugged when they do.
         let later = next.clone();
-        demuxer.connect_pad_added(move |_, pad| later.plug_when_known(pad));
+        demuxer.connect_pad_added(move |_, pad| {
+            if let Some(retimer) = &retimer {
+                retimer.correct(pad);
+            }
+            later.plug_when_known(pad);
+        });
         if !self.attach(pad, &demuxer) {
             return false;
         }
