@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Fsck) -> anyhow::Result<Code> {
 
 impl Pair {
     async fn compare(&self, seen: &mut Seen) -> anyhow::Result<()> {
-        let stored: BTreeSet<VideoId> = self.store.list_videos().await.map_err(of_store)?.into_iter().collect();
+        let stored: BTreeSet<VideoId> = self.store.list_videos().await.map_err(|error| of_store(&error))?.into_iter().collect();
         let known = self.known().await?;
         if self.repair && !stored.is_empty() && stored.is_disjoint(&known) {
             // All of it would be deleted.
@@ -93,7 +93,7 @@ impl Pair {
     }
 
     async fn video(&self, id: VideoId, seen: &mut Seen) -> anyhow::Result<()> {
-        let listed: BTreeMap<String, u64> = self.store.list_video(id).await.map_err(of_store)?.into_iter().collect();
+        let listed: BTreeMap<String, u64> = self.store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
         seen.objects += listed.len() as u64;
         let Some(snapshot) = self.catalog.snapshot(id).await? else {
             return self.extra(id, &listed, &Named::nothing(), seen).await;
@@ -132,7 +132,7 @@ impl Pair {
         say(&format!("{id}: will be made again, by a server"));
         let source = Key::Source { id }.path();
         for path in listed.keys().filter(|&path| named.allows(path) && *path != source) {
-            self.store.delete_listed(id, path).await.map_err(of_store)?;
+            self.store.delete_listed(id, path).await.map_err(|error| of_store(&error))?;
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Pair {
                 .filter(|&bytes| bytes != stored)
                 .map(|bytes| format!("has {stored} bytes, and its row says {bytes}"))),
             Err(StoreError::NotFound { .. }) => Ok(Some("is missing".to_owned())),
-            Err(error) => Err(of_store(error).into()),
+            Err(error) => Err(of_store(&error).into()),
         }
     }
 
@@ -159,7 +159,7 @@ impl Pair {
         for (path, bytes) in listed.iter().filter(|(path, _)| !named.allows(path)) {
             seen.found += 1;
             if self.repair {
-                self.store.delete_listed(id, path).await.map_err(of_store)?;
+                self.store.delete_listed(id, path).await.map_err(|error| of_store(&error))?;
                 seen.repaired += 1;
             }
             let end = if self.repair { ": removed" } else { "" };
@@ -219,6 +219,6 @@ fn say(line: &str) {
     crate::add::print(&format!("{line}\n"));
 }
 
-fn of_store(error: StoreError) -> Failure {
-    Failure::new(Code::Io, parts::sentence(&error))
+fn of_store(error: &StoreError) -> Failure {
+    Failure::new(Code::Io, parts::sentence(error))
 }

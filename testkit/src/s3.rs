@@ -103,11 +103,11 @@ impl Server {
         let address = listener.local_addr()?;
         let (present, presence) = watch::channel(true);
         let (end, ended) = oneshot::channel();
-        let shares = Arc::clone(&shared);
+        let state = Arc::clone(&shared);
         let serving = thread::Builder::new().name("s3".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(listener, service, shares, presence) => {}
+                    () = serve(listener, service, state, presence) => {}
                     _ = ended => {}
                 }
             });

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, io, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use vidstream_testkit::{Clip, Encoding};
+use vidstream_testkit::{Clip, Encoding, s3};
 
 use crate::server::{Server, after, until};
 
@@ -12,6 +12,8 @@ use crate::server::{Server, after, until};
 const UPLOAD_MEMORY_BYTES_MAX: u64 = 100 << 20;
 /// The size of the upload: a short row in every run, a longer one by environment.
 const UPLOAD_BYTES: u64 = 2 << 30;
+/// Into a bucket, where it goes twice: many times the memory that it may take.
+const BUCKET_UPLOAD_BYTES: u64 = 384 << 20;
 /// The file system of the server whose disk fills up.
 const DISK_BYTES: u64 = 64 << 20;
 /// A child at 1920x1080 and 60 frames a second stays below this.
@@ -53,9 +55,29 @@ async fn an_upload_takes_no_more_memory_the_larger_it_is() {
     let bytes = std::env::var("TEST_UPLOAD_BYTES").map_or(UPLOAD_BYTES, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
+    let id = upload_within_memory(&server, bytes).await;
+    let stored = fs::metadata(folder.path().join("data/objects").join(&id).join("source")).unwrap();
+    assert_eq!(stored.len(), bytes);
+    let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
+    assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
+}
+
+#[tokio::test]
+async fn an_upload_into_a_bucket_takes_no_more_memory_the_larger_it_is() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), s3::Server::start().unwrap());
+    let url = format!("store.url=s3://{}", s3::BUCKET);
+    let server = Server::with_variables(&folder.path().join("data"), &["--set", &url], &bucket.variables()).await;
+    let id = upload_within_memory(&server, BUCKET_UPLOAD_BYTES).await;
+    let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
+    assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
+    assert_eq!(failed["source"]["bytes"], BUCKET_UPLOAD_BYTES);
+}
+
+/// Uploads so many bytes while the server's memory is looked at; gives the id of the video.
+async fn upload_within_memory(server: &Server, bytes: u64) -> String {
     let pid = server.child.id();
     let before = status_bytes(pid, "RssAnon").unwrap();
-    let sending = tokio::spawn(put(&server, bytes).send());
+    let sending = tokio::spawn(put(server, bytes).send());
     let mut most = before;
     while !sending.is_finished() {
         most = most.max(status_bytes(pid, "RssAnon").unwrap());
@@ -63,13 +85,9 @@ async fn an_upload_takes_no_more_memory_the_larger_it_is() {
     }
     let answer = sending.await.unwrap().unwrap();
     assert_eq!(answer.status(), 202);
-    let id = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
-    let stored = fs::metadata(folder.path().join("data/objects").join(&id).join("source")).unwrap();
-    assert_eq!(stored.len(), bytes);
     println!("{} MiB uploaded, RssAnon rose by {} KiB", bytes >> 20, (most - before) >> 10);
     assert!(most - before <= UPLOAD_MEMORY_BYTES_MAX, "RssAnon rose by {} bytes", most - before);
-    let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
-    assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
+    answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::Error;
 /// How long a server may take to accept a connection.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long one request may take, with its body.
-const REQUEST_WAIT_MAX: Duration = Duration::from_secs(60);
+const REQUEST_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Environment variables that are settings of a bucket begin with this.
 const PREFIX: &str = "AWS_";
 

@@ -6,7 +6,7 @@ use object_store::Error as Cause;
 
 /// How much of what a server says is told.
 const SAID_CHARS_MAX: usize = 300;
-/// Codes of a server that has no room: MinIO's, versitygw's, and that of Ceph and versitygw for a quota.
+/// Codes of a server that has no room: of `MinIO`, of versitygw, and of a quota.
 const FULL: [&str; 3] = ["XMinioStorageFull", "InsufficientStorage", "QuotaExceeded"];
 
 /// The failure of a list, of the kind that it would have as another request: the library sorts all others

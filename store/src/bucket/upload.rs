@@ -263,12 +263,11 @@ impl Bucket {
     pub(super) async fn settle(&self, target: &Target, refusal: Cause) -> Result<(), Cause> {
         match self.writer_of(&target.place).await {
             Ok(writer) if writer.as_ref() == Some(&target.writer) => Ok(()),
-            Ok(_) => Err(refusal),
             // S3 refuses all of several requests at the same time (409); one of them must come again.
             Err(Cause::NotFound { .. }) if matches!(refusal, Cause::AlreadyExists { .. }) => {
                 Err(Cause::Generic { store: "S3", source: Box::new(refusal) })
             }
-            Err(Cause::NotFound { .. }) => Err(refusal),
+            Ok(_) | Err(Cause::NotFound { .. }) => Err(refusal),
             Err(error) => Err(error),
         }
     }

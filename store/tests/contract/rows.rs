@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 use vidstream_media::{Track, VideoId};
 use vidstream_store::{Error, Key, Store};
 
@@ -43,8 +43,13 @@ pub(crate) async fn until(what: &str, is_fine: impl AsyncFn() -> bool) {
     let end = Instant::now() + END_WAIT_MAX;
     while !is_fine().await {
         assert!(Instant::now() < end, "{what} within {END_WAIT_MAX:?}");
-        sleep(Duration::from_millis(20)).await;
+        after(Duration::from_millis(20)).await;
     }
+}
+
+/// A tick after that long: for looking again, and for how long a server is away.
+pub(crate) async fn after(length: Duration) {
+    interval_at(Instant::now() + length, length).tick().await;
 }
 
 pub(crate) async fn ranges_are_exact_or_refused(store: &Store) {

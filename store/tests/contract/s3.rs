@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::sleep;
 use vidstream_store::{Error, Key, Store};
 use vidstream_testkit::s3::{BUCKET, Fault, Server};
 
 use crate::{
     Place,
-    rows::{key, noise, source, until},
+    rows::{after, key, noise, source, until},
 };
 
 /// More than one part.
@@ -233,7 +232,7 @@ async fn on_s3_a_server_that_is_killed_is_waited_for() {
         tokio::join!(store.get(&there), store.put(&new, noise(1000)), write, store.delete(&missing))
     };
     let back = async {
-        sleep(Duration::from_secs(2)).await;
+        after(Duration::from_secs(2)).await;
         server.come_back().unwrap();
     };
     let ((read, put, written, deleted), ()) = tokio::join!(all, back);
