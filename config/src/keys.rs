@@ -29,7 +29,11 @@ pub const KEYS: &[Key] = &[
     key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
     key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
     key("store.url", "", "object store: file:///DIR; by default DATA"),
-    key("events.url", "local:", "event hints between processes: local:"),
+    key(
+        "events.url",
+        "local:",
+        "hints and viewers between processes: local:, or redis://HOST:6379/0, over TLS rediss://",
+    ),
     key(
         "tls.cert_file",
         "",
