@@ -8,12 +8,13 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use crate::{Hint, Result, database::Database, limits};
+use crate::{Events, Hint, Result, audience::Audience, database::Database, limits};
 
 mod archive;
 mod jobs;
 mod reading;
 mod videos;
+mod views;
 
 /// Milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -26,19 +27,22 @@ pub struct Options {
     pub clock: Option<Clock>,
     /// Most connections of this process to a server, besides one that listens; at least 1.
     pub connections: usize,
+    /// Where other processes are told what this one commits, and where viewers are gathered.
+    pub events: Events,
 }
 
 /// The catalog. Cheap to clone; every clone is the same connection.
 #[derive(Clone)]
 pub struct Catalog {
     database: Arc<Database>,
+    audience: Arc<Audience>,
 }
 
 // === impl Options ===
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: None, connections: limits::CONNECTIONS }
+        Self { clock: None, connections: limits::CONNECTIONS, events: Events::local() }
     }
 }
 
@@ -58,11 +62,11 @@ impl Catalog {
     /// `Invalid` for any other URL, `Unavailable` when the file or server cannot be opened or refuses the
     /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog.
     pub async fn open(url: &str, options: Options) -> Result<Self> {
-        Ok(Self { database: Arc::new(Database::open(url, options).await?) })
+        Ok(Self { database: Arc::new(Database::open(url, options).await?), audience: Arc::default() })
     }
 
-    /// Hints of what is committed from now on: by this process, and with Postgres by others too. Any may
-    /// be lost: whoever waits also polls.
+    /// Hints of what is committed from now on: by this process, and with Redis or Postgres by others too. Any
+    /// may be lost: whoever waits also polls.
     pub fn hints(&self) -> broadcast::Receiver<Hint> {
         self.database.hints()
     }

@@ -6,7 +6,9 @@ use tokio::sync::{broadcast, oneshot};
 use vidstream_media::VideoId;
 
 use crate::{
-    Claim, Error, Hint, Options, Result, Snapshot, Wanted, Worker, limits,
+    Claim, Error, Events, Hint, Options, Result, Snapshot, Wanted, Worker,
+    catalog::system_clock_ms,
+    limits,
     postgres::Postgres,
     sql::{
         self, Access, Connection, Db, Held, Tx, cache,
@@ -31,7 +33,7 @@ pub(crate) struct Database {
     adapter: Adapter,
     clock: Option<crate::Clock>,
     cache: Arc<cache::Cache>,
-    hints: broadcast::Sender<Hint>,
+    events: Events,
 }
 
 // === impl Adapter ===
@@ -50,21 +52,31 @@ impl Adapter {
 impl Database {
     /// Opens the database of a URL and brings its schema up to date.
     pub(crate) async fn open(url: &str, options: Options) -> Result<Self> {
-        let (hints, _) = broadcast::channel(limits::HINTS_QUEUED_MAX);
+        let events = options.events;
         let adapter = if let Some(path) = url.strip_prefix("sqlite://") {
             Adapter::Sqlite(Sqlite::open(path).await?)
         } else if crate::is_server(url) {
-            Adapter::Postgres(Postgres::open(url, options.connections, hints.clone()).await?)
+            Adapter::Postgres(Postgres::open(url, options.connections, events.between_databases()).await?)
         } else {
             // A URL may hold a password: what was given is not repeated.
             let forms = "a catalog is sqlite:///path/file.db or postgres://user@host/database";
             return Err(Error::Invalid(forms.to_owned()));
         };
-        Ok(Self { adapter, clock: options.clock, cache: Arc::default(), hints })
+        Ok(Self { adapter, clock: options.clock, cache: Arc::default(), events })
+    }
+
+    /// Where other processes are told, and viewers gathered.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// The time, unless the database has its own.
+    pub(crate) fn clock_ms(&self) -> i64 {
+        self.clock.as_ref().map_or_else(system_clock_ms, |clock| clock())
     }
 
     pub(crate) fn hints(&self) -> broadcast::Receiver<Hint> {
-        self.hints.subscribe()
+        self.events.hear()
     }
 
     /// Runs a function in a write transaction: committed when it succeeds, else as if it never ran. Once it
@@ -74,13 +86,10 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        let hints = self.hints.clone();
+        let events = self.events.clone();
         let run = move |conn: &dyn Connection, with: Surroundings<'_>| {
-            let (value, given) = transaction::write(conn, with, function)?;
-            for hint in given {
-                // Nobody listens: a hint may be lost.
-                drop(hints.send(hint));
-            }
+            let (value, hints) = transaction::write(conn, with, function)?;
+            events.tell(&hints);
             Ok(value)
         };
         self.run(Access::Write, run).await
@@ -158,32 +167,5 @@ impl Database {
 
     pub(crate) async fn snapshot(&self, id: VideoId) -> Result<Option<Snapshot>> {
         self.read(move |db| sql::snapshot::snapshot(db, id)).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::broadcast::error::TryRecvError;
-
-    use super::*;
-    use crate::HintKind;
-
-    #[tokio::test]
-    async fn a_receiver_of_hints_may_fall_so_far_behind_and_is_told_when_it_falls_further() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("catalog.db").display());
-        let database = Database::open(&url, Options::default()).await.unwrap();
-        for (count, lagged) in [(limits::HINTS_QUEUED_MAX, None), (limits::HINTS_QUEUED_MAX + 1, Some(1))] {
-            let mut hints = database.hints();
-            for _ in 0..count {
-                database.hints.send(Hint { video: None, kind: HintKind::Event }).unwrap();
-            }
-            let told = match hints.try_recv() {
-                Ok(_) => None,
-                Err(TryRecvError::Lagged(missed)) => Some(missed),
-                Err(error) => panic!("{error}"),
-            };
-            assert_eq!(told, lagged, "{count}");
-        }
     }
 }

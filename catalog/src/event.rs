@@ -23,8 +23,8 @@ pub struct Event {
     pub attempt: u32,
 }
 
-/// Something was committed by this process. May be lost; never needed for correctness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something was committed. May be lost; never needed for correctness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hint {
     /// What it concerns, if one video.
     pub video: Option<VideoId>,

@@ -3,8 +3,10 @@
 //!
 //! [`Catalog`] is the one handle. Types that cross it are plain data in [`video`], [`job`] and
 //! [`event`]. Decisions (legal transitions, retries, percent, coverage) are pure modules; SQL is below
-//! `sql` and nowhere else, run by the adapter `sqlite` or `postgres`.
+//! `sql` and nowhere else, run by the adapter `sqlite` or `postgres`. [`Events`] is how processes tell each other
+//! what happened and who watches.
 
+mod audience;
 mod catalog;
 mod check;
 mod coverage;
@@ -12,26 +14,33 @@ mod cursor;
 mod database;
 pub mod error;
 pub mod event;
+mod events;
+mod hints;
 pub mod job;
 pub mod limits;
 mod policy;
 mod postgres;
 mod progress;
+mod redis;
 mod sql;
 mod sqlite;
+mod tls;
 mod transition;
 pub mod upkeep;
 pub mod video;
+mod viewer;
 
 pub use catalog::{Catalog, Clock, Options};
 pub use error::Error;
 pub use event::{Event, Hint, HintKind};
+pub use events::Events;
 pub use job::{Claim, Failure, Finalized, JobKind, Probed, Published, Requeued, Wanted, Work, Worker};
 pub use upkeep::{Audit, Swept};
 pub use video::{
     Artifact, ArtifactState, Deletion, ListQuery, Lookup, NewUpload, Page, Progress, Snapshot, State, Step, Video,
     VideoError, Warning,
 };
+pub use viewer::{ParseSessionError, Session, Viewer};
 
 /// Brings the catalog of a URL up to date and gives the version of its schema.
 ///

@@ -1,5 +1,7 @@
 //! Every bound of the catalog, by name and unit.
 
+use std::ops::RangeInclusive;
+
 /// How long a claim or an upload is held without a renewal, in milliseconds.
 pub const LEASE_MS: i64 = 15_000;
 /// How often a holder should renew, in milliseconds.
@@ -46,6 +48,20 @@ pub const WORKER_AWAY_MS: i64 = 600_000;
 pub const GENERATIONS_MAX: u32 = 10;
 /// How long a viewing session is remembered, so that it counts once, in milliseconds.
 pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
+/// Bytes of a playback session's id.
+pub const SESSION_BYTES_MAX: usize = 64;
+/// How long a session counts as present after it was seen, in milliseconds.
+pub const PRESENT_MS: i64 = 30_000;
+/// Sessions that a process knows; while there are so many, further ones are refused.
+pub const VIEWERS_MAX: usize = 65_536;
+/// Views that one transaction counts.
+pub const VIEWS_COUNTED_MAX: usize = 256;
+/// Views that wait with Redis for the catalog; beyond it they wait in the memory of each process.
+pub const VIEWS_GATHERED_MAX: u64 = 1_000_000;
+/// Transactions with which one look at them empties Redis of views; what is left comes next.
+pub const VIEWS_BATCHES_MAX: usize = 16;
+/// How long one process empties Redis of views before another may do the same, in milliseconds.
+pub const VIEWS_TURN_MS: i64 = 5_000;
 /// Writes that may wait for the writer thread of a process.
 pub const WRITES_QUEUED_MAX: usize = 256;
 /// Reads that may wait for a reader thread of a process.
@@ -73,7 +89,22 @@ pub const MIGRATE_WAIT_MS: u64 = 60_000;
 pub const CLAIM_TRIES: u32 = 8;
 /// How long to wait before listening to a server again that went away, in milliseconds.
 pub const LISTEN_AGAIN_MS: u64 = 1_000;
-/// Bytes of one notification of a server.
+/// The pauses before Redis is connected to again, the first and the longest, in milliseconds; each is cut by up to half,
+/// so that processes that lost it together do not come back together.
+pub const RECONNECT_MS: RangeInclusive<u64> = 100..=5_000;
+/// How long a connection to Redis may take to be of use, in milliseconds.
+pub const REDIS_CONNECT_MS: u64 = 5_000;
+/// How long Redis may take to answer before its connection is given up, in milliseconds.
+pub const REDIS_ANSWER_MS: u64 = 2_000;
+/// How long who asks for the number of viewers waits for Redis before this process answers alone, in milliseconds.
+pub const VIEWERS_ANSWER_MS: u64 = 500;
+/// How often a connection to Redis is asked whether it is still there, in milliseconds.
+pub const REDIS_PING_MS: u64 = 1_000;
+/// Members of a set that one command gives to Redis, or videos of which one request asks.
+pub const REDIS_MEMBERS_MAX: usize = 512;
+/// Hints that may wait to be published; further ones are lost.
+pub const HINTS_PUBLISHED_MAX: usize = 1_024;
+/// Bytes of one message with hints, a notification of Postgres or a publication of Redis.
 pub const NOTIFICATION_BYTES_MAX: usize = 7_900;
 /// Hints that a slow receiver may fall behind before it is told that it lagged.
 pub const HINTS_QUEUED_MAX: usize = 1_024;

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use self::{client::Client, listen::Listener, target::Target};
-use crate::{Error, Hint, Result, database::Operation, limits};
+use crate::{Error, Hint, Result, database::Operation, hints, limits};
 
 mod client;
 mod dialect;
@@ -31,6 +31,11 @@ mod values;
 /// The connections to one database.
 pub(crate) struct Postgres {
     pool: Pool,
+    notices: Option<Notices>,
+}
+
+/// Hints between the processes on this database.
+struct Notices {
     /// This process among those that hear of a commit.
     instance: Arc<str>,
     listener: JoinHandle<()>,
@@ -44,27 +49,26 @@ pub(crate) async fn migrate(url: &str) -> Result<u64> {
 // === impl Postgres ===
 
 impl Postgres {
-    /// Brings the schema up to date and begins to listen; further connections are made when they are needed.
-    pub(crate) async fn open(url: &str, connections: usize, hints: broadcast::Sender<Hint>) -> Result<Self> {
+    /// Brings the schema up to date and, if hints go by way of this database, begins to listen; further connections
+    /// are made when they are needed.
+    pub(crate) async fn open(url: &str, connections: usize, hints: Option<broadcast::Sender<Hint>>) -> Result<Self> {
         let target = Target::parse(url)?;
         schema::migrate(&target).await?;
         let pool = pool(&target, connections)?;
-        let instance: Arc<str> = uuid::Uuid::now_v7().simple().to_string().into();
-        let (trying, first_try) = oneshot::channel();
-        let listener = Listener { target, instance: Arc::clone(&instance), hints };
-        let listener = tokio::spawn(listener.run(trying));
-        // Whether or not it succeeded: without hints everything works, and later.
-        drop(first_try.await);
-        Ok(Self { pool, instance, listener })
+        let notices = match hints {
+            Some(hints) => Some(Notices::start(target, hints).await),
+            None => None,
+        };
+        Ok(Self { pool, notices })
     }
 
     /// Runs an operation as soon as a connection is free.
     pub(crate) async fn submit(&self, operation: Operation) -> Result<()> {
         let connection = self.pool.get().await.map_err(error::from_pool)?;
-        let instance = Arc::clone(&self.instance);
+        let instance = self.notices.as_ref().map(|notices| Arc::clone(&notices.instance));
         // It answers its caller itself.
         drop(tokio::task::spawn_blocking(move || {
-            let client = Client::new(&connection, &instance);
+            let client = Client::new(&connection, instance.as_deref());
             // Its transaction rolls back while it unwinds, and its caller finds the answer dropped.
             let panicked = panic::catch_unwind(AssertUnwindSafe(|| operation(&client))).is_err();
             if panicked {
@@ -78,7 +82,21 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
+// === impl Notices ===
+
+impl Notices {
+    /// Whether or not it succeeds: without hints everything works, and later.
+    async fn start(target: Target, hints: broadcast::Sender<Hint>) -> Self {
+        let instance: Arc<str> = hints::instance().into();
+        let (trying, first_try) = oneshot::channel();
+        let listener = Listener { target, instance: Arc::clone(&instance), hints };
+        let listener = tokio::spawn(listener.run(trying));
+        drop(first_try.await);
+        Self { instance, listener }
+    }
+}
+
+impl Drop for Notices {
     fn drop(&mut self) {
         self.listener.abort();
     }

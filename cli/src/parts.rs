@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use vidstream_catalog::Catalog;
+use vidstream_catalog::{Catalog, Events};
 use vidstream_config::Config;
 use vidstream_store::Store;
 
@@ -19,10 +19,17 @@ pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
     })
 }
 
-/// The catalog that the configuration names.
+/// The catalog that the configuration names, with the way its processes meet.
 pub(crate) async fn catalog(config: &Config) -> Result<Catalog, Failure> {
-    let options =
-        vidstream_catalog::Options { connections: config.catalog_connections, ..vidstream_catalog::Options::default() };
+    let events = Events::open(&config.events_url).await.map_err(|error| {
+        let is_usage = matches!(error, vidstream_catalog::Error::Invalid(_));
+        Failure::new(if is_usage { Code::Usage } else { Code::Unavailable }, sentence(&error))
+    })?;
+    let options = vidstream_catalog::Options {
+        connections: config.catalog_connections,
+        events,
+        ..vidstream_catalog::Options::default()
+    };
     let catalog = Catalog::open(&config.catalog_url, options).await;
     catalog.map_err(|error| catalog_failure(config, &error))
 }

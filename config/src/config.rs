@@ -26,6 +26,8 @@ pub struct Config {
     pub catalog_url: String,
     /// Most connections to a catalog on a server.
     pub catalog_connections: usize,
+    /// URL of hints and viewers between processes.
+    pub events_url: String,
     /// URL of the object store.
     pub store_url: String,
     /// Certificate chain and key files, if the origin speaks TLS.
@@ -61,16 +63,13 @@ impl Config {
     pub fn new(layers: &Layers) -> Result<Self, Error> {
         let data = layers.get("data").unwrap_or("data");
         let data = std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
-        let events = layers.get("events.url").unwrap_or("local:");
-        if events != "local:" {
-            return Err(fault("events.url", events, "this build knows local:"));
-        }
         let url = |key, fallback: String| layers.get(key).map_or(fallback, str::to_owned);
         Ok(Self {
             listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
             admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
             catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
             catalog_connections: connections(layers)?,
+            events_url: url("events.url", "local:".to_owned()),
             store_url: url("store.url", format!("file://{}", data.display())),
             data,
             tls_files: tls_files(layers)?,

@@ -33,7 +33,11 @@ pub const KEYS: &[Key] = &[
         "",
         "object store: file:///DIR, s3://BUCKET/PREFIX with the AWS_* variables, or memory://; by default DATA",
     ),
-    key("events.url", "local:", "event hints between processes: local:"),
+    key(
+        "events.url",
+        "local:",
+        "hints and viewers between processes: local:, or redis://HOST:6379/0, over TLS rediss://",
+    ),
     key(
         "tls.cert_file",
         "",

@@ -47,7 +47,6 @@ fn values_that_do_not_fit_are_refused() {
         ("ladder.gop_s", "0"),
         ("origin.cache_bytes", "lots"),
         ("worker.slots", "0"),
-        ("events.url", "ftp://x"),
         ("origin.read_only", "maybe"),
         ("tls.cert_file", "/cert.pem"),
         ("tls.key_file", "/key.pem"),

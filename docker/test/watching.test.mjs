@@ -14,7 +14,7 @@ async function sources(folder) {
 
 test("every figure on the dashboard is counted by the product, with the labels that it is grouped by", async () => {
   const { panels } = JSON.parse(await read("docker/grafana/dashboards/vidstream.json"));
-  const counted = await sources("origin/src") + await sources("packager/src");
+  const counted = (await Promise.all(["origin/src", "packager/src", "catalog/src"].map(sources))).join("\n");
   const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
   assert.ok(queries.length > 20, `${queries.length} queries`);
   for (const query of queries) {

@@ -1,4 +1,4 @@
-//! The API under `/v1`: JSON, problems as RFC 9457 documents, videos and their events.
+//! The API under `/v1`: JSON, problems as RFC 9457 documents, videos, their events and their viewers.
 
 mod body;
 pub(crate) mod guard;
@@ -6,6 +6,7 @@ mod query;
 mod upload;
 pub(crate) mod video;
 mod videos;
+pub(crate) mod views;
 
 use std::sync::Arc;
 
@@ -61,6 +62,9 @@ impl Call<'_> {
             (Api::Video(_), _) => Err(Problem::method("GET, HEAD, PATCH, DELETE")),
             (Api::Events(id), &Method::GET | &Method::HEAD) => videos::events(&self, id).await,
             (Api::Events(_), _) => Err(Problem::method("GET, HEAD")),
+            (Api::Views(id), &Method::GET | &Method::HEAD) => views::get(&self, id).await,
+            (Api::Views(id), &Method::POST) => views::post(&mut self, id).await,
+            (Api::Views(_), _) => Err(Problem::method("GET, HEAD, POST")),
             (Api::Socket, &Method::GET) => ws::upgrade(self.app, self.request),
             (Api::Socket, _) => Err(Problem::method("GET")),
             (Api::Unknown, _) => Err(Kind::NotFound.because("the API has nothing under this path")),

@@ -20,7 +20,7 @@ use crate::{
     request::Context,
     respond::{Body, Kind, Problem},
     route::Route,
-    ws::Feed,
+    ws::{Feed, Viewers},
 };
 
 /// What a header field costs beside its name and value.
@@ -36,6 +36,7 @@ pub(crate) struct App {
     pub(crate) uploads: Uploads,
     pub(crate) upload_bytes_max: u64,
     pub(crate) feed: Feed,
+    pub(crate) viewers: Viewers,
     pub(crate) sockets: TaskTracker,
     pub(crate) patience: Patience,
     /// Ends waits and sockets; requests that are being answered go on.
@@ -64,6 +65,7 @@ impl App {
         });
         Ok(Self {
             feed: Feed::new(catalog.clone(), Arc::clone(&views)),
+            viewers: Viewers::new(catalog.clone()),
             catalog,
             store,
             views,

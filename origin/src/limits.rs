@@ -117,6 +117,8 @@ pub(crate) const EVENTS_DEFAULT: u32 = 100;
 
 /// Open sockets of `/v1/ws` at once.
 pub(crate) const SOCKETS_MAX: usize = 1_024;
+/// How often viewers are counted and told.
+pub(crate) const VIEWERS_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a client's WebSocket message.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// Topics of one WebSocket.

@@ -189,7 +189,7 @@ impl From<vidstream_catalog::Error> for Problem {
             E::Changed => Kind::PreconditionFailed.because("the video has changed since"),
             E::Stale => Kind::Conflict.because("someone else was faster"),
             E::Busy => Kind::Busy.because("the catalog is busy"),
-            E::Unavailable(reason) => {
+            E::Unavailable(reason) | E::Events(reason) => {
                 tracing::error!(reason, "the catalog is unavailable");
                 Kind::CatalogUnavailable.because("the catalog does not answer")
             }

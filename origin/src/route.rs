@@ -69,6 +69,8 @@ pub(crate) enum Api {
     Video(VideoId),
     /// `/v1/videos/{id}/events`.
     Events(VideoId),
+    /// `/v1/videos/{id}/views`.
+    Views(VideoId),
     /// `/v1/ws`.
     Socket,
     /// A path under `/v1/` that names nothing.
@@ -137,6 +139,7 @@ impl Api {
             Self::Videos => "api_videos",
             Self::Video(_) => "api_video",
             Self::Events(_) => "api_events",
+            Self::Views(_) => "api_views",
             Self::Socket => "api_ws",
             Self::Unknown => "unknown",
         }
@@ -194,6 +197,7 @@ fn api(rest: &str) -> Option<Api> {
         ("videos", None, ..) => Some(Api::Videos),
         ("videos", Some(id), None, _) => id.parse().ok().map(Api::Video),
         ("videos", Some(id), Some("events"), None) => id.parse().ok().map(Api::Events),
+        ("videos", Some(id), Some("views"), None) => id.parse().ok().map(Api::Views),
         _ => None,
     }
 }

@@ -12,7 +12,11 @@ mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::broadcast::error::RecvError, time::interval};
+use tokio::{
+    net::TcpListener,
+    sync::broadcast::error::RecvError,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_store::Store;
@@ -22,7 +26,7 @@ use crate::{
     Config, Error,
     admin::Admin,
     app::App,
-    limits::{ADMIN_CONNECTIONS_MAX, CONNECTIONS_MAX},
+    limits::{ADMIN_CONNECTIONS_MAX, CONNECTIONS_MAX, VIEWERS_EVERY},
     metering,
 };
 
@@ -79,7 +83,7 @@ impl Origin {
     /// may end within [`crate::Patience::drain`], and what still runs then is cut off.
     pub async fn run(self, shutdown: CancellationToken) {
         let app = self.app;
-        let _background = Background::start(&app);
+        let background = Background::start(&app);
         let acceptor = self.tls.as_ref().map(Tls::acceptor);
         // Connections that are being drained need no new certificate.
         if let Some(tls) = self.tls {
@@ -112,9 +116,16 @@ impl Origin {
             app.shutdown.cancel();
         }
         app.sockets.close();
-        let cleanup = async { tokio::join!(app.uploads.stop(), app.sockets.wait()) };
+        // What it has half done with views is done again.
+        drop(background);
+        let views = async {
+            if let Err(error) = app.catalog.finish_views().await {
+                tracing::error!(%error, "the last views were not counted");
+            }
+        };
+        let cleanup = async { tokio::join!(app.uploads.stop(), app.sockets.wait(), views) };
         if tokio::time::timeout(CLEANUP_MAX, cleanup).await.is_err() {
-            tracing::warn!("some uploads or WebSockets did not end in time");
+            tracing::warn!("some uploads, WebSockets or views did not end in time");
         }
         admin_end.cancel();
         if let Err(error) = admin.await {
@@ -137,6 +148,7 @@ impl Background {
         let feed = Arc::clone(app);
         tokio::spawn(end.clone().run_until_cancelled_owned(async move { feed.feed.run().await }));
         tokio::spawn(end.clone().run_until_cancelled_owned(tidy(Arc::clone(app))));
+        tokio::spawn(end.clone().run_until_cancelled_owned(count_viewers(Arc::clone(app))));
         Self { end }
     }
 }
@@ -159,6 +171,24 @@ async fn hear(app: Arc<App>) {
         };
         app.views.changed(video);
         app.feed.hint();
+    }
+}
+
+/// Hands on who watches, and tells those who asked.
+async fn count_viewers(app: Arc<App>) {
+    let mut tick = interval(VIEWERS_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tick.tick().await;
+        let counted = app.catalog.count_views().await;
+        if let Err(error) = &counted
+            && !failing
+        {
+            tracing::warn!(%error, "views cannot be counted; tried again");
+        }
+        failing = counted.is_err();
+        app.viewers.refresh().await;
     }
 }
 

@@ -1,8 +1,9 @@
-//! `/v1/ws`: events of videos, live, resumable by their place in the log.
+//! `/v1/ws`: events of videos, live, resumable by their place in the log; and who watches them.
 
 mod feed;
 mod frames;
 mod session;
+mod viewers;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use http::{HeaderValue, Request, Response, header, request::Parts};
 use hyper_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 pub(crate) use feed::Feed;
+pub(crate) use viewers::Viewers;
 
 use crate::{
     api::guard::is_foreign,

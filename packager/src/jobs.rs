@@ -165,7 +165,10 @@ impl From<CatalogError> for Stop {
         match error {
             // The lease's holder finds out the same and tells why.
             CatalogError::Stale | CatalogError::NotFound => Self::Cancelled,
-            CatalogError::Busy | CatalogError::Unavailable(_) | CatalogError::Newer { .. } => {
+            CatalogError::Busy
+            | CatalogError::Unavailable(_)
+            | CatalogError::Events(_)
+            | CatalogError::Newer { .. } => {
                 Self::Failed(Failure::retryable("catalog", "the catalog could not be reached", error))
             }
             CatalogError::Changed | CatalogError::Conflict(_) | CatalogError::Corrupt(_) | CatalogError::Invalid(_) => {

@@ -33,6 +33,10 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.waitForFunction(() => document.querySelector("video").readyState >= 2, null, { timeout: 15_000 });
   await page.evaluate(() => document.querySelector("video").play());
   await page.waitForFunction(() => document.querySelector("video").currentTime > 1, null, { timeout: 15_000 });
+  await page.waitForFunction(async () => {
+    const { views, viewers } = await fetch(`/v1/videos/${location.hash.slice(2)}/views`).then((response) => response.json());
+    return views === 1 && viewers === 1;
+  }, null, { timeout: 15_000 });
   const bar = await page.locator("#scrub").boundingBox();
   await page.mouse.move(bar.x + bar.width / 2, bar.y + 10);
   await page.mouse.move(bar.x + bar.width / 2 + 1, bar.y + 10);

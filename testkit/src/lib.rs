@@ -3,8 +3,8 @@
 //! Tests of the whole chain must see the right picture at the right time, not just a picture. So each frame carries a
 //! machine-readable counter ([`counter`]), each whole second a beep and a flash ([`beep`]); [`clip`] makes files of them
 //! with ffmpeg, [`decode`] reads them back from any file, playlist or URL, [`odd`] makes the files that publishers send
-//! by mistake. [`postgres`] and [`s3`] are real servers beside them. It is no part of the product: only tests, benches and
-//! the demo use it.
+//! by mistake. [`postgres`], [`redis`] and [`s3`] are real servers beside them. It is no part of the product: only tests,
+//! benches and the demo use it.
 
 pub mod beep;
 pub mod cache;
@@ -17,6 +17,7 @@ mod ffmpeg;
 pub mod odd;
 mod paint;
 pub mod postgres;
+pub mod redis;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod scene;

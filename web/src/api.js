@@ -1,4 +1,4 @@
-// The API as the page uses it: list, upload with progress, delete, and live events that resume by seq.
+// The API as the page uses it: list, upload with progress, delete, viewers, and live events that resume by seq.
 
 async function json(response) {
   const body = response.status === 204 ? null : await response.json().catch(() => null);
@@ -9,6 +9,8 @@ async function json(response) {
 export const list = async (cursor) => json(await fetch(`/v1/videos?limit=24${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`));
 export const get = async (id) => json(await fetch(`/v1/videos/${id}`));
 export const remove = async (id) => json(await fetch(`/v1/videos/${id}`, { method: "DELETE" }));
+// Whether it is heard is of no matter to who watches.
+export const watch = (id, session) => fetch(`/v1/videos/${id}/views`, { method: "POST", body: JSON.stringify({ session }) }).catch(() => null);
 
 // XMLHttpRequest, because fetch does not tell how much of a body was sent.
 export function upload(file, onProgress) {

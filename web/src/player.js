@@ -1,4 +1,5 @@
 // The player: hls.js with patience for segments that are still being encoded, and previews while scrubbing.
+import { watch } from "/assets/api.js";
 import { clock } from "/assets/clock.js";
 import Hls from "/assets/hls.mjs";
 
@@ -14,6 +15,9 @@ export const PATIENT = {
     },
   },
 };
+
+// How often the server is told that somebody watches: three times while a session counts as present.
+const WATCH_MS = 10_000;
 
 let hls = null;
 let stop = new AbortController();
@@ -46,6 +50,16 @@ export function open(element, video) {
     media.src = video.urls.hls;
   }
   scrub(element, media, video, stop.signal);
+  tell(media, video, stop.signal);
+}
+
+// The first time counts a view; each keeps this playback among the viewers.
+function tell(media, video, signal) {
+  const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const beat = () => { if (!media.paused && !media.ended) watch(video.id, session); };
+  media.addEventListener("playing", beat, { signal });
+  const timer = setInterval(beat, WATCH_MS);
+  signal.addEventListener("abort", () => clearInterval(timer));
 }
 
 function scrub(element, media, video, signal) {

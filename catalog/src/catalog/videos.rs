@@ -1,4 +1,4 @@
-//! Uploads, titles, deletion and views.
+//! Uploads, titles and deletion.
 
 use vidstream_media::VideoId;
 
@@ -78,13 +78,5 @@ impl Catalog {
     /// `NotFound`; `Conflict` in any other state, or when its upload was never finished.
     pub async fn retry(&self, id: VideoId) -> Result<Video> {
         self.database.write(move |tx| sql::videos::retry(tx, id)).await
-    }
-
-    /// Counts a view, once a session (24 h). Gives whether it was counted now.
-    ///
-    /// # Errors
-    /// `NotFound`, `Invalid` when the session's text is too long.
-    pub async fn count_view(&self, id: VideoId, session: String) -> Result<bool> {
-        self.database.write(move |tx| sql::views::count(tx, id, &session)).await
     }
 }

@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{dialect, error, listen, values};
 use crate::{
-    Error, Hint, Result, limits,
+    Error, Hint, Result, hints, limits,
     sql::{
         Access, Connection, Engine,
         rows::{Row, Value},
@@ -19,7 +19,8 @@ use crate::{
 pub(super) struct Client<'a> {
     connection: &'a Object,
     runtime: Handle,
-    instance: &'a str,
+    /// This process, if others are to hear of its commits by way of the database.
+    instance: Option<&'a str>,
     /// A statement failed: what Postgres would now commit is nothing, and without an error.
     failed: Cell<bool>,
     /// Nobody knows what the server still does: the connection is not used again.
@@ -29,7 +30,7 @@ pub(super) struct Client<'a> {
 // === impl Client ===
 
 impl<'a> Client<'a> {
-    pub(super) fn new(connection: &'a Object, instance: &'a str) -> Self {
+    pub(super) fn new(connection: &'a Object, instance: Option<&'a str>) -> Self {
         let runtime = Handle::current();
         Self { connection, runtime, instance, failed: Cell::new(false), lost: Cell::new(false) }
     }
@@ -120,10 +121,9 @@ impl Connection for Client<'_> {
     }
 
     fn announce(&self, hints: &[Hint]) -> Result<()> {
-        if hints.is_empty() {
-            return Ok(());
-        }
-        let text = listen::write(self.instance, hints);
+        let Some(instance) = self.instance.filter(|_| !hints.is_empty()) else { return Ok(()) };
+        // What does not fit is lost, as any hint may be.
+        let (text, _) = hints::write(instance, hints);
         let values = [Value::Text(listen::CHANNEL.to_owned()), Value::Text(text)];
         self.query("SELECT 1 FROM pg_notify(?1, ?2)", &values).map(drop)
     }

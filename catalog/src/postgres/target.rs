@@ -1,11 +1,7 @@
 //! The database that a URL names, and how to connect to it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 use tokio_postgres::{
     Client, Config, Connection, Socket,
     config::{Host, SslMode},
@@ -14,12 +10,13 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error;
-use crate::{Error, Result, limits};
+use crate::{
+    Error, Result, limits,
+    tls::{self, ROOTS, Roots},
+};
 
 /// What an idle connection over TCP waits before it asks whether the server is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// The parameter of a URL with the authorities of the server's certificate, as with libpq.
-const ROOTS: &str = "sslrootcert";
 
 /// The stream of an encrypted connection.
 type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream;
@@ -132,33 +129,13 @@ fn set_bounds(config: &mut Config) {
 }
 
 fn tls(config: &Config, roots: Option<&str>) -> Result<MakeRustlsConnect> {
-    let mut store = RootCertStore::empty();
     let over_network = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
-    match roots {
-        Some(file) => {
-            let unreadable = |error: &dyn std::fmt::Display| invalid(&format!("sslrootcert={file}: {error}"));
-            let found = CertificateDer::pem_file_iter(Path::new(file)).map_err(|error| unreadable(&error))?;
-            for certificate in found {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                store.add(certificate).map_err(|error| unreadable(&error))?;
-            }
-            if store.is_empty() {
-                return Err(unreadable(&"it holds no certificate"));
-            }
-        }
-        None if over_network && config.get_ssl_mode() != SslMode::Disable => {
-            // What the system trusts; what of it cannot be read is not trusted.
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        None => {}
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Unavailable(error.to_string()))?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    let roots = match roots {
+        Some(file) => Roots::File(file),
+        None if over_network && config.get_ssl_mode() != SslMode::Disable => Roots::System,
+        None => Roots::None,
+    };
+    tls::client(roots).map(MakeRustlsConnect::new).map_err(|reason| invalid(&reason))
 }
 
 fn invalid(reason: &str) -> Error {

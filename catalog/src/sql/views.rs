@@ -1,25 +1,46 @@
 //! Views: one for each viewing session.
 
+use std::collections::BTreeMap;
+
 use vidstream_media::VideoId;
 
-use super::{Tx, rows::params, videos};
-use crate::{Result, check, limits};
+use super::{Tx, rows::params};
+use crate::{Result, Session, Viewer, limits};
 
-/// Counts a view, unless the session is counted already.
-pub(crate) fn count(tx: &mut Tx<'_>, id: VideoId, session: &str) -> Result<bool> {
-    check::name("a session", session)?;
+/// Counts the views that are not counted already, and gives how many those are. A video that is gone has none.
+pub(crate) fn count(tx: &mut Tx<'_>, viewers: &[Viewer]) -> Result<u64> {
+    let mut videos: BTreeMap<VideoId, Vec<&Session>> = BTreeMap::new();
+    for viewer in viewers {
+        videos.entry(viewer.video).or_default().push(&viewer.session);
+    }
+    if videos.len() > 1 {
+        tx.upkeep()?;
+    }
+    let mut counted = 0;
+    for (id, sessions) in videos {
+        counted += count_of(tx, id, &sessions)?;
+    }
+    Ok(counted)
+}
+
+fn count_of(tx: &Tx<'_>, id: VideoId, sessions: &[&Session]) -> Result<u64> {
     tx.lock(id)?;
-    videos::existing(tx, id)?;
-    // Within its time a session counts once, however often it is seen.
+    let id = id.to_string();
+    if !tx.exists("SELECT 1 FROM videos WHERE id = ?1", params![id])? {
+        return Ok(0);
+    }
+    // Within its time a session counts once, however often it is seen and whoever tells of it.
     let sql = "INSERT INTO view_sessions (video, session, at_ms) VALUES (?1, ?2, ?3)
          ON CONFLICT (video, session) DO UPDATE SET at_ms = excluded.at_ms WHERE view_sessions.at_ms <= ?4";
     let expired_ms = tx.now_ms.saturating_sub(limits::VIEW_SESSION_MS);
-    let new = tx.execute(sql, params![id.to_string(), session, tx.now_ms, expired_ms])?;
-    if new == 0 {
-        return Ok(false);
+    let mut new: u32 = 0;
+    for session in sessions {
+        new += u32::from(tx.execute(sql, params![id, session.as_str(), tx.now_ms, expired_ms])? > 0);
     }
-    tx.execute("UPDATE videos SET views = views + 1 WHERE id = ?1", params![id.to_string()])?;
-    Ok(true)
+    if new > 0 {
+        tx.execute("UPDATE videos SET views = views + ?2 WHERE id = ?1", params![id, new])?;
+    }
+    Ok(u64::from(new))
 }
 
 /// Forgets sessions that are over.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use vidstream_catalog::{
-    Catalog, Claim, Failure, Finalized, NewUpload, Options, Probed, Published, Video, Wanted, Work, Worker,
+    Catalog, Claim, Events, Failure, Finalized, NewUpload, Options, Probed, Published, Video, Wanted, Work, Worker,
 };
 use vidstream_media::{
     Plan, Rational, Timeline, Track, VideoId,
@@ -21,7 +21,7 @@ use vidstream_media::{
     source::Facts,
     timeline::{AudioGrid, Config},
 };
-use vidstream_testkit::postgres;
+use vidstream_testkit::{postgres, redis};
 
 /// Where a test's catalog is. Dropping it removes it.
 pub trait Adapter {
@@ -31,6 +31,10 @@ pub trait Adapter {
     /// The SQL after which numbers of events go on, as if so many had been.
     fn last_event_is(&self, seq: i64) -> String;
     fn url(&self) -> String;
+    /// Where its processes meet.
+    fn events_url(&self) -> String {
+        "local:".to_owned()
+    }
     fn clock(&self) -> &Arc<AtomicI64>;
     /// Runs statements behind the catalog's back.
     fn behind(&self, statements: &str);
@@ -45,6 +49,12 @@ pub struct Sqlite {
 pub struct Postgres {
     url: String,
     clock: Arc<AtomicI64>,
+}
+
+/// A catalog whose processes meet at the Redis that all tests share, under names of their own.
+pub struct WithRedis<P> {
+    place: P,
+    events_url: String,
 }
 
 impl Adapter for Sqlite {
@@ -109,13 +119,51 @@ impl Postgres {
     }
 }
 
+impl<P: Adapter> WithRedis<P> {
+    /// Over a server of the test's own.
+    pub fn on(server: &redis::Server) -> Self {
+        Self { place: P::new(), events_url: server.url() }
+    }
+}
+
+impl<P: Adapter> Adapter for WithRedis<P> {
+    fn new() -> Self {
+        Self::on(redis::shared())
+    }
+
+    fn digits_26(&self) -> &'static str {
+        self.place.digits_26()
+    }
+
+    fn last_event_is(&self, seq: i64) -> String {
+        self.place.last_event_is(seq)
+    }
+
+    fn url(&self) -> String {
+        self.place.url()
+    }
+
+    fn events_url(&self) -> String {
+        self.events_url.clone()
+    }
+
+    fn clock(&self) -> &Arc<AtomicI64> {
+        self.place.clock()
+    }
+
+    fn behind(&self, statements: &str) {
+        self.place.behind(statements);
+    }
+}
+
 fn clock() -> Arc<AtomicI64> {
     Arc::new(AtomicI64::new(1_700_000_000_000))
 }
 
 /// Another handle on the catalog of a place, as another process would have.
 pub async fn open(place: &impl Adapter) -> Catalog {
-    Catalog::open(&place.url(), options(place)).await.unwrap()
+    let events = Events::open(&place.events_url()).await.unwrap();
+    Catalog::open(&place.url(), Options { events, ..options(place) }).await.unwrap()
 }
 
 /// The test's clock.

@@ -2,7 +2,7 @@
 
 use vidstream_catalog::{
     Deletion, Error, Lookup, NewUpload, State, Step, Wanted, Work,
-    limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TEXT_BYTES_MAX, TITLE_BYTES_MAX, TOMBSTONE_MS, VIEW_SESSION_MS},
+    limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS},
 };
 
 use crate::fixture::{
@@ -218,33 +218,12 @@ pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
     assert!(matches!(catalog.rename(new_id(), String::new()).await, Err(Error::NotFound)));
 }
 
-pub async fn views_count_once_a_session(place: &impl Adapter) {
-    let catalog = open(place).await;
-    let id = queued(&catalog).await;
-    assert!(catalog.count_view(id, "a".to_owned()).await.unwrap());
-    assert!(!catalog.count_view(id, "a".to_owned()).await.unwrap());
-    assert!(catalog.count_view(id, "b".to_owned()).await.unwrap());
-    assert_eq!(video(&catalog, id).await.views, 2);
-    advance(place, VIEW_SESSION_MS - 1);
-    catalog.sweep().await.unwrap();
-    assert!(!catalog.count_view(id, "a".to_owned()).await.unwrap());
-    advance(place, 1);
-    catalog.sweep().await.unwrap();
-    assert!(catalog.count_view(id, "a".to_owned()).await.unwrap());
-    assert!(matches!(catalog.count_view(new_id(), "a".to_owned()).await, Err(Error::NotFound)));
-    assert!(catalog.count_view(id, "x".repeat(TEXT_BYTES_MAX)).await.unwrap());
-    for bytes in [0, TEXT_BYTES_MAX + 1] {
-        assert!(matches!(catalog.count_view(id, "x".repeat(bytes)).await, Err(Error::Invalid(_))), "{bytes}");
-    }
-}
-
 pub async fn texts_that_cannot_be_stored_are_refused(place: &impl Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     let new = NewUpload { id: new_id(), title: "a\0b".to_owned(), bytes_expected: None };
     assert!(matches!(catalog.create_upload(new).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.rename(id, "\0".to_owned()).await, Err(Error::Invalid(_))));
-    assert!(matches!(catalog.count_view(id, "\0".to_owned()).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.claim(&crate::fixture::worker("\0"), Wanted::ALL).await, Err(Error::Invalid(_))));
     // Whatever else is text comes back as it went in.
     let odd = "'\"\\ % ? $1 \u{1f3ac} \u{7f}\r\n\t";

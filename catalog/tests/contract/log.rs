@@ -1,9 +1,7 @@
 //! The event log.
 
-use std::time::Duration;
-
 use vidstream_catalog::{
-    Event, HintKind, State, Video,
+    Event, State, Video,
     limits::{EVENTS_MAX, EVENTS_MS, EVENTS_READ_MAX},
 };
 
@@ -80,23 +78,6 @@ pub async fn another_connection_sees_events_in_order(place: &impl Adapter) {
     assert_eq!(seen.len(), WRITERS * UPLOADS * 2);
     let expected: Vec<i64> = (1..=reader.last_seq().await.unwrap()).collect();
     assert_eq!(seen, expected);
-}
-
-pub async fn hints_follow_commits(place: &impl Adapter) {
-    let catalog = open(place).await;
-    let mut hints = catalog.hints();
-    let id = upload(&catalog).await;
-    let mut kinds = Vec::new();
-    for _ in 0..2 {
-        let hint = tokio::time::timeout(Duration::from_secs(10), hints.recv()).await.unwrap().unwrap();
-        assert_eq!(hint.video, Some(id));
-        kinds.push(hint.kind);
-    }
-    assert!(kinds.contains(&HintKind::Job) && kinds.contains(&HintKind::Event));
-    // What was refused gives none.
-    let refused = catalog.finish_upload(crate::fixture::new_id(), 1).await;
-    assert!(refused.is_err());
-    assert!(hints.try_recv().is_err());
 }
 
 pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {

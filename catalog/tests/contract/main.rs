@@ -4,17 +4,20 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod archive;
+mod audience;
 mod claims;
 mod connecting;
 mod failures;
 mod faults;
 mod fixture;
+mod hints;
 mod life;
 mod log;
 mod order;
 mod processes;
 mod publishing;
 mod random;
+mod redis;
 mod scale;
 mod upkeep;
 
@@ -31,9 +34,29 @@ macro_rules! contract {
     };
 }
 
+/// What holds wherever processes meet.
+macro_rules! meeting {
+    ($adapter:ty) => {
+        contract! { $adapter:
+            hints {
+                hints_follow_commits,
+            }
+            audience {
+                a_session_is_one_view_a_day,
+                a_session_is_present_for_half_a_minute,
+                what_was_noted_is_counted_at_the_end,
+                views_of_many_videos_are_counted_however_many_they_are,
+                views_of_a_video_that_is_gone_are_dropped,
+                viewers_who_are_told_by_many_processes_at_once_count_once,
+            }
+        }
+    };
+}
+
 /// The whole suite, on one adapter.
 macro_rules! suite {
     ($adapter:ty) => {
+        meeting! { $adapter }
         contract! { $adapter:
             life {
                 a_video_goes_from_upload_to_ready,
@@ -47,7 +70,6 @@ macro_rules! suite {
                 a_failed_video_can_be_tried_again,
                 titles_change_and_are_bounded,
                 texts_that_cannot_be_stored_are_refused,
-                views_count_once_a_session,
             }
             archive {
                 everything_is_found_again_in_another_catalog,
@@ -106,7 +128,6 @@ macro_rules! suite {
             log {
                 sequence_numbers_follow_commit_order,
                 another_connection_sees_events_in_order,
-                hints_follow_commits,
                 the_log_is_trimmed_and_says_so,
                 the_log_has_a_length,
                 one_read_gives_so_many_events_and_not_one_more,
@@ -143,4 +164,12 @@ mod sqlite {
 
 mod postgres {
     suite! { crate::fixture::Postgres }
+}
+
+mod redis_and_sqlite {
+    meeting! { crate::fixture::WithRedis<crate::fixture::Sqlite> }
+}
+
+mod redis_and_postgres {
+    meeting! { crate::fixture::WithRedis<crate::fixture::Postgres> }
 }

@@ -60,6 +60,14 @@ impl Guard {
         !matches!(self, Self::Loopback) || addr.ip().is_loopback()
     }
 
+    /// Whether viewers are counted: they have no token and need none.
+    pub(crate) fn check_view(&self) -> Result<(), Problem> {
+        match self {
+            Self::ReadOnly => Err(Kind::ReadOnly.because("this origin only reads")),
+            Self::Token(_) | Self::Loopback => Ok(()),
+        }
+    }
+
     /// Whether a request may write.
     pub(crate) fn check_write(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
         match self {

@@ -2,7 +2,9 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
-use vidstream_catalog::{Deletion, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX};
+use vidstream_catalog::{
+    Catalog, Deletion, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX,
+};
 use vidstream_media::VideoId;
 
 use super::{Call, answer, body, upload::check_title, video};
@@ -30,7 +32,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, Problem> {
 
 /// `GET /v1/videos/{id}`.
 pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
-    let row = live(call, id).await?;
+    let row = live(&call.app.catalog, id).await?;
     let shown = video::render(&call.app.views, &row).await;
     let tag = tag(&shown);
     Ok(call.tagged(&shown, tag))
@@ -38,7 +40,7 @@ pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, 
 
 /// `PATCH /v1/videos/{id}` with a JSON merge patch; only the title can be changed.
 pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
-    let row = live(call, id).await?;
+    let row = live(&call.app.catalog, id).await?;
     let shown = video::render(&call.app.views, &row).await;
     if fails_if_match(&call.request.headers, &tag(&shown)) {
         return Err(Kind::PreconditionFailed.because("the video has changed since"));
@@ -67,7 +69,7 @@ pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<B
 
 /// `DELETE /v1/videos/{id}`.
 pub(super) async fn delete(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
-    let row = live(call, id).await?;
+    let row = live(&call.app.catalog, id).await?;
     if call.app.catalog.delete(id).await? == Deletion::Unknown {
         return Err(unknown());
     }
@@ -82,7 +84,7 @@ pub(super) async fn delete(call: &Call<'_>, id: VideoId) -> Result<Response<Body
 
 /// `GET /v1/videos/{id}/events?after_seq=&limit=`.
 pub(super) async fn events(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
-    live(call, id).await?;
+    live(&call.app.catalog, id).await?;
     let query = call.query()?;
     let limit = bounded(query.parsed("limit")?, EVENTS_DEFAULT, EVENTS_READ_MAX)?;
     let after_seq: i64 = query.parsed("after_seq")?.unwrap_or(0);
@@ -124,8 +126,9 @@ fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
     Ok(change)
 }
 
-async fn live(call: &Call<'_>, id: VideoId) -> Result<Video, Problem> {
-    match call.app.catalog.lookup(id).await? {
+/// The video, unless it is gone or never was.
+pub(super) async fn live(catalog: &Catalog, id: VideoId) -> Result<Video, Problem> {
+    match catalog.lookup(id).await? {
         Lookup::Live(row) => Ok(row),
         Lookup::Deleted => Err(Kind::Deleted.because("the video was deleted")),
         Lookup::Unknown => Err(unknown()),

@@ -1,6 +1,6 @@
 //! What can be played of each video, kept in memory and read again when a hint or its age says so.
 //!
-//! Hints make a view old at once: those of this process, and with a catalog on a server those of others. What comes
+//! Hints make a view old at once: those of this process, and over Redis or a catalog on a server those of others. What comes
 //! without one is seen when the view is older than [`VIEW_AGE_MAX`]. While the catalog does not answer, known views go on being served.
 
 use std::{

@@ -29,6 +29,7 @@ fn names_everything_that_is_delivered() {
     assert_eq!(Route::parse("/v1/videos"), Route::Api(Api::Videos));
     assert_eq!(Route::parse(&format!("/v1/videos/{ID}")), Route::Api(Api::Video(id)));
     assert_eq!(Route::parse(&format!("/v1/videos/{ID}/events")), Route::Api(Api::Events(id)));
+    assert_eq!(Route::parse(&format!("/v1/videos/{ID}/views")), Route::Api(Api::Views(id)));
     assert_eq!(Route::parse("/v1/ws"), Route::Api(Api::Socket));
     assert_eq!(Route::parse("/"), Route::Index);
     assert_eq!(Route::parse("/assets/app.js"), Route::Asset("app.js"));

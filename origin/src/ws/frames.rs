@@ -1,9 +1,11 @@
 //! What a WebSocket client may say. Pure.
 
 use serde_json::{Map, Value};
+use vidstream_catalog::Viewer;
 use vidstream_media::VideoId;
 
 use crate::{
+    api::views::session,
     limits::TOPICS_MAX,
     respond::{Kind, Problem},
 };
@@ -15,6 +17,8 @@ pub(crate) enum Topic {
     Videos,
     /// One video.
     Video(VideoId),
+    /// How many watch one video.
+    Viewers(VideoId),
 }
 
 /// A message of a client.
@@ -24,6 +28,8 @@ pub(crate) enum Said {
     Subscribe { topics: Vec<Topic>, after_seq: Option<i64> },
     /// Does not want them any more.
     Unsubscribe { topics: Vec<Topic> },
+    /// Watches something now.
+    View(Viewer),
     /// Wants to know that somebody is there.
     Ping,
 }
@@ -36,6 +42,7 @@ impl Topic {
         match self {
             Self::Videos => true,
             Self::Video(video) => video == id,
+            Self::Viewers(_) => false,
         }
     }
 
@@ -44,13 +51,15 @@ impl Topic {
         match self {
             Self::Videos => "videos".to_owned(),
             Self::Video(id) => format!("video:{id}"),
+            Self::Viewers(id) => format!("viewers:{id}"),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("video:") {
-            Some(id) => id.parse().ok().map(Self::Video),
-            None => (text == "videos").then_some(Self::Videos),
+        match text.split_once(':') {
+            Some(("video", id)) => id.parse().ok().map(Self::Video),
+            Some(("viewers", id)) => id.parse().ok().map(Self::Viewers),
+            _ => (text == "videos").then_some(Self::Videos),
         }
     }
 }
@@ -63,14 +72,21 @@ pub(crate) fn read(text: &str) -> Result<Said, Problem> {
     match fields.get("op").and_then(Value::as_str) {
         Some("subscribe") => Ok(Said::Subscribe { topics: topics(&fields)?, after_seq: after_seq(&fields)? }),
         Some("unsubscribe") => Ok(Said::Unsubscribe { topics: topics(&fields)? }),
+        Some("view") => viewer(&fields).map(Said::View),
         Some("ping") => Ok(Said::Ping),
-        _ => Err(Kind::InvalidParameter.because("op is subscribe, unsubscribe or ping")),
+        _ => Err(Kind::InvalidParameter.because("op is subscribe, unsubscribe, view or ping")),
     }
 }
 
+fn viewer(fields: &Map<String, Value>) -> Result<Viewer, Problem> {
+    let video = fields.get("video").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let video = video.ok_or_else(|| Kind::InvalidParameter.because("video is the id of one"))?;
+    Ok(Viewer { video, session: session(fields.get("session"))? })
+}
+
 fn topics(fields: &Map<String, Value>) -> Result<Vec<Topic>, Problem> {
-    let malformed =
-        || Kind::InvalidParameter.because(format!("topics are 1 to {TOPICS_MAX} of \"videos\" and \"video:{{id}}\""));
+    let known = "\"videos\", \"video:{id}\" and \"viewers:{id}\"";
+    let malformed = || Kind::InvalidParameter.because(format!("topics are 1 to {TOPICS_MAX} of {known}"));
     let list = fields.get("topics").and_then(Value::as_array).filter(|list| (1..=TOPICS_MAX).contains(&list.len()));
     let parse = |value: &Value| value.as_str().and_then(Topic::parse).ok_or_else(malformed);
     list.ok_or_else(malformed)?.iter().map(parse).collect()
@@ -99,6 +115,10 @@ mod tests {
         assert_eq!(read(r#"{"op":"subscribe","topics":["videos"]}"#).unwrap(), subscribe(vec![Topic::Videos], None));
         let one = format!(r#"{{"op":"subscribe","topics":["video:{id}"],"after_seq":12}}"#);
         assert_eq!(read(&one).unwrap(), subscribe(vec![Topic::Video(id)], Some(12)));
+        let audience = format!(r#"{{"op":"subscribe","topics":["viewers:{id}"]}}"#);
+        assert_eq!(read(&audience).unwrap(), subscribe(vec![Topic::Viewers(id)], None));
+        let view = format!(r#"{{"op":"view","video":"{id}","session":"a-1"}}"#);
+        assert_eq!(read(&view).unwrap(), Said::View(Viewer { video: id, session: "a-1".parse().unwrap() }));
         assert_eq!(read(r#"{"op":"ping","extra":1}"#).unwrap(), Said::Ping);
         let bad = [
             "",
@@ -109,6 +129,12 @@ mod tests {
             r#"{"op":"subscribe"}"#,
             r#"{"op":"subscribe","topics":[]}"#,
             r#"{"op":"subscribe","topics":["video:x"]}"#,
+            r#"{"op":"subscribe","topics":["viewers"]}"#,
+            r#"{"op":"subscribe","topics":["viewers:x"]}"#,
+            r#"{"op":"view"}"#,
+            r#"{"op":"view","video":"x","session":"a"}"#,
+            &view.replace("a-1", "a 1"),
+            &view.replace("\"a-1\"", "1"),
             r#"{"op":"subscribe","topics":["videos"],"after_seq":-1}"#,
             r#"{"op":"subscribe","topics":["videos"],"after_seq":1.5}"#,
             r#"{"op":"unsubscribe","topics":"videos"}"#,

@@ -17,8 +17,10 @@ use tokio::time::{interval, timeout};
 use super::{
     feed::Rendered,
     frames::{self, Said, Topic},
+    viewers::Question,
 };
 use crate::{
+    api::views::watch,
     app::App,
     limits::{BAD_FRAMES_MAX, CLOSE_WAIT, HEARTBEAT_S, HEARTBEATS_MISSED_MAX, TOPICS_MAX},
     request::Context,
@@ -40,10 +42,18 @@ struct Subscription {
     after: i64,
 }
 
+/// A video whose viewers are told.
+struct Audience {
+    question: Question,
+    /// What was said last.
+    told: Option<u64>,
+}
+
 struct Session<'a> {
     app: &'a Arc<App>,
     stream: HyperWebsocketStream,
     subscriptions: Vec<Subscription>,
+    audiences: Vec<Audience>,
     /// Everything up to here was sent or is not wanted.
     cursor: i64,
     bad_frames: u32,
@@ -53,8 +63,15 @@ struct Session<'a> {
 /// Runs a session to its end.
 pub(super) async fn run(app: &Arc<App>, stream: HyperWebsocketStream) {
     metrics::gauge!("vidstream_sockets").increment(1.0);
-    let mut session =
-        Session { app, stream, subscriptions: Vec::new(), cursor: 0, bad_frames: 0, silent_heartbeats: 0 };
+    let mut session = Session {
+        app,
+        stream,
+        subscriptions: Vec::new(),
+        audiences: Vec::new(),
+        cursor: 0,
+        bad_frames: 0,
+        silent_heartbeats: 0,
+    };
     if let Err(End::Close(code, reason)) = session.serve().await {
         let close = session.stream.close(Some(CloseFrame { code, reason: reason.into() }));
         if timeout(CLOSE_WAIT, close).await.is_err() {
@@ -69,6 +86,7 @@ pub(super) async fn run(app: &Arc<App>, stream: HyperWebsocketStream) {
 impl Session<'_> {
     async fn serve(&mut self) -> Result<(), End> {
         let mut newest = self.app.feed.watch();
+        let mut viewers = self.app.viewers.watch();
         let (_, last) = bounds(self.app).await?;
         self.cursor = last;
         self.send_json(&json!({ "op": "hello", "seq": last, "heartbeat_s": HEARTBEAT_S })).await?;
@@ -90,6 +108,7 @@ impl Session<'_> {
                         return Err(End::Close(CloseCode::Away, "the server goes down"));
                     }
                 }
+                Ok(()) = viewers.changed() => self.send_viewers().await?,
                 _ = heartbeat.tick() => {
                     self.silent_heartbeats += 1;
                     if self.silent_heartbeats > HEARTBEATS_MISSED_MAX {
@@ -124,23 +143,68 @@ impl Session<'_> {
     async fn obey(&mut self, said: Said) -> Result<(), End> {
         match said {
             Said::Ping => self.send_json(&json!({ "op": "pong" })).await,
+            Said::View(viewer) => match watch(self.app, viewer).await {
+                Ok(()) => Ok(()),
+                Err(problem) => self.complain(&problem).await,
+            },
             Said::Unsubscribe { topics } => {
-                self.subscriptions.retain(|held| !topics.contains(&held.topic));
+                self.drop_topics(&topics);
                 self.acknowledge("unsubscribed", &topics).await
             }
             Said::Subscribe { topics, after_seq } => {
-                let held = self.subscriptions.iter().filter(|held| !topics.contains(&held.topic)).count();
+                let held = self.topics().filter(|topic| !topics.contains(topic)).count();
                 if held + topics.len() > TOPICS_MAX {
                     let detail = format!("a WebSocket may have {TOPICS_MAX} topics");
                     return self.complain(&Kind::InvalidParameter.because(detail)).await;
                 }
                 self.acknowledge("subscribed", &topics).await?;
+                self.ask_for_viewers(&topics);
+                self.send_viewers().await?;
                 self.subscribe(&topics, after_seq).await
             }
         }
     }
 
+    fn topics(&self) -> impl Iterator<Item = Topic> {
+        let audiences = self.audiences.iter().map(|audience| Topic::Viewers(audience.question.video));
+        self.subscriptions.iter().map(|held| held.topic).chain(audiences)
+    }
+
+    fn drop_topics(&mut self, topics: &[Topic]) {
+        self.subscriptions.retain(|held| !topics.contains(&held.topic));
+        self.audiences.retain(|held| !topics.contains(&Topic::Viewers(held.question.video)));
+    }
+
+    fn ask_for_viewers(&mut self, topics: &[Topic]) {
+        self.audiences.retain(|held| !topics.contains(&Topic::Viewers(held.question.video)));
+        for topic in topics {
+            if let Topic::Viewers(video) = *topic {
+                self.audiences.push(Audience { question: self.app.viewers.ask(video), told: None });
+            }
+        }
+    }
+
+    /// Tells of counts that are not as they were told.
+    async fn send_viewers(&mut self) -> Result<(), End> {
+        let mut news = Vec::new();
+        for held in &mut self.audiences {
+            let now = held.question.answer();
+            if let Some(viewers) = now.filter(|_| now != held.told) {
+                held.told = now;
+                news.push(json!({ "op": "viewers", "video": held.question.video, "viewers": viewers }));
+            }
+        }
+        for frame in &news {
+            self.send_json(frame).await?;
+        }
+        Ok(())
+    }
+
     async fn subscribe(&mut self, topics: &[Topic], after_seq: Option<i64>) -> Result<(), End> {
+        let topics: Vec<Topic> = topics.iter().copied().filter(|topic| !matches!(topic, Topic::Viewers(_))).collect();
+        if topics.is_empty() {
+            return Ok(());
+        }
         let (oldest, last) = bounds(self.app).await?;
         let mut after = after_seq.unwrap_or(last);
         // A place beyond the end is one of another log.

@@ -22,15 +22,15 @@ use crate::{
 
 const FRAME_MAX: Duration = Duration::from_secs(10);
 
-struct Socket<S = TcpStream>(WebSocketStream<S>);
+pub(crate) struct Socket<S = TcpStream>(WebSocketStream<S>);
 
 impl Socket {
-    async fn open(addr: SocketAddr) -> Self {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
         Self::over(TcpStream::connect(addr).await.unwrap()).await
     }
 
     /// Opens and takes the greeting; gives also the place it tells.
-    async fn greeted(addr: SocketAddr) -> (Self, i64) {
+    pub(crate) async fn greeted(addr: SocketAddr) -> (Self, i64) {
         let mut socket = Self::open(addr).await;
         let hello = socket.hear().await;
         assert_eq!((&hello["op"], &hello["heartbeat_s"]), (&json!("hello"), &json!(20)));
@@ -56,11 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
-    async fn say(&mut self, frame: Value) {
+    pub(crate) async fn say(&mut self, frame: Value) {
         self.0.send(Message::text(frame.to_string())).await.unwrap();
     }
 
-    async fn hear(&mut self) -> Value {
+    pub(crate) async fn hear(&mut self) -> Value {
         loop {
             match timeout(FRAME_MAX, self.0.next()).await.expect("a frame in time").unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -70,13 +70,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    async fn subscribe(&mut self, frame: Value) {
+    pub(crate) async fn subscribe(&mut self, frame: Value) {
         self.say(frame).await;
         assert_eq!(self.hear().await["op"], "subscribed");
     }
 
     /// Events up to one of a type, as (type, id).
-    async fn until(&mut self, last: &str) -> Vec<(String, String)> {
+    pub(crate) async fn until(&mut self, last: &str) -> Vec<(String, String)> {
         let mut heard = Vec::new();
         let mut seq = 0;
         loop {

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vidstream_catalog::{Catalog, Claim, Finalized, NewUpload, Options, Probed, Published, Wanted, Work, Worker};
+use vidstream_catalog::{
+    Catalog, Claim, Events, Finalized, NewUpload, Options, Probed, Published, Wanted, Work, Worker,
+};
 use vidstream_media::{
     Plan, Rational, Timeline, Track, VideoId,
     bandwidth::Rates,
@@ -25,8 +27,16 @@ const AVC: &str = "0164000dffe100186764000dacd94141fa1000000300100000030320f1429
 /// More than fits into what a server and a client that does not read hold between them.
 pub(crate) const POSTER_BYTES: usize = 300_000;
 
-pub(crate) struct Site {
+/// Where the parts of a site meet.
+#[derive(Clone)]
+pub(crate) struct Place {
     folder: Arc<tempfile::TempDir>,
+    catalog_url: String,
+    events_url: String,
+}
+
+pub(crate) struct Site {
+    pub(crate) place: Place,
     pub(crate) catalog: Catalog,
     pub(crate) store: Store,
     pub(crate) addr: SocketAddr,
@@ -41,16 +51,16 @@ impl Site {
     }
 
     pub(crate) async fn with(tune: impl FnOnce(&mut Config)) -> Self {
-        Self::over(Arc::new(tempfile::tempdir().unwrap()), tune).await
+        Self::at(Place::new(), tune).await
     }
 
     /// Another origin over the same catalog and store.
     pub(crate) async fn node(&self, tune: impl FnOnce(&mut Config)) -> Self {
-        Self::over(Arc::clone(&self.folder), tune).await
+        Self::at(self.place.clone(), tune).await
     }
 
-    async fn over(folder: Arc<tempfile::TempDir>, tune: impl FnOnce(&mut Config)) -> Self {
-        let (catalog, store) = open(&folder).await;
+    pub(crate) async fn at(place: Place, tune: impl FnOnce(&mut Config)) -> Self {
+        let (catalog, store) = place.open().await;
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut config = Config::new(any, any);
         tune(&mut config);
@@ -58,12 +68,12 @@ impl Site {
         let (addr, admin) = (origin.addr(), origin.admin_addr());
         let stop = CancellationToken::new();
         let task = tokio::spawn(origin.run(stop.clone()));
-        Self { folder, catalog, store, addr, admin, stop, task }
+        Self { place, catalog, store, addr, admin, stop, task }
     }
 
     /// A second handle on the catalog, as another process has: what it commits gives no hint to the origin.
     pub(crate) async fn other_process(&self) -> Catalog {
-        open(&self.folder).await.0
+        self.place.open().await.0
     }
 
     /// Stops the origin in order.
@@ -82,11 +92,27 @@ impl Site {
     }
 }
 
-async fn open(folder: &tempfile::TempDir) -> (Catalog, Store) {
-    let place = folder.path().display();
-    let catalog = Catalog::open(&format!("sqlite://{place}/catalog.db"), Options::default()).await.unwrap();
-    let store = Store::open(&format!("file://{place}")).await.unwrap();
-    (catalog, store)
+// === impl Place ===
+
+impl Place {
+    /// A folder, with everything in it.
+    fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let catalog_url = format!("sqlite://{}/catalog.db", folder.path().display());
+        Self { folder, catalog_url, events_url: "local:".to_owned() }
+    }
+
+    /// A folder for objects, and servers for the rest.
+    pub(crate) fn on(catalog_url: String, events_url: String) -> Self {
+        Self { catalog_url, events_url, ..Self::new() }
+    }
+
+    async fn open(&self) -> (Catalog, Store) {
+        let events = Events::open(&self.events_url).await.unwrap();
+        let catalog = Catalog::open(&self.catalog_url, Options { events, ..Options::default() }).await.unwrap();
+        let store = Store::open(&format!("file://{}", self.folder.path().display())).await.unwrap();
+        (catalog, store)
+    }
 }
 
 /// Short times, for tests that wait for them to end.

@@ -1,0 +1,145 @@
+//! Who watches: counted over HTTP and the WebSocket, and told.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::{Value, json};
+use vidstream_media::VideoId;
+
+use crate::{
+    client::{get, send},
+    events::Socket,
+    fixture::{Site, fresh_id, planned, playable, work_all},
+};
+
+/// Says that a session watches.
+pub(crate) async fn watch(addr: SocketAddr, id: VideoId, session: &str) {
+    let body = json!({ "session": session }).to_string();
+    let answer = send(addr, "POST", &format!("/v1/videos/{id}/views"), &[], body.as_bytes()).await;
+    assert_eq!((answer.status, answer.json()), (202, json!({})), "{}", answer.text());
+}
+
+/// Views are counted every second; a disk that many wait for takes its time.
+const COUNTED_MAX: Duration = Duration::from_secs(60);
+
+/// Looks at the views of a video until there are so many, and as many who watch.
+pub(crate) async fn until_views(addr: SocketAddr, id: VideoId, views: u64, viewers: u64) {
+    let path = format!("/v1/videos/{id}/views");
+    let wanted = json!({ "views": views, "viewers": viewers });
+    let mut last = Value::Null;
+    let seen = async {
+        while last != wanted {
+            last = get(addr, &path).await.json();
+        }
+    };
+    if tokio::time::timeout(COUNTED_MAX, seen).await.is_err() {
+        panic!("{last} and not {wanted}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_counts_once_however_often_it_is_seen() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    until_views(site.addr, id, 0, 0).await;
+    for session in ["a", "a", "b", "a"] {
+        watch(site.addr, id, session).await;
+    }
+    until_views(site.addr, id, 2, 2).await;
+    assert_eq!(get(site.addr, &format!("/v1/videos/{id}")).await.json()["views"], 2);
+    // What was answered last is counted before an origin ends.
+    watch(site.addr, id, "c").await;
+    let (catalog, _place) = (site.other_process().await, site.place.clone());
+    site.stop().await;
+    assert_eq!(catalog.video(id).await.unwrap().unwrap().views, 3);
+}
+
+#[tokio::test]
+async fn what_is_no_view_is_refused() {
+    let site = Site::start().await;
+    let gone = playable(&site).await;
+    site.catalog.delete(gone).await.unwrap();
+    work_all(&site).await;
+    let id = playable(&site).await;
+    let pending = planned(&site.catalog).await;
+    let path = |id: VideoId| format!("/v1/videos/{id}/views");
+    let good = r#"{"session":"a"}"#;
+    let longest = format!(r#"{{"session":"{}"}}"#, "x".repeat(64));
+    let longer = longest.replace('x', "xy");
+    for (path, headers, body, status, code) in [
+        (path(fresh_id()), vec![], good, 404, "not_found"),
+        (path(gone), vec![], good, 410, "deleted"),
+        (path(pending), vec![], good, 409, "conflict"),
+        (path(id), vec![], "", 400, "invalid_json"),
+        (path(id), vec![], "{}", 400, "invalid_parameter"),
+        (path(id), vec![], longer.as_str(), 400, "invalid_parameter"),
+        (path(id), vec![], r#"{"session":"a","from":0}"#, 400, "unknown_field"),
+        (path(id), vec![("origin", "https://evil.example")], good, 403, "write_not_allowed"),
+    ] {
+        let answer = send(site.addr, "POST", &path, &headers, body.as_bytes()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path} {body}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    assert_eq!(send(site.addr, "POST", &path(id), &[], longest.as_bytes()).await.status, 202);
+    let wrong = send(site.addr, "DELETE", &path(id), &[], b"").await;
+    assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, HEAD, POST")));
+    for (id, status) in [(fresh_id(), 404), (gone, 410), (pending, 200)] {
+        assert_eq!(get(site.addr, &path(id)).await.status, status);
+    }
+    until_views(site.addr, id, 1, 1).await;
+}
+
+#[tokio::test]
+async fn viewers_need_no_token_and_an_origin_that_only_reads_counts_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let site = Site::with(|config| config.token_file = Some(file.clone())).await;
+    let id = playable(&site).await;
+    let path = format!("/v1/videos/{id}/views");
+    // As through a proxy.
+    let headers = [("x-forwarded-for", "192.0.2.1"), ("host", "videos.example"), ("origin", "https://videos.example")];
+    assert_eq!(send(site.addr, "POST", &path, &headers, br#"{"session":"a"}"#).await.status, 202);
+    until_views(site.addr, id, 1, 1).await;
+    let reader = site.node(|config| config.read_only = true).await;
+    let refused = send(reader.addr, "POST", &path, &[], br#"{"session":"b"}"#).await;
+    assert_eq!((refused.status, refused.code()), (403, "read_only".to_owned()));
+    let (mut socket, _) = Socket::greeted(reader.addr).await;
+    socket.say(json!({ "op": "view", "video": id, "session": "b" })).await;
+    assert_eq!(socket.hear().await["problem"]["code"], "read_only");
+    assert_eq!(get(reader.addr, &path).await.json(), json!({ "views": 1, "viewers": 0 }));
+}
+
+#[tokio::test]
+async fn sockets_say_who_watches_and_hear_how_many_do() {
+    let site = Site::start().await;
+    let (id, other) = (playable(&site).await, playable(&site).await);
+    let (mut socket, _) = Socket::greeted(site.addr).await;
+    let (mut watcher, _) = Socket::greeted(site.addr).await;
+    socket.subscribe(json!({ "op": "subscribe", "topics": [format!("viewers:{id}")] })).await;
+    let told = |viewers: u64| json!({ "op": "viewers", "video": id, "viewers": viewers });
+    assert_eq!(socket.hear().await, told(0));
+    // Once, and only of what was asked about.
+    watcher.say(json!({ "op": "view", "video": other, "session": "z" })).await;
+    for _ in 0..3 {
+        watcher.say(json!({ "op": "view", "video": id, "session": "a" })).await;
+    }
+    assert_eq!(socket.hear().await, told(1));
+    watch(site.addr, id, "b").await;
+    assert_eq!(socket.hear().await, told(2));
+    until_views(site.addr, id, 2, 2).await;
+    // Events come beside it, and asking again tells it again.
+    socket.say(json!({ "op": "subscribe", "topics": [format!("viewers:{id}"), format!("video:{id}")] })).await;
+    assert_eq!(socket.hear().await["topics"], json!([format!("viewers:{id}"), format!("video:{id}")]));
+    assert_eq!(socket.hear().await, told(2));
+    site.catalog.rename(id, "New".to_owned()).await.unwrap();
+    assert_eq!(socket.hear().await["type"], "video.updated");
+    socket.say(json!({ "op": "unsubscribe", "topics": [format!("viewers:{id}"), format!("video:{id}")] })).await;
+    assert_eq!(socket.hear().await["op"], "unsubscribed");
+    watch(site.addr, id, "c").await;
+    until_views(site.addr, id, 3, 3).await;
+    socket.say(json!({ "op": "ping" })).await;
+    assert_eq!(socket.hear().await["op"], "pong");
+    // What is no view is answered as such.
+    socket.say(json!({ "op": "view", "video": fresh_id(), "session": "a" })).await;
+    assert_eq!(socket.hear().await["problem"]["code"], "not_found");
+}
