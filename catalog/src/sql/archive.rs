@@ -173,10 +173,10 @@ fn empty(tx: &Tx<'_>) -> Result<()> {
 }
 
 fn insert(tx: &Tx<'_>, table: &str, columns: &BTreeMap<String, Json>) -> Result<()> {
-    let known = TABLES.iter().any(|known| known.name == table);
+    let is_known = TABLES.iter().any(|known| known.name == table);
     // Names become part of a statement.
-    let named = columns.keys().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
-    if !known || !named || columns.is_empty() {
+    let is_plain = columns.keys().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    if !is_known || !is_plain || columns.is_empty() {
         return Err(invalid(&format!("there is no such table or column in {table:?}")));
     }
     let values: Option<Vec<Value>> = columns.values().map(value).collect();

@@ -60,8 +60,8 @@ async fn copy_video(from: &Store, to: &Store, id: VideoId, copied: &mut Copied) 
             missing.push((key, bytes));
         }
     }
-    let copies = stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes));
-    let done: Vec<Option<u64>> = copies.buffer_unordered(COPIES_MAX).try_collect().await?;
+    let transfers = stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes));
+    let done: Vec<Option<u64>> = transfers.buffer_unordered(COPIES_MAX).try_collect().await?;
     for bytes in done.into_iter().flatten() {
         copied.objects += 1;
         copied.bytes += bytes;
