@@ -61,7 +61,8 @@ pub(crate) fn run(args: Fsck) -> anyhow::Result<Code> {
 
 impl Pair {
     async fn compare(&self, seen: &mut Seen) -> anyhow::Result<()> {
-        let stored: BTreeSet<VideoId> = self.store.list_videos().await.map_err(|error| of_store(&error))?.into_iter().collect();
+        let stored: BTreeSet<VideoId> =
+            self.store.list_videos().await.map_err(|error| of_store(&error))?.into_iter().collect();
         let known = self.known().await?;
         if self.repair && !stored.is_empty() && stored.is_disjoint(&known) {
             // All of it would be deleted.
@@ -94,7 +95,8 @@ impl Pair {
     }
 
     async fn video(&self, id: VideoId, seen: &mut Seen) -> anyhow::Result<()> {
-        let listed: BTreeMap<String, u64> = self.store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
+        let listed: BTreeMap<String, u64> =
+            self.store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
         seen.objects += listed.len() as u64;
         let Some(snapshot) = self.catalog.snapshot(id).await? else {
             return self.extra(id, &listed, &Named::nothing(), seen).await;
