@@ -218,11 +218,11 @@ mod tests {
         audience.told(&told, 1);
         assert_eq!(audience.untold(1), [(b.clone(), 2)]);
         assert_eq!(audience.untold(2).len(), 2);
-        audience.gathered(&[a.clone()], 1);
+        audience.gathered(std::slice::from_ref(&a), 1);
         audience.counted(&[b]);
         assert_eq!(audience.uncounted(Some(1)), []);
         for epoch in [None, Some(2)] {
-            assert_eq!(audience.uncounted(epoch), [a.clone()], "{epoch:?}");
+            assert_eq!(audience.uncounted(epoch), std::slice::from_ref(&a), "{epoch:?}");
         }
     }
 
@@ -230,7 +230,9 @@ mod tests {
     fn who_is_gone_is_forgotten_once_the_view_is_safe() {
         let audience = Audience::default();
         let all = ["waiting", "gathered", "counted"].map(|session| viewer(1, session));
-        all.iter().for_each(|viewer| audience.note(viewer.clone(), 0).unwrap());
+        for viewer in &all {
+            audience.note(viewer.clone(), 0).unwrap();
+        }
         audience.gathered(&all[1..2], 1);
         audience.counted(&all[2..]);
         let left = |epoch, now_ms| {

@@ -3,7 +3,7 @@
 //! Tests of the whole chain must see the right picture at the right time, not just a picture. So each frame carries a
 //! machine-readable counter ([`counter`]), each whole second a beep and a flash ([`beep`]); [`clip`] makes files of them
 //! with ffmpeg, [`decode`] reads them back from any file, playlist or URL, [`odd`] makes the files that publishers send
-//! by mistake. [`postgres`], [`redis`] and [`s3`] are real servers beside them. It is no part of the product: only tests,
+//! by mistake. [`postgres`], [`redis`] and `s3` are real servers beside them. It is no part of the product: only tests,
 //! benches and the demo use it.
 
 pub mod beep;

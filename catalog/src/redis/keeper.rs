@@ -83,7 +83,7 @@ mod tests {
         {
             let longest = pause(tries, 0);
             let shortest = pause(tries, range_ms.end() / 2);
-            assert_eq!([shortest, longest].map(|pause| pause.as_millis() as u64), [*range_ms.start(), *range_ms.end()]);
+            assert_eq!([shortest, longest], [*range_ms.start(), *range_ms.end()].map(Duration::from_millis));
             for random in [1, 77, u64::MAX] {
                 assert!((shortest..=longest).contains(&pause(tries, random)), "{tries} {random}");
             }

@@ -115,7 +115,7 @@ pub async fn what_is_no_whole_export_changes_nothing(place: &impl Adapter) {
     let target = open(place).await;
     let with = |at: usize, line: &str| {
         let mut changed = lines.clone();
-        changed[at] = line.to_owned();
+        line.clone_into(&mut changed[at]);
         changed
     };
     let last = lines.len() - 1;
