@@ -38,7 +38,7 @@ fn drain(mut from: Receiver<String>, path: &Path) -> Result<(), Failure> {
     file.sync_all().map_err(failed)
 }
 
-/// Gives all rows of a file to a catalog; gives how many. `failed` is as in [`write`].
+/// Gives all rows of a file to a catalog; gives how many. `failed` is as in [`write()`].
 pub(super) async fn read(catalog: &Catalog, file: &Path, failed: impl Fn(&Error) -> Failure) -> Result<u64, Failure> {
     let (to, from) = mpsc::channel(LINES_WAITING_MAX);
     let path = file.to_owned();
