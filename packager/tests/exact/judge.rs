@@ -268,7 +268,9 @@ impl Findings<'_> {
         let source = decode::beeps_on_clock(input).unwrap();
         let film_s = self.film.length_ns as f64 / 1e9;
         // Beeps that an edge of the film or of the run cuts are no measure.
-        let earliest = if within.start > 0.0 { within.start + EDGE_S } else { -BEEP_S };
+        // So it is with one that begins before the first picture, as Opus has it with its pre-skip (RFC 7845 §4.2).
+        let is_cut = source.iter().any(|at| (-EDGE_S..-BEEP_S).contains(&(at - start_s)));
+        let earliest = if within.start > 0.0 || is_cut { within.start + EDGE_S } else { -BEEP_S };
         let clear = |at: &f64| *at > earliest && *at < within.end.min(film_s) - EDGE_S;
         let wanted: Vec<f64> = source.iter().map(|at| at - start_s).filter(clear).collect();
         let heard: Vec<f64> = heard.iter().copied().filter(clear).collect();
