@@ -3,8 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 vidstream=${VIDSTREAM:-target/ci/vidstream}
-file=media/fuzz/corpus/file cmaf=media/fuzz/corpus/cmaf clock=media/fuzz/corpus/clock
-mkdir -p "$clock"
+corpus=media/fuzz/corpus
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -14,28 +13,28 @@ make() {
   shift 2
   ffmpeg -nostdin -loglevel error -y -f lavfi -i "testsrc2=size=32x32:rate=10:duration=$seconds" \
     -f lavfi -i "sine=frequency=440:sample_rate=16000:duration=$seconds" \
-    -fflags +bitexact -flags:v +bitexact -flags:a +bitexact -map_metadata -1 "$@" "$file/$name"
+    -fflags +bitexact -flags:v +bitexact -flags:a +bitexact -map_metadata -1 "$@" "$corpus/$name"
 }
 h264=(-map 0:v -map 1:a -c:v libx264 -preset veryslow -bf 2 -g 5 -crf 51 -threads 1 -c:a aac -b:a 16k)
-make plain.mp4 1 "${h264[@]}" -movflags +faststart
-make index-last.mp4 1 "${h264[@]}"
-make fragments.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov+default_base_moof
-make fragments-based.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov
-make negative-offsets.mp4 1 "${h264[@]}" -movflags +faststart+negative_cts_offsets
-make late.mp4 1 -output_ts_offset 0.5 "${h264[@]}" -movflags +faststart
-make quicktime.mov 0.3 -map 0:v -map 1:a -c:v mjpeg -q:v 31 -c:a pcm_s16le -ar 8000
-make sound.m4a 0.5 -map 1:a -c:a aac -b:a 16k
-make opus.mp4 0.5 -map 1:a -c:a libopus -b:a 8k
-make vp9.mp4 0.3 -map 0:v -c:v libvpx-vp9 -b:v 10k -threads 1
-for name in plain.flv plain.ts plain.m2ts; do
+make file/plain.mp4 1 "${h264[@]}" -movflags +faststart
+make file/index-last.mp4 1 "${h264[@]}"
+make file/fragments.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov+default_base_moof
+make file/fragments-based.mp4 1 "${h264[@]}" -movflags +frag_keyframe+empty_moov
+make file/negative-offsets.mp4 1 "${h264[@]}" -movflags +faststart+negative_cts_offsets
+make file/late.mp4 1 -output_ts_offset 0.5 "${h264[@]}" -movflags +faststart
+make file/quicktime.mov 0.3 -map 0:v -map 1:a -c:v mjpeg -q:v 31 -c:a pcm_s16le -ar 8000
+make file/sound.m4a 0.5 -map 1:a -c:a aac -b:a 16k
+make file/opus.mp4 0.5 -map 1:a -c:a libopus -b:a 8k
+make file/vp9.mp4 0.3 -map 0:v -c:v libvpx-vp9 -b:v 10k -threads 1
+for extension in flv ts m2ts; do
   # A muxer's usual 700 ms before the first picture are of no use here.
-  make "../clock/$name" 0.5 "${h264[@]}" -muxdelay 0
+  make "clock/plain.$extension" 0.5 "${h264[@]}" -muxdelay 0
 done
-make hevc.mp4 0.3 -map 0:v -c:v libx265 -x265-params log-level=none:pools=1 -crf 51 -tag:v hvc1
+make file/hevc.mp4 0.3 -map 0:v -c:v libx265 -x265-params log-level=none:pools=1 -crf 51 -tag:v hvc1
 
-"$vidstream" package "$file/plain.mp4" --out "$work/out" >/dev/null
+"$vidstream" package "$corpus/file/plain.mp4" --out "$work/out" >/dev/null
 find "$work/out" \( -name 'init.mp4' -o -name '*.m4s' \) -size -8k | while read -r path; do
   name=${path#"$work"/out/}
-  cp "$path" "$cmaf/${name//\//-}"
+  cp "$path" "$corpus/cmaf/${name//\//-}"
 done
-ls -l "$file" "$cmaf" "$clock"
+ls -l "$corpus"/{file,cmaf,clock}

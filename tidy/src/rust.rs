@@ -7,7 +7,7 @@ const LINES_AIM: usize = 300;
 const LINES_MAX: usize = 500;
 
 /// What may end the process or a request instead of giving an error. In pieces, since this file is searched too.
-const PANICS: [&str; 3] = [concat!("pa", "nic!("), concat!("unimplemented", "!("), concat!("to", "do!(")];
+const PANICS: [&str; 3] = [concat!("pa", "nic!("), concat!("unimple", "mented!("), concat!("to", "do!(")];
 /// What `media` must not touch: it is pure.
 const IMPURE: [&str; 10] = [
     "std::fs",

@@ -12,6 +12,10 @@ mod ts;
 
 use epochs::Epochs;
 
+/// Pictures of an FLV file (Adobe FLV 10.1 Annex E.4.1).
+pub const FLV_VIDEO: u16 = flv::VIDEO as u16;
+/// Sound of an FLV file.
+pub const FLV_AUDIO: u16 = flv::AUDIO as u16;
 /// Streams followed; more are left to the demuxer.
 const STREAMS_MAX: usize = 64;
 /// Units of a stream that wait to be recognized; the oldest are forgotten first.
@@ -57,11 +61,6 @@ struct Unit {
     head: Vec<u8>,
 }
 
-/// Pictures of an FLV file (Adobe FLV 10.1 Annex E.4.1).
-pub const FLV_VIDEO: u16 = flv::VIDEO as u16;
-/// Sound of an FLV file.
-pub const FLV_AUDIO: u16 = flv::AUDIO as u16;
-
 // === impl Clock ===
 
 impl Clock {
@@ -96,7 +95,7 @@ impl Clock {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Notes a unit whose payload begins with `head` and has `bytes` so far; `pts_ns` and `dts_ns` are as its header tells.
+    /// Notes a unit with the times that its header tells, whose payload begins with `head` and has `bytes` so far.
     fn begin(&mut self, stream: u16, told: Option<Times>, head: &[u8], bytes: usize) {
         if !self.streams.contains_key(&stream) && self.streams.len() >= STREAMS_MAX {
             return;

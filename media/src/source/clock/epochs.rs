@@ -44,12 +44,14 @@ impl Epochs {
     fn goes_on(&self, stream: u16, time_ns: i64) -> bool {
         let Some(newest_ns) = self.latest.values().max().copied() else { return true };
         let own_ns = self.latest.get(&stream).copied();
-        let earliest_ns = own_ns.map_or(newest_ns - APART_NS_MAX, |own_ns| own_ns - BACK_NS_MAX);
+        let earliest_ns =
+            own_ns.map_or(newest_ns.saturating_sub(APART_NS_MAX), |own_ns| own_ns.saturating_sub(BACK_NS_MAX));
         // A stream that stopped says nothing about the others.
         let is_alone = own_ns.is_some_and(|own_ns| {
-            self.latest.iter().all(|(other, last_ns)| *other == stream || *last_ns < own_ns - APART_NS_MAX)
+            let stopped_ns = own_ns.saturating_sub(APART_NS_MAX);
+            self.latest.iter().all(|(other, last_ns)| *other == stream || *last_ns < stopped_ns)
         });
-        let latest_ns = if is_alone { newest_ns + ALONE_NS_MAX } else { newest_ns + APART_NS_MAX };
-        (earliest_ns..=latest_ns).contains(&time_ns)
+        let ahead_ns_max = if is_alone { ALONE_NS_MAX } else { APART_NS_MAX };
+        (earliest_ns..=newest_ns.saturating_add(ahead_ns_max)).contains(&time_ns)
     }
 }

@@ -1,6 +1,6 @@
 //! Tags of an FLV file: Adobe Flash Video File Format Specification 10.1, Annex E.
 
-use super::{HEAD_BYTES, Ledger, Times};
+use super::{super::mp4::boxes::u32_at, HEAD_BYTES, Ledger, Times};
 
 /// `TagType` of sound (E.4.1).
 pub(super) const AUDIO: u8 = 8;
@@ -69,11 +69,10 @@ impl Tags {
             let read = self.held.len() - TAG_HEADER_BYTES;
             self.skip_bytes = u64::from(bytes).saturating_sub(read as u64).saturating_add(SIZE_BYTES);
         } else {
-            let offset = self.held.get(5..9).and_then(|four| Some(u32::from_be_bytes(four.try_into().ok()?)));
             self.lost = !self.held.starts_with(b"FLV");
             self.started = true;
-            self.skip_bytes =
-                u64::from(offset.unwrap_or(0)).saturating_sub(FILE_HEADER_BYTES as u64).saturating_add(SIZE_BYTES);
+            let offset = u64::from(u32_at(&self.held, 5).unwrap_or(0));
+            self.skip_bytes = offset.saturating_sub(FILE_HEADER_BYTES as u64).saturating_add(SIZE_BYTES);
         }
         self.held.clear();
     }
@@ -86,17 +85,21 @@ fn tag(held: &[u8], bytes: usize, ledger: &mut Ledger) {
     let dts_ns = i64::from(u32::from(*high) << 24 | low) * NS_PER_MS;
     let kind = kind & 0x1f;
     let (header_bytes, later_ms) = match (kind, data) {
-        (AUDIO, [format, step, ..]) if format >> 4 == AAC => (if *step == 1 { Some(2) } else { None }, 0),
-        (VIDEO, [format, step, ..]) if format & 0x0f == AVC => {
-            (if *step == 1 { Some(5) } else { None }, later_ms(data))
-        }
+        (AUDIO, [format, step, ..]) if format >> 4 == AAC => (coded(*step, 2), 0),
+        (VIDEO, [format, step, ..]) if format & 0x0f == AVC => (coded(*step, DATA_HEADER_BYTES), later_ms(data)),
         (AUDIO | VIDEO, [_, ..]) => (Some(1), 0),
         _ => (None, 0),
     };
-    let Some(header_bytes) = header_bytes else { return };
-    let Some(payload) = data.get(header_bytes..) else { return };
+    let Some((header_bytes, payload)) = header_bytes.and_then(|bytes| Some((bytes, data.get(bytes..)?))) else {
+        return;
+    };
     let times = Times { pts_ns: dts_ns.saturating_add(later_ms * NS_PER_MS), dts_ns };
     ledger.begin(u16::from(kind), Some(times), payload, bytes.saturating_sub(header_bytes));
+}
+
+/// The header of a unit whose `AACPacketType` or `AVCPacketType` is this; `None` of what is no unit: decoder configurations.
+fn coded(step: u8, header_bytes: usize) -> Option<usize> {
+    (step == 1).then_some(header_bytes)
 }
 
 /// `CompositionTime` (E.4.3.1), a signed number of three bytes.

@@ -154,3 +154,42 @@ fn what_a_demuxer_leaves_out_does_not_move_the_others() {
     assert_eq!(clock.take(units[1].0, &units[1].3), None);
     assert!(Clock::of("matroska").is_none());
 }
+
+#[test]
+fn so_many_units_wait_of_so_many_streams_and_the_oldest_are_forgotten() {
+    let mut ledger = Ledger::default();
+    let note = |ledger: &mut Ledger, stream: u16, n: usize| ledger.begin(stream, None, &n.to_le_bytes(), n);
+    for n in 0..=UNITS_MAX {
+        note(&mut ledger, 0, n);
+    }
+    let waiting = |ledger: &Ledger| ledger.streams[&0].iter().map(|unit| unit.bytes).collect::<Vec<_>>();
+    assert_eq!(waiting(&ledger), (1..=UNITS_MAX).collect::<Vec<_>>());
+    for stream in 0..=u16::try_from(STREAMS_MAX).unwrap() {
+        note(&mut ledger, stream, 7);
+    }
+    assert_eq!(ledger.streams.len(), STREAMS_MAX);
+    // Those that are followed stay so.
+    assert_eq!(waiting(&ledger).last(), Some(&7));
+}
+
+#[test]
+fn a_jump_is_believed_up_to_twelve_seconds_beside_another_stream_and_an_hour_alone() {
+    let (second, hour) = (1_000_000_000, 3_600_000_000_000);
+    for (is_alone, jump_ns, is_believed) in [
+        (false, 12 * second, true),
+        (false, 12 * second + 1, false),
+        (true, hour, true),
+        (true, hour + 1, false),
+        (false, -2 * second, true),
+        (false, -2 * second - 1, false),
+        (true, i64::MAX - 20 * second, false),
+    ] {
+        let mut epochs = Epochs::default();
+        let begin_ns = 20 * second;
+        if !is_alone {
+            epochs.shift_ns(1, begin_ns);
+        }
+        assert_eq!(epochs.shift_ns(0, begin_ns), 0);
+        assert_eq!(epochs.shift_ns(0, begin_ns + jump_ns) == 0, is_believed, "{jump_ns}");
+    }
+}

@@ -5,11 +5,12 @@ use super::{Ledger, Times};
 /// A transport packet (§2.4.3.2).
 const PACKET_BYTES: usize = 188;
 /// From packet to packet: bare, with the times of M2TS before each, with error correction behind.
-const STRIDES: [usize; 3] = [PACKET_BYTES, 192, 204];
+const STRIDES: [usize; 3] = [PACKET_BYTES, 192, STRIDE_BYTES_MAX];
+const STRIDE_BYTES_MAX: usize = 204;
 /// Sync bytes in a row that make a stride sure.
 const SURE: usize = 4;
 /// Bytes in which a stride is searched.
-const SEARCH_BYTES: usize = 204 * (SURE + 1);
+const SEARCH_BYTES: usize = STRIDE_BYTES_MAX * (SURE + 1);
 const SYNC: u8 = 0x47;
 /// `PTS` and `DTS` count to this and begin again (§2.4.3.7).
 const WRAP: i64 = 1 << 33;
@@ -53,7 +54,7 @@ impl Packets {
             let searched = rest.get(..SEARCH_BYTES)?;
             let (start, stride) = find(searched).unzip();
             (self.stride, self.skip_bytes) = (stride, 0);
-            return rest.get(start.unwrap_or(STRIDES[2])..);
+            return rest.get(start.unwrap_or(STRIDE_BYTES_MAX)..);
         };
         if self.skip_bytes > 0 {
             let skipped = self.skip_bytes.min(rest.len());
@@ -95,7 +96,7 @@ impl Packets {
 
 /// Where the first packet is, and how far it is from one to the next.
 fn find(data: &[u8]) -> Option<(usize, usize)> {
-    (0..STRIDES[2]).find_map(|start| {
+    (0..STRIDE_BYTES_MAX).find_map(|start| {
         let fits = |stride: &usize| (0..SURE).all(|n| data.get(start + n * stride) == Some(&SYNC));
         STRIDES.into_iter().find(fits).map(|stride| (start, stride))
     })
