@@ -87,7 +87,8 @@ impl Adapter for Sqlite {
 
     fn rows(&self, table: &str) -> u64 {
         let conn = rusqlite::Connection::open(self.folder.path().join("catalog.db")).unwrap();
-        conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        let rows: u32 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        rows.into()
     }
 }
 
