@@ -41,7 +41,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
     swept.restarted = workers::restart_orphans(tx)?;
     swept.tombstones_removed = forget_tombstones(tx)?;
     swept.events_trimmed = events::trim(tx)?;
-    views::trim(tx)?;
+    swept.sessions_forgotten = views::trim(tx)?;
     forget_waits(tx)?;
     Ok(swept)
 }
