@@ -172,8 +172,8 @@ The URL of a Postgres catalog:
   …?sslmode=require&sslrootcert=/etc/ssl/db-ca.pem       TLS always, by a certificate of this authority
   …?sslmode=disable                                      plaintext: on this machine, or where nobody can listen
 A certificate is verified whenever there is one. A password is safer in the variable, the configuration, or a file that
-catalog.url_file names, than in --set, which `ps` shows. Versions only go forward: an older vidstream refuses tables that a newer one has changed. Several may run
-this at the same time; one does the work and the others wait.";
+catalog.url_file names, than in --set, which `ps` shows. Versions only go forward: an older vidstream refuses tables
+that a newer one has changed. Several may run this at the same time; one does the work and the others wait.";
 
 #[derive(Group, Debug)]
 #[command(after_help = FSCK_EXAMPLES)]

@@ -49,8 +49,8 @@ impl Inventory {
 
     /// Objects that no row names and none will, with their bytes.
     pub(crate) fn orphans(&self) -> impl Iterator<Item = (&str, u64)> {
-        let listed = self.named.iter().flat_map(|named| self.listed.iter().filter(|(path, _)| !named.allows(path)));
-        listed.map(|(path, &bytes)| (path.as_str(), bytes))
+        let of = move |named| self.listed.iter().filter(move |(path, _)| !Named::allows(named, path));
+        self.named.iter().flat_map(of).map(|(path, &bytes)| (path.as_str(), bytes))
     }
 }
 

@@ -35,19 +35,20 @@ pub(crate) struct Sweeper {
 impl Sweeper {
     /// Takes turns until it is stopped, which it may be at any moment.
     pub(crate) async fn run(&self, stop: CancellationToken) {
-        let turns = async {
-            let mut ticks = interval(LOOK_EVERY);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                match self.turn().await {
-                    Ok(0) => {}
-                    Ok(removed) => tracing::info!(removed, "objects that no row names were removed"),
-                    Err(error) => tracing::warn!("objects that no row names could not be looked for: {error:#}"),
-                }
+        stop.run_until_cancelled(self.turns()).await;
+    }
+
+    async fn turns(&self) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.turn().await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "objects that no row names were removed"),
+                Err(error) => tracing::warn!("objects that no row names could not be looked for: {error:#}"),
             }
-        };
-        stop.run_until_cancelled(turns).await;
+        }
     }
 
     /// Has a turn, if it is time for one. Gives how many objects were deleted.
@@ -169,12 +170,8 @@ mod tests {
             catalog.finish_upload(id, 0).await.unwrap();
             let worker = Worker { id: "w".to_owned(), encoders: BTreeSet::new() };
             let claim = catalog.claim(&worker, Wanted::ALL).await.unwrap().unwrap();
-            let failure = Failure {
-                code: "not_media".to_owned(),
-                title: String::new(),
-                detail: String::new(),
-                retryable: false,
-            };
+            let failure =
+                Failure { code: "not_media".to_owned(), title: String::new(), detail: String::new(), retryable: false };
             catalog.fail(&claim, failure).await.unwrap();
             id
         }

@@ -52,7 +52,7 @@ mod tests {
             (one.as_bytes(), 8, false),
             (of_version(70, b"").as_bytes(), 7, false),
             (of(b"").as_bytes(), 7, false),
-            (b"\"\"", 0, false),
+            (b"\"\"".as_slice(), 0, false),
         ] {
             assert_eq!(is_of_version(tag, version), expected, "{tag:?} {version}");
         }

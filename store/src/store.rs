@@ -12,6 +12,7 @@ use vidstream_media::VideoId;
 use crate::{
     Error, Key,
     bucket::{self, Bucket},
+    error::without_user,
     local::{self, Local},
 };
 

@@ -6,8 +6,7 @@ use super::error::from_driver;
 use crate::{Error, Result};
 
 /// What brings a file from version n to n + 1, in order.
-const VERSIONS: [&str; 2] =
-    [include_str!("schema/0001_initial.sql"), include_str!("schema/0002_retention.sql")];
+const VERSIONS: [&str; 2] = [include_str!("schema/0001_initial.sql"), include_str!("schema/0002_retention.sql")];
 
 /// The version that this program makes and knows.
 pub(crate) const VERSION: u64 = VERSIONS.len() as u64;
@@ -49,8 +48,10 @@ mod tests {
     fn a_file_of_the_first_version_keeps_its_rows() {
         let mut conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(VERSIONS[0]).unwrap();
-        conn.execute_batch("INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms) VALUES ('v', 'T', 'ready', 1, 1)")
-            .unwrap();
+        conn.execute_batch(
+            "INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms) VALUES ('v', 'T', 'ready', 1, 1)",
+        )
+        .unwrap();
         conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         conn.pragma_update(None, "user_version", 1).unwrap();
         migrate(&mut conn).unwrap();

@@ -1,7 +1,9 @@
 //! A catalog taken out and put into another one, of either kind.
 
 use tokio::sync::mpsc;
-use vidstream_catalog::{Catalog, Edit, Error, Expiry, ListQuery, Lookup, Result, State, Wanted, limits::EVENTS_READ_MAX};
+use vidstream_catalog::{
+    Catalog, Edit, Error, Expiry, ListQuery, Lookup, Result, State, Wanted, limits::EVENTS_READ_MAX,
+};
 
 use crate::audience::{views, watch};
 use crate::fixture::{

@@ -146,7 +146,12 @@ async fn other_processes_hear_of_commits() {
 }
 
 fn new() -> vidstream_catalog::NewUpload {
-    vidstream_catalog::NewUpload { id: fixture::new_id(), title: String::new(), bytes_expected: None, expires_at_ms: None }
+    vidstream_catalog::NewUpload {
+        id: fixture::new_id(),
+        title: String::new(),
+        bytes_expected: None,
+        expires_at_ms: None,
+    }
 }
 
 /// Waits for the hints of a new upload.

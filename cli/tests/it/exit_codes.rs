@@ -79,7 +79,10 @@ impl Secrets {
         let mut command = Command::new(VIDSTREAM);
         command.args(["origin", "--data"]).arg(self.0.path()).env("RUST_LOG", "debug").envs(variables.iter().copied());
         let output = command.output().unwrap();
-        (output.status.code(), [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
+        (
+            output.status.code(),
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat(),
+        )
     }
 }
 

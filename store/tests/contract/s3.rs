@@ -54,9 +54,14 @@ async fn who_only_reads_asks_for_no_right_to_write() {
     let reader = open_for(Access::Read, &server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
     assert_eq!(reader.get(&key(1)).await.unwrap(), "x");
     let asked = server.requests().split_off(before);
-    assert!(!asked.is_empty() && asked.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")), "{asked:?}");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")),
+        "{asked:?}"
+    );
     // What it cannot read it is told at the start all the same.
-    for (url, changed) in [("s3://missing", ("AWS_REGION", "us-east-1")), ("s3://films", ("AWS_SECRET_ACCESS_KEY", "another"))] {
+    for (url, changed) in
+        [("s3://missing", ("AWS_REGION", "us-east-1")), ("s3://films", ("AWS_SECRET_ACCESS_KEY", "another"))]
+    {
         let refused = open_for(Access::Read, &server, url, &[changed]).await;
         assert!(matches!(refused, Err(Error::Settings { .. })), "{refused:?}");
     }
