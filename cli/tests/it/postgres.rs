@@ -23,7 +23,7 @@ fn migrate_says_the_version_and_refuses_a_newer_one() {
     let url = postgres::shared().database().unwrap();
     for _ in 0..2 {
         let output = migrate(&url);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "the catalog has schema 1\n", "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "the catalog has schema 2\n", "{output:?}");
         assert_eq!(output.status.code(), Some(0));
     }
     postgres::shared().execute(&url, "UPDATE vidstream_schema SET version = 7").unwrap();
