@@ -6,7 +6,8 @@ use vidstream_media::{VideoId, presentation::Sheet};
 
 use super::Catalog;
 use crate::{
-    Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, limits::ORPHANS_MS, sql,
+    Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, limits::ORPHANS_MS,
+    sql,
 };
 
 /// The turn of whoever looks for objects that no row names.

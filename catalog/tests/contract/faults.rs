@@ -147,7 +147,10 @@ async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
     let began = Instant::now();
     let refused = catalog.edit(id, Edit::title("late"), None).await;
     let took = began.elapsed();
-    assert!(matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("did not answer in time")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("did not answer in time")),
+        "{refused:?}"
+    );
     assert!(took >= Duration::from_millis(ANSWER_MS) && took < Duration::from_millis(ANSWER_MS) * 2, "{took:?}");
     locker.batch_execute("COMMIT").await.unwrap();
     // Whatever that connection still does is undone with it; the next one is new.

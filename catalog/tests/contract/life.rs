@@ -211,7 +211,10 @@ pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
     assert_eq!(catalog.edit(id, Edit::title("A"), Some(version)).await.unwrap().row_version, version + 1);
     assert!(matches!(catalog.edit(id, Edit::title("B"), Some(version)).await, Err(Error::Changed)));
     assert!(catalog.edit(id, Edit::title("x".repeat(TITLE_BYTES_MAX)), None).await.is_ok());
-    assert!(matches!(catalog.edit(id, Edit::title("x".repeat(TITLE_BYTES_MAX + 1)), None).await, Err(Error::Invalid(_))));
+    assert!(matches!(
+        catalog.edit(id, Edit::title("x".repeat(TITLE_BYTES_MAX + 1)), None).await,
+        Err(Error::Invalid(_))
+    ));
     let new = |bytes| NewUpload { id: new_id(), title: "x".repeat(bytes), bytes_expected: None, expires_at_ms: None };
     assert!(catalog.create_upload(new(TITLE_BYTES_MAX)).await.is_ok());
     assert!(matches!(catalog.create_upload(new(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));

@@ -54,7 +54,8 @@ pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<B
     // Whoever named a version changes that one, or nothing: what was read above may be gone by now.
     let is_conditional = call.request.headers.contains_key(header::IF_MATCH) || change.row_version.is_some();
     let version = is_conditional.then_some(row.row_version);
-    let edited = if change.edit == Edit::default() { row } else { call.app.catalog.edit(id, change.edit, version).await? };
+    let edited =
+        if change.edit == Edit::default() { row } else { call.app.catalog.edit(id, change.edit, version).await? };
     Ok(answer(StatusCode::OK, &video::render(&call.app.views, &edited).await))
 }
 
@@ -113,7 +114,9 @@ fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
             }
             (other, _) => {
                 let shown: String = other.chars().take(40).collect();
-                return Err(Kind::UnknownField.because(format!("{shown:?} cannot be changed; title and expires_at can")));
+                return Err(
+                    Kind::UnknownField.because(format!("{shown:?} cannot be changed; title and expires_at can"))
+                );
             }
         }
     }

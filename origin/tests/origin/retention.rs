@@ -21,10 +21,9 @@ async fn an_end_is_set_with_the_upload_or_by_the_server() {
     let site = Site::start().await;
     let (status, shown) = upload(&site, "title=T").await;
     assert_eq!((status, &shown["expires_at"]), (202, &Value::Null));
-    for (given, shown_as) in [
-        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
-        ("9999-12-31T23:59:59.5%2B01:00", "9999-12-31T22:59:59.5Z"),
-    ] {
+    for (given, shown_as) in
+        [("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"), ("9999-12-31T23:59:59.5%2B01:00", "9999-12-31T22:59:59.5Z")]
+    {
         let (status, shown) = upload(&site, &format!("expires_at={given}")).await;
         assert_eq!((status, &shown["expires_at"]), (202, &json!(shown_as)));
         let again = get(site.addr, &format!("/v1/videos/{}", shown["id"].as_str().unwrap())).await;
@@ -78,13 +77,15 @@ async fn a_video_whose_time_is_over_is_hidden_by_every_origin() {
     let other = site.node(|_| {}).await;
     let id = ready(&site).await;
     let paths = [format!("/v/{id}/master.m3u8"), format!("/v/{id}/1/360p/1.m4s")];
-    for (addr, path) in [site.addr, other.addr].into_iter().flat_map(|addr| paths.iter().map(move |path| (addr, path))) {
+    for (addr, path) in [site.addr, other.addr].into_iter().flat_map(|addr| paths.iter().map(move |path| (addr, path)))
+    {
         assert_eq!(get(addr, path).await.status, 200);
     }
     site.catalog.edit(id, Edit::expiry(Expiry::AtMs(1)), None).await.unwrap();
     assert_eq!(get(other.addr, &paths[0]).await.status, 200, "it is there until it is deleted");
     assert_eq!(site.catalog.sweep().await.unwrap().videos_expired, [id]);
-    for (addr, path) in [site.addr, other.addr].into_iter().flat_map(|addr| paths.iter().map(move |path| (addr, path))) {
+    for (addr, path) in [site.addr, other.addr].into_iter().flat_map(|addr| paths.iter().map(move |path| (addr, path)))
+    {
         until_hidden(addr, path).await;
     }
     let shown = get(other.addr, &format!("/v1/videos/{id}")).await.json();

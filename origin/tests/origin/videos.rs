@@ -136,7 +136,9 @@ async fn a_view_is_another_answer_and_no_other_version() {
     let weak = format!("W/{seen}");
     let listed = format!("\"x\", {seen}");
     for (row, (tag, status)) in
-        [("\"x\"", 412), (&weak, 412), (&seen, 200), (&seen, 412), (current, 412), (&listed, 412), ("*", 200)].into_iter().enumerate()
+        [("\"x\"", 412), (&weak, 412), (&seen, 200), (&seen, 412), (current, 412), (&listed, 412), ("*", 200)]
+            .into_iter()
+            .enumerate()
     {
         let body = format!(r#"{{"title":"Row {row}"}}"#);
         let answer = send(site.addr, "PATCH", &path, &[("if-match", tag)], body.as_bytes()).await;
