@@ -169,12 +169,8 @@ mod tests {
             catalog.finish_upload(id, 0).await.unwrap();
             let worker = Worker { id: "w".to_owned(), encoders: BTreeSet::new() };
             let claim = catalog.claim(&worker, Wanted::ALL).await.unwrap().unwrap();
-            let failure = Failure {
-                code: "not_media".to_owned(),
-                title: String::new(),
-                detail: String::new(),
-                retryable: false,
-            };
+            let failure =
+                Failure { code: "not_media".to_owned(), title: String::new(), detail: String::new(), retryable: false };
             catalog.fail(&claim, failure).await.unwrap();
             id
         }

@@ -25,14 +25,18 @@ const ADMIN_FILE: &str = "admin.addr";
 
 /// `serve`: origin and packager in one process.
 pub(crate) fn both(common: &Common) -> anyhow::Result<Code> {
-    start(common, |_| Access::Write, async |server| {
-        let origin = server.bind_origin().await?;
-        let packager = server.packager().await?;
-        server.publish_addresses(&origin)?;
-        let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
-        tokio::join!(origin.run(origin_stop), packager.run(packager_stop), server.remove_orphans());
-        Ok(())
-    })
+    start(
+        common,
+        |_| Access::Write,
+        async |server| {
+            let origin = server.bind_origin().await?;
+            let packager = server.packager().await?;
+            server.publish_addresses(&origin)?;
+            let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
+            tokio::join!(origin.run(origin_stop), packager.run(packager_stop), server.remove_orphans());
+            Ok(())
+        },
+    )
 }
 
 /// `origin`: delivery, API and page.
@@ -49,11 +53,15 @@ pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
 /// `packager`: jobs only.
 #[cfg(feature = "packager")]
 pub(crate) fn packager(common: &Common) -> anyhow::Result<Code> {
-    start(common, |_| Access::Write, async |server| {
-        let packager = server.packager().await?;
-        tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
-        Ok(())
-    })
+    start(
+        common,
+        |_| Access::Write,
+        async |server| {
+            let packager = server.packager().await?;
+            tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
+            Ok(())
+        },
+    )
 }
 
 /// The opened parts that both servers share.

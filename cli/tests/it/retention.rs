@@ -49,7 +49,14 @@ async fn a_server_deletes_what_nobody_knows_and_what_is_over() {
         store.put(key, Bytes::from_static(b"x")).await.unwrap();
     }
     let place = |key: &Key| data.join("objects").join(key.path());
-    for entry in store.list_video(id).await.unwrap().iter().map(|(path, _)| data.join("objects").join(path)).chain([place(&unknown)]) {
+    for entry in store
+        .list_video(id)
+        .await
+        .unwrap()
+        .iter()
+        .map(|(path, _)| data.join("objects").join(path))
+        .chain([place(&unknown)])
+    {
         if entry != place(&young) {
             let file = fs::File::options().append(true).open(entry).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_hours(24 * 8)).unwrap();
