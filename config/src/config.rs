@@ -140,15 +140,13 @@ fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
 }
 
 /// A length of time between two others; none where nothing is set.
-fn duration(
-    layers: &Layers,
-    key: &'static str,
-    fits: RangeInclusive<Duration>,
-) -> Result<Option<Duration>, Error> {
+fn duration(layers: &Layers, key: &'static str, fits: RangeInclusive<Duration>) -> Result<Option<Duration>, Error> {
     let Some(value) = layers.get(key) else { return Ok(None) };
     let parsed = parse_duration(value).filter(|duration| fits.contains(duration));
     let min = fits.start().as_secs() / 60;
-    parsed.map(Some).ok_or_else(|| fault(key, value, format!("this must be a time such as 30 days, from {min} min to 36500 days")))
+    parsed
+        .map(Some)
+        .ok_or_else(|| fault(key, value, format!("this must be a time such as 30 days, from {min} min to 36500 days")))
 }
 
 /// Both files or neither: one without the other is a slip that would serve plaintext.
