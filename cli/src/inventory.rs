@@ -1,6 +1,9 @@
 //! What the store has of a video, and what of it rows name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+};
 
 use vidstream_catalog::{ArtifactState, Catalog, Snapshot, State};
 use vidstream_media::VideoId;
@@ -27,7 +30,7 @@ pub(crate) struct Named {
     /// By path, all objects that rows name.
     all: BTreeSet<String>,
     /// Those that must be there, with their bytes where they are known.
-    pub(crate) needed: Vec<(Key, Option<u64>)>,
+    needed: Vec<(Key, Option<u64>)>,
     /// A folder in which objects may be on their way.
     unsettled: Option<String>,
 }
@@ -37,14 +40,36 @@ pub(crate) struct Named {
 impl Inventory {
     /// Lists objects before it reads rows, so that a video which is not in work by then has none on their way.
     pub(crate) async fn take(catalog: &Catalog, store: &Store, id: VideoId) -> anyhow::Result<Self> {
+        Self::taken(catalog, store, id, |state| matches!(state, State::Ready | State::Failed)).await
+    }
+
+    /// As [`Self::take`] where nobody is at work: what a video in work names is there then, too.
+    pub(crate) async fn of_copy(catalog: &Catalog, store: &Store, id: VideoId) -> anyhow::Result<Self> {
+        Self::taken(catalog, store, id, |_| true).await
+    }
+
+    async fn taken(
+        catalog: &Catalog,
+        store: &Store,
+        id: VideoId,
+        is_settled: impl Fn(State) -> bool,
+    ) -> anyhow::Result<Self> {
         let listed = store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
         let snapshot = catalog.snapshot(id).await?;
         let named = match &snapshot {
             None => Some(Named::nothing()),
-            Some(snapshot) if matches!(snapshot.video.state, State::Ready | State::Failed) => Some(Named::of(snapshot)),
-            Some(_) => None,
+            Some(snapshot) => is_settled(snapshot.video.state).then(|| Named::of(snapshot)),
         };
         Ok(Self { listed, is_known: snapshot.is_some(), named })
+    }
+
+    /// What must be there, with its bytes, and is not, or has others; and a sentence's end that says so.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&Key, Option<u64>, String)> {
+        let needed = self.named.iter().flat_map(|named| &named.needed);
+        needed.filter_map(move |(key, bytes)| {
+            let stored = self.listed.get(&key.path()).copied();
+            Some((key, *bytes, fault(*bytes, stored)?))
+        })
     }
 
     /// Objects that no row names and none will, with their bytes.
@@ -65,19 +90,24 @@ impl Named {
         Self { all: BTreeSet::from([Key::Source { id }.path()]), ..Self::nothing() }
     }
 
-    /// What a video that is not in work names: once it has failed, its source alone, if it ever had one.
+    /// What a video names: once it has failed, its source alone, if it ever had one.
     fn of(snapshot: &Snapshot) -> Self {
         let video = &snapshot.video;
-        let id = video.id;
-        let (State::Ready, Some(presentation)) = (video.state, &snapshot.presentation) else { return Self::source(id) };
-        let generation = presentation.generation;
+        let (id, generation) = (video.id, video.generation);
+        if matches!(video.state, State::Uploading | State::Failed | State::Deleting) {
+            return Self::source(id);
+        }
         let mut needed = vec![(Key::Source { id }, video.bytes)];
-        needed.extend(Key::named_by(presentation));
+        needed.extend(snapshot.presentation.iter().flat_map(Key::named_by));
         let other = [Key::Packets { id, generation }, Key::Remux { id, generation }];
         let all = needed.iter().map(|(key, _)| key).chain(&other).map(Key::path).collect();
-        // Sheets may be made after all else.
-        let is_settled = |state| matches!(state, ArtifactState::Ready | ArtifactState::Failed);
-        let storyboard = video.artifacts.get("storyboard").filter(|storyboard| !is_settled(storyboard.state));
+        if video.state == State::Processing {
+            // Chunks that are still to be made are made with them.
+            needed.push((Key::Packets { id, generation }, None));
+        }
+        // Sheets may be made after all else, and where one was given up others may be coming.
+        let storyboard = video.artifacts.get("storyboard");
+        let storyboard = storyboard.filter(|storyboard| storyboard.state != ArtifactState::Ready);
         Self { all, needed, unsettled: storyboard.map(|_| format!("{id}/{generation}/thumbnails/")) }
     }
 
@@ -86,7 +116,40 @@ impl Named {
     }
 }
 
-/// A failure of the store ends a command.
+/// What is wrong with an object that should have so many bytes, as far as that is known.
+pub(crate) fn fault(bytes: Option<u64>, stored: Option<u64>) -> Option<String> {
+    match (bytes, stored) {
+        (_, None) => Some("is missing".to_owned()),
+        (Some(bytes), Some(stored)) if bytes != stored => Some(format!("has {stored} bytes, and its row says {bytes}")),
+        _ => None,
+    }
+}
+
+/// A failure of the store ends a command; a server that is away may come back.
 pub(crate) fn of_store(error: &StoreError) -> Failure {
-    Failure::new(Code::Io, parts::sentence(error))
+    let code = match error {
+        StoreError::Io { source, .. } if source.kind() == ErrorKind::NotConnected => Code::Unavailable,
+        _ => Code::Io,
+    };
+    Failure::new(code, parts::sentence(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_no_matter_of_the_disk() {
+        let failed = |kind: ErrorKind| of_store(&StoreError::Io { path: "a".to_owned(), source: kind.into() });
+        assert!(format!("{:?}", failed(ErrorKind::NotConnected)).contains("Unavailable"));
+        assert!(format!("{:?}", failed(ErrorKind::PermissionDenied)).contains("Io"));
+    }
+
+    #[test]
+    fn an_object_is_as_its_row_says() {
+        let wrong = |bytes, stored| fault(bytes, stored).unwrap_or_default();
+        assert_eq!(wrong(Some(3), Some(3)) + &wrong(None, Some(3)), "");
+        assert_eq!(wrong(None, None), "is missing");
+        assert_eq!(wrong(Some(3), Some(2)), "has 2 bytes, and its row says 3");
+    }
 }

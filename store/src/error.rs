@@ -57,7 +57,8 @@ pub enum Error {
         /// What the server does not do.
         reason: String,
     },
-    /// Any other failure of the underlying storage.
+    /// Any other failure of the underlying storage; of the kind [`io::ErrorKind::NotConnected`] if its server was away
+    /// or failed for longer than it is asked again.
     #[error("storage failed at {path}")]
     Io {
         /// The path of the key.
@@ -98,7 +99,11 @@ impl Error {
             E::NotFound { .. } => Self::NotFound { path },
             E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists { path },
             full if bucket::is_full(&full) => Self::Full { path },
-            other => Self::Io { path, source: io::Error::other(other) },
+            other => {
+                // One sentence of bounded length: the library repeats whole answers, which may be anything.
+                let kind = if bucket::is_passing(&other) { io::ErrorKind::NotConnected } else { io::ErrorKind::Other };
+                Self::Io { path, source: io::Error::new(kind, bucket::sentence(&other)) }
+            }
         }
     }
 }
@@ -106,6 +111,20 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_a_server_is_told_once_and_in_one_line() {
+        let page = format!("502: <html>\n{}</html>", "x".repeat(100_000));
+        for said in [page, "<Error><Code>SlowDown</Code><Message>No\nway</Message></Error>".to_owned()] {
+            let cause = object_store::Error::Generic { store: "S3", source: said.into() };
+            let error = Error::from_bucket("a", cause);
+            let Error::Io { source, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(source.kind(), io::ErrorKind::NotConnected);
+            let told = [error.to_string(), source.to_string(), format!("{error:?}")].concat();
+            assert!(told.len() < 1_000 && !told.contains('\n'), "{told}");
+            assert!(std::error::Error::source(source).is_none());
+        }
+    }
 
     #[test]
     fn a_url_is_told_without_its_user() {

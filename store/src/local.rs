@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use vidstream_media::VideoId;
 
-use crate::{Error, Key};
+use crate::{Access, Error, Key};
 
 mod writer;
 
@@ -47,11 +47,13 @@ pub(crate) struct Growing {
 // === impl Local ===
 
 impl Local {
-    /// Opens the store in a folder, and makes it.
-    pub(crate) async fn open(directory: &Path) -> Result<Self, Error> {
+    /// Opens the store in a folder, and makes it for who writes.
+    pub(crate) async fn open(directory: &Path, access: Access) -> Result<Self, Error> {
         let root = directory.join(OBJECTS);
-        let made = root.clone();
-        blocking(directory.display().to_string(), move || fs::create_dir_all(made)).await?;
+        if access == Access::Write {
+            let made = root.clone();
+            blocking(directory.display().to_string(), move || fs::create_dir_all(made)).await?;
+        }
         Ok(Self { root: Arc::new(root), staged: Arc::default() })
     }
 

@@ -29,7 +29,7 @@ enum Adapter {
 /// What a store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing is written: reading is all that must be possible.
+    /// Nothing is written, and no folder made: reading is all that must be possible.
     Read,
     /// Everything.
     Write,
@@ -64,8 +64,9 @@ impl Store {
     }
 
     /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables
-    /// among these, or `memory://`, which is gone with the process. A folder is made; a bucket must be
-    /// there, and its server is asked to prove that it keeps the contract, as far as the access needs it.
+    /// among these, or `memory://`, which is gone with the process. A folder is made for who
+    /// writes; a bucket must be there, and its server is asked to prove that it keeps the contract, as far as the access
+    /// needs it.
     ///
     /// # Errors
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
@@ -77,7 +78,7 @@ impl Store {
     ) -> Result<Self, Error> {
         let adapter = match url.split_once("://") {
             Some(("file", directory)) if directory.starts_with('/') => {
-                Adapter::Local(Local::open(Path::new(directory)).await?)
+                Adapter::Local(Local::open(Path::new(directory), access).await?)
             }
             Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
             Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables, access).await?),
@@ -194,7 +195,8 @@ impl Store {
         }
     }
 
-    /// Whether the store can be reached at all, so that what just failed has a reason of its own.
+    /// Whether the store can be reached at all and takes what it is given, so that what just failed has a reason of its
+    /// own.
     pub async fn answers(&self) -> bool {
         match &self.0 {
             Adapter::Local(_) => true,

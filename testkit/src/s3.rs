@@ -9,12 +9,13 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use anyhow::Result;
 use hyper::{
-    Request, Response, StatusCode, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE,
-    server::conn::http1, service::service_fn,
+    Request, Response, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE, server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use s3s::{
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
+    time::timeout,
 };
 
 mod gateway;
@@ -41,6 +43,8 @@ pub const BUCKET: &str = "films";
 pub const ACCESS_KEY: &str = "vidstream-tests";
 const SECRET_KEY: &str = "not-a-secret";
 const REGION: &str = "us-east-1";
+/// How late an answer is.
+const LATE: Duration = Duration::from_secs(1);
 /// A request that meets with a fault is held in memory.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
@@ -55,6 +59,12 @@ pub enum Fault {
     IgnoreCondition,
     /// It is refused, as by a server whose disk is full.
     Full,
+    /// It is refused with a status and a code.
+    Refuse(u16, &'static str),
+    /// It is done, and answered a second later.
+    Late,
+    /// Nothing is done, and no answer comes.
+    Hang,
 }
 
 /// A server, until it is dropped.
@@ -251,11 +261,20 @@ async fn answer(
         let _ = fs::remove_file(shared.folder.path().join(object));
     }
     let mut request = request.map(Body::from);
-    if fault == Some(Fault::Full) {
+    if fault == Some(Fault::Hang) {
+        // Until the client ends the connection.
+        std::future::pending::<()>().await;
+    }
+    let refused = match fault {
+        Some(Fault::Full) => Some((507, "XMinioStorageFull")),
+        Some(Fault::Refuse(status, code)) => Some((status, code)),
+        _ => None,
+    };
+    if let Some((status, code)) = refused {
         // Read to its end, or the client would find the connection gone instead of the answer.
         request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?;
         shared.log().push((line, Moment::Answered));
-        return full();
+        return refuse(status, code);
     }
     if fault == Some(Fault::DamageBody) {
         let mut bytes = request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
@@ -273,15 +292,18 @@ async fn answer(
     let done = done.await;
     shared.log().push((line, Moment::Answered));
     let answer = done.map_err(|error| HttpError::new(error.into()))?;
+    if fault == Some(Fault::Late) {
+        let _ = timeout(LATE, std::future::pending::<()>()).await;
+    }
     match fault {
         Some(Fault::LoseAnswer) => Err(HttpError::new("the answer is lost".into())),
         _ => answer,
     }
 }
 
-fn full() -> Result<Response<Body>, HttpError> {
-    let text = "<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold.</Message></Error>";
-    let answer = Response::builder().status(StatusCode::INSUFFICIENT_STORAGE).body(Body::from(text.to_owned()));
+fn refuse(status: u16, code: &str) -> Result<Response<Body>, HttpError> {
+    let text = format!("<Error><Code>{code}</Code><Message>As the test wants it.</Message></Error>");
+    let answer = Response::builder().status(status).body(Body::from(text));
     answer.map_err(|error| HttpError::new(error.into()))
 }
 

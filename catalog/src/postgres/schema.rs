@@ -16,7 +16,7 @@ mod files {
 }
 
 /// The version that this program makes and knows.
-const VERSION: u64 = 2;
+const VERSION: u64 = crate::sqlite::VERSION;
 /// Where applied versions are noted.
 const TABLE: &str = "vidstream_schema";
 /// The key of the lock that whoever migrates has.
@@ -26,6 +26,21 @@ const LOCK: i64 = 0x7669_6443_0002;
 /// servers need no right to change it.
 pub(super) async fn migrate(target: &Target) -> Result<u64> {
     migrate_within(target, limits::MIGRATE_WAIT_MS).await
+}
+
+/// Whether the database has the schema of this version, without changing anything.
+pub(super) async fn check(target: &Target) -> Result<()> {
+    let (client, connection) = target.connect().await?;
+    let connection = tokio::spawn(connection);
+    let found = version(&client).await;
+    drop(client);
+    drop(tokio::time::timeout(Duration::from_millis(limits::CONNECT_MS), connection).await);
+    match found? {
+        VERSION => Ok(()),
+        0 => Err(Error::Absent),
+        found if found > VERSION => Err(Error::Newer { found }),
+        found => Err(Error::Older { found }),
+    }
 }
 
 async fn migrate_within(target: &Target, wait_ms: u64) -> Result<u64> {

@@ -14,10 +14,13 @@ use super::{
     Db, Engine, Tx, events,
     rows::{Row, Value, params},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, State, sqlite};
 
 /// The version of the lines: that of the tables whose rows they are. A column that an older one lacks has its default.
-const VERSION: u32 = 2;
+const VERSION: u64 = sqlite::VERSION;
+/// Tokens that an import leaves out: names of objects carry them, and a store may have objects of claims that were given
+/// after the export was made.
+const TOKENS_LEFT_OUT: i64 = 1 << 32;
 /// Rows that one statement reads.
 const ROWS_READ_MAX: u32 = 500;
 
@@ -56,7 +59,7 @@ const TRANSIENT: [&str; 3] = ["waits", "workers", "turns"];
 enum Line {
     /// The first.
     Catalog {
-        version: u32,
+        version: u64,
     },
     Row {
         table: String,
@@ -130,7 +133,14 @@ fn columns(row: &Row) -> BTreeMap<String, Json> {
     row.columns().map(|(name, value)| (name.to_owned(), json(value))).collect()
 }
 
-/// Fills an empty catalog with the lines of an export. Gives how many rows there were.
+/// The names of all tables that an export or an import has to do with.
+#[cfg(test)]
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name).chain(TRANSIENT)
+}
+
+/// Fills an empty catalog with the lines of an export, but for uploads that were not at their end. Gives how many rows
+/// there were.
 pub(crate) fn import(tx: &Tx<'_>, lines: &mut Receiver<String>) -> Result<u64> {
     let mut next = || -> Result<Line> {
         let text = lines.blocking_recv().ok_or_else(|| invalid("it ends too early"))?;
@@ -196,8 +206,18 @@ fn value(json: &Json) -> Option<Value> {
     }
 }
 
-/// Goes on counting behind what was given out, and takes jobs from workers that are not here.
+/// Goes on counting behind what was given out, takes jobs from workers that are not here, and forgets uploads.
 fn finish(tx: &Tx<'_>, token: i64, event: i64) -> Result<()> {
+    // Nobody goes on with them. A sweep would end them by deleting all that the store has of them, and it may be that of
+    // a server which went on after the export: there they may be finished films.
+    let uploading = State::Uploading.as_str();
+    for sql in [
+        "DELETE FROM jobs WHERE video IN (SELECT id FROM videos WHERE state = ?1)",
+        "DELETE FROM videos WHERE state = ?1",
+    ] {
+        tx.execute(sql, params![uploading])?;
+    }
+    let token = token.saturating_add(TOKENS_LEFT_OUT);
     tx.execute(
         "UPDATE jobs SET state = 'pending', worker = NULL, token = NULL, lease_until_ms = NULL WHERE state = 'running'",
         params![],

@@ -15,6 +15,17 @@ async fn refusal(url: &str) -> Error {
     }
 }
 
+pub async fn what_must_be_there_is_not_made(place: &impl Adapter) {
+    let existing = async || Catalog::open(&place.url(), Options { existing: true, ..fixture::options(place) }).await;
+    for _ in 0..2 {
+        assert!(matches!(existing().await, Err(Error::Absent)));
+    }
+    fixture::queued(&fixture::open(place).await).await;
+    let catalog = existing().await.unwrap();
+    fixture::work_all(&catalog).await;
+    fixture::assert_sound(&catalog).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_open_an_empty_database_at_once() {
     let place = Postgres::new();
@@ -39,6 +50,8 @@ async fn a_database_of_the_first_version_keeps_its_rows() {
         "DROP TABLE turns; DROP INDEX videos_by_expiry; ALTER TABLE videos DROP COLUMN expires_at_ms;
          DELETE FROM vidstream_schema WHERE version > 1",
     );
+    let existing = Options { existing: true, ..Options::default() };
+    assert!(matches!(Catalog::open(&place.url(), existing).await, Err(Error::Older { found: 1 })));
     assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 2);
     assert_eq!(fixture::video(&fixture::open(&place).await, before.id).await, before);
 }

@@ -76,7 +76,11 @@ macro_rules! suite {
                 everything_is_found_again_in_another_catalog,
                 an_export_that_was_imported_is_the_same_again,
                 an_export_of_the_version_before_is_taken,
+                what_was_being_uploaded_is_not_deleted_after_an_import,
                 what_is_no_whole_export_changes_nothing,
+            }
+            connecting {
+                what_must_be_there_is_not_made,
             }
             claims {
                 sixteen_threads_never_get_the_same_job,

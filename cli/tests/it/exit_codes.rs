@@ -51,6 +51,10 @@ fn failures_have_their_code_and_a_sentence() {
         (&["migrate", "--set", "catalog.url=sqlite:///proc/nowhere/c.db"], 74, "catalog"),
         (&["migrate", "--set", "catalog.connections=0"], 64, "from 1 to 1000"),
         (&["migrate", "--set", "catalog.connections=1001"], 64, "from 1 to 1000"),
+        (&["fsck", "--data", "/nonexistent"], 66, "there is no catalog sqlite:///nonexistent/catalog.sqlite"),
+        (&["fsck", "--data", &data, "--set", "catalog.url=postgres://u:secret@127.0.0.1:1/d"], 69, "127.0.0.1:1"),
+        (&["export", "/nonexistent/to", "--data", "/nonexistent"], 66, "there is no catalog"),
+        (&["import", "/nonexistent", "--data", &data], 66, "neither catalog.jsonl of an export nor"),
         (&["add", "/nonexistent.mp4"], 66, "cannot read /nonexistent.mp4"),
         (&["add", VIDSTREAM, "--server", "http://127.0.0.1:1"], 69, "is `vidstream serve` running?"),
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
@@ -123,6 +127,8 @@ fn secrets_come_from_files_and_are_never_shown() {
 #[test]
 fn a_bucket_is_opened_with_keys_from_files() {
     let (secrets, bucket) = (Secrets(tempfile::tempdir().unwrap()), Host::start().unwrap());
+    let migrated = Command::new(VIDSTREAM).args(["migrate", "--data"]).arg(secrets.0.path()).status().unwrap();
+    assert!(migrated.success());
     let mut fsck = Command::new(VIDSTREAM);
     fsck.args(["fsck", "--set", &format!("store.url=s3://{BUCKET}"), "--data"]).arg(secrets.0.path());
     for (name, value) in bucket.variables() {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Bucket, Large,
     patience::{START_WAIT_MAX, patiently},
-    refusal::sentence,
+    refusal::{is_elsewhere, is_full, is_skewed, sentence},
 };
 use crate::{Access, Error};
 
@@ -69,7 +69,11 @@ async fn try_out(bucket: &Bucket, access: Access, url: &str) -> Result<(), Error
     }
     let proven = creates_once(bucket, &place, url).await;
     let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
-    proven?;
+    match proven {
+        // Nothing can be tried out then, and what is there can be played.
+        Err(Error::Full { .. }) => tracing::warn!(url, "the bucket is full: it takes no uploads and no films"),
+        proven => proven?,
+    }
     removed.map_err(fails)
 }
 
@@ -129,6 +133,18 @@ async fn refuses_parts(large: &Large, place: &Path) -> Result<bool, Cause> {
 fn of_cause(error: &Cause, url: &str) -> Error {
     let bucket = url.to_owned();
     match error {
+        error if is_full(error) => Error::Full { path: bucket },
+        error if is_elsewhere(error) => Error::Settings {
+            bucket,
+            reason: format!(
+                "it is not in the region that AWS_REGION names, or not at this server: {}",
+                sentence(error)
+            ),
+        },
+        error if is_skewed(error) => Error::Settings {
+            bucket,
+            reason: format!("the clock of this machine is not that of its server: {}", sentence(error)),
+        },
         Cause::NotFound { .. } => Error::Settings { bucket, reason: "there is no such bucket".to_owned() },
         Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => Error::Settings {
             bucket,

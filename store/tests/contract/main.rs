@@ -55,6 +55,18 @@ suite! {
     deleting_a_video_leaves_no_object_of_it
 }
 
+/// Who only looks must not be told that an empty place is all there is.
+#[tokio::test]
+async fn a_folder_is_made_for_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().join("data").display());
+    let reader = Store::open_with(&url, std::iter::empty(), Access::Read).await.unwrap();
+    assert!(matches!(reader.list_videos().await, Err(vidstream_store::Error::NotFound { .. })));
+    assert!(!folder.path().join("data").exists());
+    Store::open(&url).await.unwrap();
+    assert_eq!(reader.list_videos().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn other_urls_are_refused() {
     for url in [

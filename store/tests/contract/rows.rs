@@ -149,14 +149,16 @@ pub(crate) async fn a_dropped_writer_leaves_nothing(store: &Store) {
 }
 
 pub(crate) async fn a_finish_that_is_cancelled_leaves_all_or_nothing(store: &Store) {
-    for n in 0..40 {
+    let short = (0..40).map(|n| (n, 300_000, Duration::from_micros(50 * n)));
+    let long = (40..46).map(|n| (n, LONG_BYTES, Duration::from_millis(6 * (n - 40))));
+    for (n, length, wait) in short.chain(long) {
         for key in [key(n), Key::Source { id: VideoId::from_bits(100 + u128::from(n)) }] {
             let mut writer = store.writer(&key).await.unwrap();
-            writer.write(noise(300_000)).await.unwrap();
+            writer.write(noise(length)).await.unwrap();
             writer.flush().await.unwrap();
             // Given up at whatever it is just doing.
-            let finished = timeout(Duration::from_micros(50 * n), writer.finish()).await;
-            let whole = (key.path(), 300_000);
+            let finished = timeout(wait, writer.finish()).await;
+            let whole = (key.path(), length as u64);
             // What is staged begins as the object does.
             let stem = whole.0.trim_end_matches(".m4s").to_owned();
             let is_fine = async || {
