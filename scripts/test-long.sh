@@ -21,3 +21,6 @@ run --test contract on_s3 -- --nocapture
 run --test it bucket -- --nocapture
 unset TEST_S3
 TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture
+# Every fault of every part of a cluster.
+cargo build --profile ci --locked --quiet --workspace --all-targets
+(cd players && npm ci --no-audit --no-fund --loglevel=error && TEST_FAULTS=all node --test test/cluster.test.mjs)

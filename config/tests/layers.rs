@@ -121,13 +121,32 @@ fn tracks_name_their_plugins() {
     assert_eq!(Config::new(&layers).unwrap().plugin_overrides, [pair("720p", "x264"), pair("trick", "openh264")]);
 }
 
+fn sample(name: &str) -> Config {
+    let mut layers = Layers::default();
+    layers.file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap();
+    Config::new(&layers).unwrap()
+}
+
 #[test]
-fn the_samples_load() {
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")).unwrap() {
-        let mut layers = Layers::default();
-        layers.file(&entry.unwrap().path()).unwrap();
-        assert_eq!(Config::new(&layers).unwrap().admin_listen.port(), 9090);
-    }
+fn there_is_a_sample_for_each_size() {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("samples")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["cluster.toml", "embedded.toml", "server.toml"]);
+    assert!(names.iter().all(|name| sample(name).admin_listen.to_string() == "127.0.0.1:9090"));
+
+    let embedded = sample("embedded.toml");
+    assert!(embedded.listen.ip().is_loopback() && embedded.token_file.is_none() && embedded.tls_files.is_none());
+    assert_eq!(embedded.store_url, "file:///var/lib/vidstream");
+
+    let server = sample("server.toml");
+    assert!(!server.listen.ip().is_loopback() && server.token_file.is_some() && server.tls_files.is_some());
+    assert_eq!(server.catalog_url, "sqlite:///srv/vidstream/catalog.sqlite");
+
+    let cluster = sample("cluster.toml");
+    assert!(!cluster.listen.ip().is_loopback() && cluster.token_file.is_some());
+    let urls = [cluster.catalog_url, cluster.events_url, cluster.store_url];
+    assert!(urls.iter().zip(["postgres://", "rediss://", "s3://"]).all(|(url, scheme)| url.starts_with(scheme)));
 }
 
 #[test]
