@@ -146,6 +146,9 @@ pub struct Video {
     pub updated_at_ms: i64,
     /// Bytes of the source: as stored, or as announced while they arrive.
     pub bytes: Option<u64>,
+    /// Whether the generation has a poster: chosen at the end.
+    #[serde(default)]
+    pub has_poster: bool,
 }
 
 /// A video that begins with an upload.
