@@ -149,6 +149,9 @@ pub struct Video {
     /// When it is deleted by itself, in milliseconds since the epoch; absent if never.
     #[serde(default)]
     pub expires_at_ms: Option<i64>,
+    /// Whether the generation has a poster: chosen at the end.
+    #[serde(default)]
+    pub has_poster: bool,
 }
 
 /// A video that begins with an upload.

@@ -14,9 +14,13 @@ use crate::{
     transition,
 };
 
+/// What [`video`] reads, before its conditions.
+const SELECT: &str = "SELECT videos.*, (SELECT poster FROM generations WHERE generations.video = videos.id
+     AND generations.generation = videos.generation) AS poster FROM videos";
+
 /// The video, if its row exists.
 pub(crate) fn get(db: &Db<'_>, id: VideoId) -> Result<Option<Video>> {
-    db.first("SELECT * FROM videos WHERE id = ?1", params![id.to_string()], video)
+    db.first(&format!("{SELECT} WHERE id = ?1"), params![id.to_string()], video)
 }
 
 /// The video, or `NotFound`.
@@ -64,12 +68,11 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     let (time, id) = after.map_or((i64::MAX, String::new()), |cursor| (cursor.created_at_ms, cursor.id.to_string()));
     let state = query.state.map_or("deleting", State::as_str);
     // Two texts, so that each uses its own index from the cursor on.
-    let sql = if query.state.is_some() {
-        "SELECT * FROM videos WHERE state = ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
-    } else {
-        "SELECT * FROM videos WHERE state <> ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
-    };
-    let mut videos: Vec<Video> = db.all(sql, params![state, time, id, i64::from(limit) + 1], video)?;
+    let same = if query.state.is_some() { "=" } else { "<>" };
+    let sql = format!(
+        "{SELECT} WHERE state {same} ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
+    );
+    let mut videos: Vec<Video> = db.all(&sql, params![state, time, id, i64::from(limit) + 1], video)?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = videos.len() > shown;
     videos.truncate(shown);
@@ -233,5 +236,6 @@ fn video(row: &Row) -> Result<Video> {
         updated_at_ms: row.get("updated_at_ms")?,
         bytes: row.get("bytes")?,
         expires_at_ms: row.get("expires_at_ms")?,
+        has_poster: row.get::<Option<i64>>("poster")?.is_some(),
     })
 }

@@ -1,6 +1,8 @@
 //! What a finished chunk changes, and what it may not.
 
-use vidstream_catalog::{ArtifactState, Error, Finalized, Published, State, Step, Warning, Work, limits::RENEW_MS};
+use vidstream_catalog::{
+    ArtifactState, Error, Finalized, ListQuery, Published, State, Step, Warning, Work, limits::RENEW_MS,
+};
 use vidstream_media::{
     Track,
     bandwidth::Rates,
@@ -171,6 +173,9 @@ pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &i
     let presentation = snapshot.presentation.unwrap();
     assert_eq!(presentation.measured[&Track::Audio], rates);
     assert_eq!((presentation.poster, presentation.sheets.len(), presentation.ready), (Some(3), 3, true));
+    assert!(
+        video(&catalog, id).await.has_poster && catalog.list(ListQuery::default()).await.unwrap().videos[0].has_poster
+    );
 }
 
 pub async fn unusable_chunks_are_queued_again_once(place: &impl Adapter) {
