@@ -200,11 +200,11 @@ mod tests {
         let rows = [
             (source(failed), AGE * 2, true),
             (media(failed, 1), AGE, false),
-            (media(failed, 2), AGE - minute, true),
+            (media(failed, 2), AGE.saturating_sub(minute), true),
             (source(uploading), AGE * 2, true),
             (media(uploading, 1), AGE * 2, true),
             (source(unknown), AGE, false),
-            (source(young), AGE - minute, true),
+            (source(young), AGE.saturating_sub(minute), true),
         ];
         for (path, age, _) in &rows {
             site.object(path, *age);

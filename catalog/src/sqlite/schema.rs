@@ -67,7 +67,7 @@ mod tests {
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
         let mut statement = conn.prepare(sql).unwrap();
         let tables = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        let tables: std::collections::BTreeSet<String> = tables.map(Result::unwrap).collect();
+        let tables: std::collections::BTreeSet<String> = tables.map(std::result::Result::unwrap).collect();
         let known = crate::sql::archive::tables().map(str::to_owned).chain(["counters".to_owned()]);
         assert_eq!(tables, known.collect());
     }

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use vidstream_catalog::{
-    Catalog, Edit, Error, Expiry, ListQuery, Lookup, Result, State, Swept, Wanted,
+    Catalog, Edit, Error, Expiry, Lookup, Result, State, Swept, Wanted,
     limits::{EVENTS_READ_MAX, LEASE_MS},
 };
 

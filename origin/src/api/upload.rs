@@ -146,7 +146,7 @@ impl Upload {
             writer.expect(bytes);
         }
         match self.fill(id, &mut writer, first, body).await {
-            Ok(()) => self.held(id, writer.finish()).await,
+            Ok(()) => self.held(id, Box::pin(writer.finish())).await,
             Err(problem) => {
                 // Before the catalog hears of it: what is deleted then is all that there is.
                 writer.discard().await;

@@ -116,7 +116,7 @@ mod tests {
                 sleep(length).await;
                 Ok(())
             };
-            assert!(carrying(bytes, takes(wait_max - PAUSE_MIN)).await.is_ok());
+            assert!(carrying(bytes, takes(wait_max.saturating_sub(PAUSE_MIN))).await.is_ok());
             let late = carrying(bytes, takes(wait_max + PAUSE_MIN)).await.unwrap_err();
             assert!(is_passing(&late), "{late}");
         }

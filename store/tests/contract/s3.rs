@@ -220,8 +220,8 @@ async fn a_look_at_a_growing_source_lists_what_is_new() {
         }
         assert!(growing.as_ref().unwrap().len().await.unwrap() >= n * (6 << 20) - (1 << 20));
     }
-    let lists = server.requests().into_iter().filter(|line| line.starts_with("GET") && line.contains("list-type"));
-    let after = lists.last().unwrap();
+    let mut lists = server.requests().into_iter().filter(|line| line.starts_with("GET") && line.contains("list-type"));
+    let after = lists.next_back().unwrap();
     assert!(after.contains("start-after=") && !after.contains("0000000000000000"), "{after}");
     let growing = growing.unwrap();
     writer.discard().await;
