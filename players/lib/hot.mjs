@@ -49,9 +49,9 @@ export async function pathsOf(url, { hls, dash }) {
   return [...found];
 }
 
-// Asks for each path in turn, at the proxy and at those that `places` names now; every answer is the whole of the first one's body.
-export function walk(paths, places) {
-  const seen = { rounds: 0, answers: 0, errors: [] };
+// Asks for each path in turn, at each place at the same time as long as `isAsked` says so; every answer is the whole of the first one's body.
+export function walk(paths, places, isAsked) {
+  const seen = { rounds: Object.fromEntries(places.map((place) => [place, 0])), errors: [] };
   const digests = new Map();
   let on = true;
   const look = async (place, path) => {
@@ -60,21 +60,22 @@ export function walk(paths, places) {
     if (answer.status !== 200) throw new Error(`answered ${answer.status}`);
     if (!digests.has(path)) digests.set(path, digest);
     if (digests.get(path) !== digest) throw new Error("has other bytes than before");
-    seen.answers += 1;
   };
-  const done = (async () => {
-    while (on) {
-      for (const path of paths) {
-        for (const place of places()) {
-          await new Promise((resolve) => setTimeout(resolve, PACE_MS));
-          const from = new Date();
-          // Who is struck while he answers is no longer asked.
-          await look(place, path).catch(({ message }) => { if (places().includes(place)) seen.errors.push(`${from.toISOString()} ${place}${path}: ${message}`); });
-        }
-        if (!on) break;
-      }
-      seen.rounds += 1;
+  const round = async (place) => {
+    for (const path of paths) {
+      await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+      if (!on || !isAsked(place)) return;
+      const from = new Date();
+      // Who is struck while he answers is no longer asked.
+      await look(place, path).catch(({ message }) => { if (isAsked(place)) seen.errors.push(`${from.toISOString()} ${place}${path}: ${message}`); });
     }
-  })();
+    seen.rounds[place] += 1;
+  };
+  const done = Promise.all(places.map(async (place) => {
+    while (on) {
+      await round(place);
+      await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+    }
+  }));
   return { seen, stop: async () => { on = false; await done; } };
 }

@@ -46,10 +46,10 @@ before(async () => {
   const { urls } = await settled(hot);
   const paths = await pathsOf(site.url, urls);
   browser = { tabs: await launch(), site: await pages() };
-  walker = walk(paths, () => [site.url, ...living().map(({ address }) => address)]);
+  walker = walk(paths, [site.url, ...site.origins.map(({ address }) => address)], isHot);
   viewer = watch(browser.tabs, browser.site, site.url + urls.hls);
   // From here on the film is hot, everywhere.
-  await until("view and round", READY_WAIT_MS, () => wrong() || (viewer.seen.views > 0 && walker.seen.rounds > 0));
+  await until("view and round", READY_WAIT_MS, () => wrong() || (viewer.seen.views > 0 && Object.values(walker.seen.rounds).every((rounds) => rounds > 0)));
   unharmed();
 });
 
@@ -62,6 +62,8 @@ after(async () => {
 });
 
 const living = () => site.origins.filter(({ name }) => name !== struck);
+// The proxy, and each origin that is there.
+const isHot = (place) => place === site.url || living().some(({ address }) => address === place);
 const wrong = () => viewer.seen.errors.length > 0 || walker.seen.errors.length > 0;
 
 function unharmed() {
@@ -138,6 +140,16 @@ const faults = {
   restart: { strike: async (part) => part.stop(STOP_WAIT_MS), lift: (part) => part.start() },
 };
 
+// While a part is away: until the others have noticed, what does not need it is made, and all that is hot was served.
+async function lasts(name, made, cold) {
+  const before = { ...walker.seen.rounds };
+  if (felt[name]) await until("effect on the origins", FELT_WAIT_MS, () => felt[name](cold).catch(() => false));
+  if (!["postgres", "s3"].includes(name)) await settled(made);
+  // The round that was on when it happened, and a whole one.
+  const isServed = () => Object.entries(walker.seen.rounds).every(([place, rounds]) => !isHot(place) || rounds > before[place] + 1);
+  await until("round of hot content", ROUND_WAIT_MS, () => wrong() || isServed());
+}
+
 async function meets(name, fault) {
   const part = site.part(name);
   const { strike, lift } = faults[fault];
@@ -153,15 +165,12 @@ async function meets(name, fault) {
   if (fault === "restart" && (is("origin") || is("packager"))) assert.equal(how, 0, `${name} ended with ${how}`);
   go();
   const during = tried(bytes);
-  const { rounds } = walker.seen;
-  if (fault !== "restart") {
-    if (felt[name]) await until("effect on the origins", FELT_WAIT_MS, () => felt[name](cold).catch(() => false));
-    // What does not need the part that is away goes on.
-    if (!["postgres", "s3"].includes(name)) await settled(made);
-    await until("round of hot content", ROUND_WAIT_MS, () => wrong() || walker.seen.rounds > rounds + 1);
+  try {
+    if (fault !== "restart") await lasts(name, made, cold);
+  } finally {
+    await lift(part);
+    struck = null;
   }
-  await lift(part);
-  struck = null;
   const sent = await Promise.all([half, during]);
   // Nobody's upload may fail for want of a packager or of hints.
   if (is("packager") || is("redis")) assert.deepEqual(sent.map(({ why }) => why), [undefined, undefined]);
@@ -195,6 +204,7 @@ test("afterwards nothing is stuck, missing or left over, and every picture is ri
   }
   const { stdout } = await run(site.program, ["fsck"], { env: { PATH: process.env.PATH, ...site.env } });
   assert.match(stdout, /^\d+ videos, 0 of them in work and passed over, \d+ objects: nothing is wrong\n$/);
+  await Promise.all([viewer.stop(), walker.stop()]);
   unharmed();
   const ends = await site.stop();
   for (const part of [...site.origins, ...site.packagers]) assert.equal(ends[part.name], 0, `${part.name} ended with ${ends[part.name]}`);
