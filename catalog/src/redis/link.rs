@@ -204,8 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_views_wait_and_not_one_more() {
-        let url = format!("{}?prefix=so-many-views", redis::shared().url());
-        let target = Arc::new(Target::parse(&url).unwrap());
+        let target = Arc::new(Target::parse(&redis::shared().url()).unwrap());
         let connection = Connection::open(&target).await.unwrap();
         let link = Link::new(&connection, &target, 1);
         assert_eq!(link.views_max, VIEWS_GATHERED_MAX);

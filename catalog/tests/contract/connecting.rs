@@ -85,7 +85,7 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let guest = Catalog::open(&over_tcp("guest:right"), Options::default()).await.unwrap();
     fixture::queued(&guest).await;
     assert!(fixture::claim_any(&guest).await.is_some());
-    place.behind("UPDATE vidstream_schema SET version = 999");
+    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 2");
     assert!(matches!(refusal(&place.url()).await, Error::Newer { found: 999 }));
     let empty = Postgres::new();
     let url = over_tcp("guest:right").replace(&name, empty.url().rsplit('/').next().unwrap());
