@@ -171,9 +171,9 @@ The URL of a Postgres catalog:
   postgres://USER:PASSWORD@HOST:PORT/DATABASE            TLS if the server offers it
   …?sslmode=require&sslrootcert=/etc/ssl/db-ca.pem       TLS always, by a certificate of this authority
   …?sslmode=disable                                      plaintext: on this machine, or where nobody can listen
-A certificate is verified whenever there is one. A password is safer in the variable or the file than in --set, which
-`ps` shows. Versions only go forward: an older vidstream refuses tables that a newer one has changed. Several may run
-this at the same time; one does the work and the others wait.";
+A certificate is verified whenever there is one. A password is safer in the variable, the configuration, or a file that
+catalog.url_file names, than in --set, which `ps` shows. Versions only go forward: an older vidstream refuses tables
+that a newer one has changed. Several may run this at the same time; one does the work and the others wait.";
 
 #[derive(Group, Debug)]
 #[command(after_help = FSCK_EXAMPLES)]
@@ -313,7 +313,7 @@ fn settings_help() -> String {
     for key in vidstream_config::KEYS {
         let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
         // Writing to a string cannot fail.
-        let _ = writeln!(help, "  {:<20} {}{default}", key.name, key.help);
+        let _ = writeln!(help, "  {:<22} {}{default}", key.name, key.help);
     }
     help
 }

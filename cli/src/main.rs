@@ -13,6 +13,7 @@ mod migrate;
 mod package;
 mod parts;
 mod plugins;
+mod secrets;
 mod serve;
 mod settings;
 mod transfer;

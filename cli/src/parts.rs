@@ -6,11 +6,16 @@ use vidstream_catalog::{Catalog, Events};
 use vidstream_config::Config;
 use vidstream_store::Store;
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    secrets,
+};
 
 /// The store that the configuration names.
 pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
-    Store::open(&config.store_url).await.map_err(|error| match error {
+    let is_bucket = config.store_url.starts_with("s3://");
+    let variables = if is_bucket { secrets::variables()? } else { Vec::new() };
+    Store::open_with(&config.store_url, variables.into_iter()).await.map_err(|error| match error {
         vidstream_store::Error::Url { .. } | vidstream_store::Error::Settings { .. } => {
             Failure::new(Code::Usage, error.to_string())
         }

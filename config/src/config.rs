@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::{Error, Layers, units::parse_bytes};
+use crate::{Error, Layers, secret::read_secret, units::parse_bytes};
 
 /// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
 const SLOTS_MIN: usize = 2;
@@ -63,14 +63,14 @@ impl Config {
     pub fn new(layers: &Layers) -> Result<Self, Error> {
         let data = layers.get("data").unwrap_or("data");
         let data = std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
-        let url = |key, fallback: String| layers.get(key).map_or(fallback, str::to_owned);
         Ok(Self {
             listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
             admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
-            catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
+            catalog_url: secret(layers, "catalog.url", "catalog.url_file")?
+                .unwrap_or_else(|| format!("sqlite://{}", data.join("catalog.sqlite").display())),
             catalog_connections: connections(layers)?,
-            events_url: url("events.url", "local:".to_owned()),
-            store_url: url("store.url", format!("file://{}", data.display())),
+            events_url: secret(layers, "events.url", "events.url_file")?.unwrap_or_else(|| "local:".to_owned()),
+            store_url: layers.get("store.url").map_or_else(|| format!("file://{}", data.display()), str::to_owned),
             data,
             tls_files: tls_files(layers)?,
             token_file: layers.get("auth.token_file").map(PathBuf::from),
@@ -100,6 +100,15 @@ pub fn default_slots() -> usize {
 
 fn fault(key: &'static str, value: &str, reason: impl Into<String>) -> Error {
     Error::Value { key, value: value.to_owned(), reason: reason.into() }
+}
+
+/// A setting that may also lie in a file of its own.
+fn secret(layers: &Layers, key: &'static str, file_key: &'static str) -> Result<Option<String>, Error> {
+    let Some(path) = layers.get(file_key).map(PathBuf::from) else { return Ok(layers.get(key).map(str::to_owned)) };
+    if layers.has(key) {
+        return Err(Error::Both { key, file_key });
+    }
+    read_secret(&path).map(Some).map_err(|source| Error::Secret { key: file_key, path, source })
 }
 
 fn parsed<T: FromStr>(layers: &Layers, key: &'static str, wanted: &str) -> Result<T, Error> {

@@ -27,17 +27,19 @@ pub const KEYS: &[Key] = &[
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
     key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
+    key("catalog.url_file", "", "file with that URL, if it holds a password"),
     key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
     key(
         "store.url",
         "",
-        "object store: file:///DIR, s3://BUCKET/PREFIX with the AWS_* variables, or memory://; by default DATA",
+        "object store: file:///DIR, s3://BUCKET/PREFIX with AWS_* or AWS_*_FILE variables, or memory://; by default DATA",
     ),
     key(
         "events.url",
         "local:",
         "hints and viewers between processes: local:, or redis://HOST:6379/0, over TLS rediss://",
     ),
+    key("events.url_file", "", "file with that URL, if it holds a password"),
     key(
         "tls.cert_file",
         "",

@@ -39,6 +39,33 @@ fn unknown_keys_are_errors_that_name_the_nearest() {
 }
 
 #[test]
+fn a_url_may_lie_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (full, empty) = (folder.path().join("full"), folder.path().join("empty"));
+    fs::write(&full, "redis://u:hunter2@h\n").unwrap();
+    fs::write(&empty, "\n").unwrap();
+    let config = |pairs: &[(&str, &str)]| {
+        let mut layers = Layers::default();
+        layers.environment(env(pairs)).unwrap();
+        Config::new(&layers)
+    };
+    let (full, empty) = (full.to_str().unwrap(), empty.to_str().unwrap());
+    let url = "redis://u:hunter2@h";
+    assert_eq!(config(&[("VIDSTREAM_EVENTS_URL_FILE", full)]).unwrap().events_url, url);
+    assert_eq!(config(&[("VIDSTREAM_CATALOG_URL_FILE", full)]).unwrap().catalog_url, url);
+    assert_eq!(config(&[("VIDSTREAM_EVENTS_URL_FILE", ""), ("VIDSTREAM_EVENTS_URL", url)]).unwrap().events_url, url);
+    for (pairs, reason) in [
+        ([("VIDSTREAM_EVENTS_URL_FILE", full), ("VIDSTREAM_EVENTS_URL", "local:")], "are both set"),
+        ([("VIDSTREAM_CATALOG_URL_FILE", full), ("VIDSTREAM_CATALOG_URL", url)], "are both set"),
+        ([("VIDSTREAM_CATALOG_URL_FILE", empty), ("HOME", "/")], "it is empty"),
+        ([("VIDSTREAM_CATALOG_URL_FILE", "/nonexistent"), ("HOME", "/")], "catalog.url_file names /nonexistent"),
+    ] {
+        let text = config(&pairs).unwrap_err().to_string();
+        assert!(text.contains(reason) && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
 fn values_that_do_not_fit_are_refused() {
     for (key, value) in [
         ("listen", "8080"),

@@ -49,7 +49,7 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn new(config: &Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
-        let guard = Guard::new(config.read_only, config.token_file.as_deref()).await?;
+        let guard = Guard::new(config.read_only, config.token_file.as_deref())?;
         if !guard.allows_listening(config.listen) {
             return Err(Error::Unprotected { addr: config.listen });
         }

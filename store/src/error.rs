@@ -38,7 +38,7 @@ pub enum Error {
     /// The store URL is not one that this build can open.
     #[error("store.url must be file:///DIRECTORY, s3://BUCKET/PREFIX or memory://, not {url}")]
     Url {
-        /// The URL as given.
+        /// The URL as given, without a user.
         url: String,
     },
     /// The bucket cannot be used with the settings as they are; another setting helps.
@@ -68,6 +68,15 @@ pub enum Error {
     },
 }
 
+/// A URL without the user and the password that it may name, for messages.
+pub(crate) fn without_user(url: &str) -> String {
+    // Keys of buckets may have slashes: whatever comes before the last @ may be one.
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
 impl Error {
     /// Sorts an operating-system error by what can be done about it.
     pub(crate) fn from_io(path: impl Into<String>, source: io::Error) -> Self {
@@ -90,6 +99,24 @@ impl Error {
             E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists { path },
             full if bucket::is_full(&full) => Self::Full { path },
             other => Self::Io { path, source: io::Error::other(other) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_told_without_its_user() {
+        for (url, told) in [
+            ("ftp://host/dir", "ftp://host/dir"),
+            ("https://key:hunter2@host/bucket", "https://…@host/bucket"),
+            ("https://key:hunt/er2@host", "https://…@host"),
+            ("s3://a:b@c@host", "s3://…@host"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(without_user(url), told);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
 
-use std::{ffi::OsString, ops::Range, path::Path, time::Duration};
+use std::{ops::Range, path::Path, time::Duration};
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
@@ -44,21 +44,18 @@ enum Reading {
 // === impl Store ===
 
 impl Store {
-    /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables of
-    /// this process, or `memory://`, which is gone with the process. A folder is made; a bucket must be
+    /// As [`Store::open_with`], without settings: for folders and memory.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::open_with(url, std::iter::empty()).await
+    }
+
+    /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables
+    /// among these, or `memory://`, which is gone with the process. A folder is made; a bucket must be
     /// there, and its server is asked to prove that it keeps the contract.
     ///
     /// # Errors
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
     /// [`Error::Unavailable`] when the server does not do its part.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        // What is no text is no setting of a bucket.
-        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        let variables: Vec<(String, String)> = std::env::vars_os().filter_map(text).collect();
-        Self::open_with(url, variables.into_iter()).await
-    }
-
-    /// As [`Store::open`], with these environment variables.
     pub async fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
         let adapter = match url.split_once("://") {
             Some(("file", directory)) if directory.starts_with('/') => {
@@ -66,7 +63,7 @@ impl Store {
             }
             Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
             Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables).await?),
-            _ => return Err(Error::Url { url: url.to_owned() }),
+            _ => return Err(Error::Url { url: without_user(url) }),
         };
         Ok(Self(adapter))
     }

@@ -16,7 +16,7 @@ use super::{
     proof,
     refusal::sentence,
 };
-use crate::Error;
+use crate::{Error, error::without_user};
 
 /// How long a server may take to accept a connection.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -39,7 +39,9 @@ pub(super) async fn s3(place: &str, variables: impl Iterator<Item = (String, Str
     let url = format!("s3://{place}");
     let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
     let prefix = Path::parse(prefix.trim_end_matches('/'));
-    let (Ok(prefix), false) = (prefix, name.is_empty()) else { return Err(Error::Url { url }) };
+    // No name of a bucket has these: it would be a user.
+    let is_no_name = name.is_empty() || name.contains(['@', ':']);
+    let (Ok(prefix), false) = (prefix, is_no_name) else { return Err(Error::Url { url: without_user(&url) }) };
     let settings = |reason: String| Error::Settings { bucket: url.clone(), reason };
     let Clients { plain, creating, signs } = clients(name, variables).map_err(settings)?;
     let keys = signs.then(|| Arc::clone(plain.credentials()));
@@ -91,6 +93,11 @@ fn clients(name: &str, variables: impl Iterator<Item = (String, String)>) -> Res
 fn check(builder: &AmazonS3Builder, options: &ClientOptions) -> Result<(), String> {
     let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
     let endpoint = endpoint.iter().find_map(|key| builder.get_config_value(key)).unwrap_or_default();
+    // What is wrong with it is said below, and shows it.
+    if endpoint.contains('@') {
+        let reason = "AWS_ENDPOINT_URL names a user; name it by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        return Err(reason.to_owned());
+    }
     let allowed = options.get_config_value(&ClientConfigKey::AllowHttp).unwrap_or_default().to_ascii_lowercase();
     let is_plain_allowed = ["true", "1", "on", "yes", "y"].contains(&allowed.as_str());
     if endpoint.starts_with("http://") && !is_plain_allowed {

@@ -42,7 +42,7 @@ async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(),
     let found = patiently(START_WAIT_MAX, || keys.get_credential()).await;
     let reason = |error: &Cause| {
         let said = sentence(error);
-        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, and this machine has no role: {said}")
+        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, in a variable or a file, and this machine has no role: {said}")
     };
     found.map(|_| ()).map_err(|error| Error::Settings { bucket: url.to_owned(), reason: reason(&error) })
 }

@@ -56,8 +56,21 @@ suite! {
 
 #[tokio::test]
 async fn other_urls_are_refused() {
-    for url in ["s3://", "s3:///prefix", "s3://bucket/a//b", "file://relative", "memory://x", "/tmp", ""] {
+    for url in [
+        "s3://",
+        "s3:///prefix",
+        "s3://bucket/a//b",
+        "s3://key:hunter2@bucket",
+        "s3://key:hunter2/more@bucket",
+        "https://key:hunter2@host/bucket",
+        "file://relative",
+        "memory://x",
+        "/tmp",
+        "",
+    ] {
         let opened = Store::open_with(url, std::iter::empty()).await;
         assert!(matches!(opened, Err(vidstream_store::Error::Url { .. })), "{url}: {opened:?}");
+        let text = opened.unwrap_err().to_string();
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

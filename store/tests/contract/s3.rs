@@ -56,6 +56,7 @@ async fn what_cannot_be_used_is_one_sentence_at_the_start() {
         (url, ("AWS_SECRET_ACCESS_KEY", ""), true, "SecretAccessKey"),
         (url, ("AWS_ALLOW_HTTP", "false"), true, "set AWS_ALLOW_HTTP=true"),
         (url, ("AWS_ENDPOINT_URL", "localhost:9000"), true, "must begin with https://"),
+        (url, ("AWS_ENDPOINT_URL", "http://key:another@127.0.0.1:1"), true, "names a user"),
         (url, nobody, false, "Connection refused"),
     ] {
         let error = open(&server, url, &[changed]).await.unwrap_err();
