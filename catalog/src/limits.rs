@@ -38,6 +38,10 @@ pub const EVENTS_MAX: i64 = 250_000;
 pub const EVENTS_MS: i64 = 30 * 24 * 3_600_000;
 /// Rows that one sweep removes or repairs of a kind; the rest is for the next sweep.
 pub const SWEEP_ROWS_MAX: u32 = 1_000;
+/// Videos whose time is over that one sweep begins to delete; the rest is for the next sweep.
+pub const EXPIRED_MAX: u32 = 100;
+/// How often one of all processes looks for objects that no row names, in milliseconds.
+pub const ORPHANS_MS: i64 = 3_600_000;
 /// How often the sweeper restores the jobs of one generation before it gives the video up.
 pub const REPAIRS_MAX: u32 = 3;
 /// How often a worker that claims is noted as present, in milliseconds.

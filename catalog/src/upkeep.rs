@@ -9,6 +9,8 @@ pub struct Swept {
     pub leases_expired: u64,
     /// Uploads whose lease had run out. Their rows are gone; `delete` jobs remove what they stored.
     pub uploads_expired: Vec<VideoId>,
+    /// Videos whose time was over; they are being deleted.
+    pub videos_expired: Vec<VideoId>,
     /// Videos whose missing jobs were queued again.
     pub repaired: Vec<VideoId>,
     /// Videos that were given up because repairs did not help.

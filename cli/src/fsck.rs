@@ -1,17 +1,17 @@
 //! `fsck`: what the catalog names against what the store has, both ways.
 //!
-//! It may run beside servers. Objects are listed before rows are read, so that a video which is not in work
-//! by then has none on their way; what is missing is looked for once more.
+//! It may run beside servers; what is missing is looked for once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vidstream_catalog::{ArtifactState, Catalog, ListQuery, Snapshot, State};
+use vidstream_catalog::{Catalog, ListQuery, State};
 use vidstream_media::VideoId;
 use vidstream_store::{Error as StoreError, Key, Store};
 
 use crate::{
     args::Fsck,
     exit::{Code, Failure},
+    inventory::{Inventory, Named, of_store},
     parts, settings,
 };
 
@@ -30,17 +30,6 @@ struct Seen {
     objects: u64,
     found: u64,
     repaired: u64,
-}
-
-/// What should be there of a video.
-#[derive(Debug)]
-struct Named {
-    /// By path, all objects that rows name.
-    all: BTreeSet<String>,
-    /// Those that must be there, with their bytes where they are known.
-    needed: Vec<(Key, Option<u64>)>,
-    /// A folder in which objects may be on their way.
-    unsettled: Option<String>,
 }
 
 /// Compares, prints and, if that is wished, repairs.
@@ -94,21 +83,14 @@ impl Pair {
     }
 
     async fn video(&self, id: VideoId, seen: &mut Seen) -> anyhow::Result<()> {
-        let listed: BTreeMap<String, u64> =
-            self.store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
-        seen.objects += listed.len() as u64;
-        let Some(snapshot) = self.catalog.snapshot(id).await? else {
-            return self.extra(id, &listed, &Named::nothing(), seen).await;
-        };
-        seen.videos += 1;
-        if !matches!(snapshot.video.state, State::Ready | State::Failed) {
-            seen.in_work += 1;
-            return Ok(());
-        }
-        let named = Named::of(&snapshot);
+        let inventory = Inventory::take(&self.catalog, &self.store, id).await?;
+        seen.objects += inventory.listed.len() as u64;
+        seen.videos += u64::from(inventory.is_known);
+        seen.in_work += u64::from(inventory.named.is_none());
+        let Some(named) = &inventory.named else { return Ok(()) };
         let (mut is_source_missing, mut missing) = (false, 0);
         for (key, bytes) in &named.needed {
-            if listed.get(&key.path()).is_some_and(|&stored| bytes.is_none_or(|bytes| bytes == stored)) {
+            if inventory.listed.get(&key.path()).is_some_and(|&stored| bytes.is_none_or(|bytes| bytes == stored)) {
                 continue;
             }
             if let Some(text) = self.look_again(key, *bytes).await? {
@@ -118,11 +100,11 @@ impl Pair {
             }
         }
         seen.found += missing;
-        self.extra(id, &listed, &named, seen).await?;
+        self.orphans(id, &inventory, seen).await?;
         if self.repair && is_source_missing {
             say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
         } else if self.repair && missing > 0 {
-            self.make_again(id, &listed, &named).await?;
+            self.make_again(id, &inventory.listed, named).await?;
             seen.repaired += missing;
         }
         Ok(())
@@ -150,15 +132,8 @@ impl Pair {
         }
     }
 
-    /// Objects that no row names.
-    async fn extra(
-        &self,
-        id: VideoId,
-        listed: &BTreeMap<String, u64>,
-        named: &Named,
-        seen: &mut Seen,
-    ) -> anyhow::Result<()> {
-        for (path, bytes) in listed.iter().filter(|(path, _)| !named.allows(path)) {
+    async fn orphans(&self, id: VideoId, inventory: &Inventory, seen: &mut Seen) -> anyhow::Result<()> {
+        for (path, bytes) in inventory.orphans() {
             seen.found += 1;
             if self.repair {
                 self.store.delete_listed(id, path).await.map_err(|error| of_store(&error))?;
@@ -168,38 +143,6 @@ impl Pair {
             say(&format!("{path}: {bytes} bytes that no row names{end}"));
         }
         Ok(())
-    }
-}
-
-// === impl Named ===
-
-impl Named {
-    fn nothing() -> Self {
-        Self { all: BTreeSet::new(), needed: Vec::new(), unsettled: None }
-    }
-
-    fn source(id: VideoId) -> Self {
-        Self { all: BTreeSet::from([Key::Source { id }.path()]), ..Self::nothing() }
-    }
-
-    /// What a video that is not in work names: once it has failed, its source alone, if it ever had one.
-    fn of(snapshot: &Snapshot) -> Self {
-        let video = &snapshot.video;
-        let id = video.id;
-        let (State::Ready, Some(presentation)) = (video.state, &snapshot.presentation) else { return Self::source(id) };
-        let generation = presentation.generation;
-        let mut needed = vec![(Key::Source { id }, video.bytes)];
-        needed.extend(Key::named_by(presentation));
-        let other = [Key::Packets { id, generation }, Key::Remux { id, generation }];
-        let all = needed.iter().map(|(key, _)| key).chain(&other).map(Key::path).collect();
-        // Sheets may be made after all else.
-        let is_settled = |state| matches!(state, ArtifactState::Ready | ArtifactState::Failed);
-        let storyboard = video.artifacts.get("storyboard").filter(|storyboard| !is_settled(storyboard.state));
-        Self { all, needed, unsettled: storyboard.map(|_| format!("{id}/{generation}/thumbnails/")) }
-    }
-
-    fn allows(&self, path: &str) -> bool {
-        self.all.contains(path) || self.unsettled.as_ref().is_some_and(|folder| path.starts_with(folder))
     }
 }
 
@@ -219,8 +162,4 @@ impl Seen {
 
 fn say(line: &str) {
     crate::add::print(&format!("{line}\n"));
-}
-
-fn of_store(error: &StoreError) -> Failure {
-    Failure::new(Code::Io, parts::sentence(error))
 }

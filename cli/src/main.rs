@@ -7,8 +7,10 @@ mod check;
 mod client;
 mod exit;
 mod fsck;
+mod inventory;
 mod logging;
 mod migrate;
+mod orphans;
 #[cfg(feature = "packager")]
 mod package;
 mod parts;

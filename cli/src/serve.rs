@@ -12,7 +12,9 @@ use vidstream_store::Store;
 use crate::{
     args::Common,
     exit::{Code, Failure},
-    logging, parts, settings,
+    logging,
+    orphans::Sweeper,
+    parts, settings,
 };
 
 /// Everything has ended this long after Ctrl-C or TERM, or is left behind.
@@ -28,7 +30,7 @@ pub(crate) fn both(common: &Common) -> anyhow::Result<Code> {
         let packager = server.packager().await?;
         server.publish_addresses(&origin)?;
         let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
-        tokio::join!(origin.run(origin_stop), packager.run(packager_stop));
+        tokio::join!(origin.run(origin_stop), packager.run(packager_stop), server.remove_orphans());
         Ok(())
     })
 }
@@ -47,7 +49,8 @@ pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
 #[cfg(feature = "packager")]
 pub(crate) fn packager(common: &Common) -> anyhow::Result<Code> {
     start(common, async |server| {
-        server.packager().await?.run(server.stop.clone()).await;
+        let packager = server.packager().await?;
+        tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
         Ok(())
     })
 }
@@ -104,6 +107,7 @@ impl Server {
             read_only: self.config.read_only,
             cache_bytes: self.config.cache_bytes,
             upload_bytes_max: self.config.upload_bytes_max,
+            expire_after: self.config.expire_after,
             ..vidstream_origin::Config::new(self.config.listen, self.config.admin_listen)
         };
         let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
@@ -125,6 +129,13 @@ impl Server {
         tracing::info!("listening on {scheme}://{}, admin on http://{}", origin.addr(), origin.admin_addr());
         write_address(&self.config.data.join(ADMIN_FILE), origin.admin_addr())?;
         write_address(&self.config.data.join(LISTEN_FILE), origin.addr())
+    }
+
+    /// Beside packagers alone: an origin may have no right to delete.
+    async fn remove_orphans(&self) {
+        let Some(age) = self.config.orphans_after else { return };
+        let sweeper = Sweeper { catalog: self.catalog.clone(), store: self.store.clone(), age };
+        sweeper.run(self.stop.clone()).await;
     }
 
     #[cfg(feature = "packager")]

@@ -50,6 +50,16 @@ pub const KEYS: &[Key] = &[
     key("origin.read_only", "false", "serve delivery and reads only; may then listen on any address"),
     key("origin.cache_bytes", "256 MiB", "memory for hot segments"),
     key("upload.bytes_max", "100 GiB", "largest upload"),
+    key(
+        "retention.expire_after",
+        "",
+        "how long after its upload a video is deleted, such as 30 days, unless it has an expires_at of its own; by default never",
+    ),
+    key(
+        "retention.orphans_after",
+        "7 days",
+        "how old an object must be that no row of the catalog names before it is deleted, at least 1 day; empty for never",
+    ),
     key("worker.id", "", "stable name of this worker; by default made once and kept in DATA/worker.id"),
     key("worker.slots", "", "chunks encoded side by side; by default one a core, at least 2"),
     key("ladder.heights", "1080,720,480,360,240", "rungs, by their nominal heights"),

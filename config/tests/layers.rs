@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes};
+use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes, parse_duration};
 
 fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
@@ -95,6 +95,8 @@ fn numbers_are_taken_up_to_their_bounds_and_no_further() {
         ("ladder.gop_s", ["0.5", "20"], ["0.499", "20.001"]),
         ("ladder.segment_s", ["0.5", "20"], ["0.499", "20.001"]),
         ("worker.slots", ["1", "256"], ["0", "257"]),
+        ("retention.expire_after", ["60 s", "36500 days"], ["59 s", "36501 days"]),
+        ("retention.orphans_after", ["24 h", "876000h"], ["1439 min", "30"]),
         ("origin.cache_bytes", ["1", "18446744073709551615"], ["0", "18446744073709551616"]),
     ] {
         let config = |value: &str| {
@@ -134,5 +136,17 @@ fn defaults_are_valid_and_sizes_have_units() {
     assert!(KEYS.iter().all(|key| !key.help.is_empty()));
     assert_eq!(parse_bytes("64 KiB"), Some(65_536));
     assert_eq!(parse_bytes("12"), Some(12));
+    let seconds = |text| parse_duration(text).map(|duration| duration.as_secs());
+    for (text, s) in [("90 s", 90), ("15min", 900), ("12 h", 43_200), ("1 day", 86_400), ("7 d", 604_800)] {
+        assert_eq!(seconds(text), Some(s), "{text}");
+    }
+    for text in ["", "7", "days", "-1 h", "1.5 h", "1 week", "213503982334602 d"] {
+        assert_eq!(seconds(text), None, "{text}");
+    }
+    let never = Config::new(&Layers::default()).unwrap();
+    assert_eq!((never.expire_after, never.orphans_after.unwrap().as_secs()), (None, 604_800));
+    let mut layers = Layers::default();
+    layers.set("retention.orphans_after", String::new(), "test").unwrap();
+    assert_eq!(Config::new(&layers).unwrap().orphans_after, None);
     assert_eq!((parse_bytes("x"), parse_bytes("9999999999999 TiB")), (None, None));
 }

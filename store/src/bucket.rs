@@ -5,7 +5,12 @@
 //! who scan it while it uploads, and records of uploads in parts, so that deleting a video leaves
 //! nothing of them behind, whoever died when.
 
-use std::{fmt, ops::Range, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -167,6 +172,12 @@ impl Bucket {
         let place = self.place(path);
         let head = patiently(ANSWER_WAIT_MAX, || self.head(&place)).await;
         Ok(head.map_err(|error| Error::from_bucket(path, error))?.size)
+    }
+
+    pub(crate) async fn modified(&self, path: &str) -> Result<SystemTime, Error> {
+        let place = self.place(path);
+        let head = patiently(ANSWER_WAIT_MAX, || self.head(&place)).await;
+        Ok(head.map_err(|error| Error::from_bucket(path, error))?.last_modified.into())
     }
 
     /// Deletes one object, with what an upload in parts has left at the server.

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -178,6 +178,12 @@ impl Local {
             Ok(found)
         })
         .await
+    }
+
+    /// When the file of a path that was listed was last written.
+    pub(crate) async fn modified(&self, listed: &str) -> Result<SystemTime, Error> {
+        let place = self.root.join(listed);
+        blocking(listed.to_owned(), move || fs::symlink_metadata(place)?.modified()).await
     }
 
     /// Deletes the file of a path that was listed.

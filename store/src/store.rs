@@ -1,6 +1,10 @@
 //! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
 
-use std::{ops::Range, path::Path, time::Duration};
+use std::{
+    ops::Range,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
@@ -158,14 +162,18 @@ impl Store {
         }
     }
 
+    /// When an object that [`Store::list_video`] named was last written, by the clock of its server.
+    pub async fn modified_listed(&self, id: VideoId, listed: &str) -> Result<SystemTime, Error> {
+        check_inside(id, listed)?;
+        match &self.0 {
+            Adapter::Local(local) => local.modified(listed).await,
+            Adapter::Bucket(bucket) => bucket.modified(listed).await,
+        }
+    }
+
     /// Deletes an object that [`Store::list_video`] named and no key in use names.
     pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
-        let inside = listed
-            .strip_prefix(&format!("{id}/"))
-            .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
-        if !inside {
-            return Err(Error::NotFound { path: listed.to_owned() });
-        }
+        check_inside(id, listed)?;
         match &self.0 {
             Adapter::Local(local) => local.delete_listed(listed).await,
             Adapter::Bucket(bucket) => bucket.delete(listed).await,
@@ -196,6 +204,14 @@ impl Store {
             Adapter::Bucket(_) => Some(bucket::STRIDE_BYTES),
         }
     }
+}
+
+/// Refuses a path that is not below a video.
+fn check_inside(id: VideoId, listed: &str) -> Result<(), Error> {
+    let inside = listed
+        .strip_prefix(&format!("{id}/"))
+        .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
+    if inside { Ok(()) } else { Err(Error::NotFound { path: listed.to_owned() }) }
 }
 
 // === impl Writer ===

@@ -16,7 +16,7 @@ mod files {
 }
 
 /// The version that this program makes and knows.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Where applied versions are noted.
 const TABLE: &str = "vidstream_schema";
 /// The key of the lock that whoever migrates has.

@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// The version of the lines: that of the tables whose rows they are.
-const VERSION: u32 = 1;
+/// The version of the lines: that of the tables whose rows they are. A column that an older one lacks has its default.
+const VERSION: u32 = 2;
 /// Rows that one statement reads.
 const ROWS_READ_MAX: u32 = 500;
 
-/// A table whose rows are kept. Waits of viewers and the presence of workers are not: they are about processes.
+/// A table whose rows are kept. Waits of viewers, the presence of workers and turns are not: they are about processes.
 struct Table {
     name: &'static str,
     /// What makes a row unique, in the order of reading.
@@ -48,7 +48,7 @@ const TABLES: [Table; 10] = [
 ];
 
 /// Tables that an import empties beside those that it fills.
-const TRANSIENT: [&str; 2] = ["waits", "workers"];
+const TRANSIENT: [&str; 3] = ["waits", "workers", "turns"];
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,8 +137,8 @@ pub(crate) fn import(tx: &Tx<'_>, lines: &mut Receiver<String>) -> Result<u64> {
         serde_json::from_str(&text).map_err(|error| invalid(&error.to_string()))
     };
     match next()? {
-        Line::Catalog { version: VERSION } => {}
-        Line::Catalog { version } => return Err(invalid(&format!("it is of version {version}, not {VERSION}"))),
+        Line::Catalog { version: 1..=VERSION } => {}
+        Line::Catalog { version } => return Err(invalid(&format!("it is of version {version}, not 1 to {VERSION}"))),
         _ => return Err(invalid("it has another beginning")),
     }
     empty(tx)?;

@@ -7,7 +7,7 @@ use super::{
     rows::{self, Row, params},
 };
 use crate::{
-    Deletion, Error, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
+    Deletion, Edit, Error, Expiry, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
     cursor::Cursor,
     limits,
     progress::{self, Counts},
@@ -78,9 +78,9 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     Ok(Page { videos, next_cursor })
 }
 
-/// Changes the title.
-pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Option<u64>) -> Result<Video> {
-    check::title(title)?;
+/// Changes what an editor changes.
+pub(crate) fn edit(tx: &mut Tx<'_>, id: VideoId, edit: &Edit, row_version: Option<u64>) -> Result<Video> {
+    edit.title.as_deref().map_or(Ok(()), check::title)?;
     tx.lock(id)?;
     let video = existing(tx, id)?;
     if video.state == State::Deleting {
@@ -89,10 +89,13 @@ pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Opt
     if row_version.is_some_and(|expected| expected != video.row_version) {
         return Err(Error::Changed);
     }
-    if video.title == title {
+    let title = edit.title.as_ref().unwrap_or(&video.title);
+    let expires_at_ms = edit.expiry.map_or(video.expires_at_ms, Expiry::at_ms);
+    if *title == video.title && expires_at_ms == video.expires_at_ms {
         return Ok(video);
     }
-    tx.execute("UPDATE videos SET title = ?2 WHERE id = ?1", params![id.to_string(), title])?;
+    let sql = "UPDATE videos SET title = ?2, expires_at_ms = ?3 WHERE id = ?1";
+    tx.execute(sql, params![id.to_string(), title, expires_at_ms])?;
     touch(tx, id)?;
     events::of_state(tx, id, &["video.updated"], 0)
 }
@@ -229,5 +232,6 @@ fn video(row: &Row) -> Result<Video> {
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
         bytes: row.get("bytes")?,
+        expires_at_ms: row.get("expires_at_ms")?,
     })
 }

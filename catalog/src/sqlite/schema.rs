@@ -6,7 +6,7 @@ use super::error::from_driver;
 use crate::{Error, Result};
 
 /// What brings a file from version n to n + 1, in order.
-const VERSIONS: [&str; 1] = [include_str!("schema/0001_initial.sql")];
+const VERSIONS: [&str; 2] = [include_str!("schema/0001_initial.sql"), include_str!("schema/0002_retention.sql")];
 
 /// The version that this program makes and knows.
 pub(crate) const VERSION: u64 = VERSIONS.len() as u64;
@@ -43,6 +43,22 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_the_first_version_keeps_its_rows() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(VERSIONS[0]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO videos (id, title, state, created_at_ms, updated_at_ms) VALUES ('v', 'T', 'ready', 1, 1)",
+        )
+        .unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn.pragma_update(None, "user_version", 1).unwrap();
+        migrate(&mut conn).unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?));
+        let row = conn.query_row("SELECT title, expires_at_ms FROM videos", [], read).unwrap();
+        assert_eq!(row, ("T".to_owned(), None));
+    }
 
     #[test]
     fn migrates_once_and_refuses_what_it_does_not_know() {

@@ -1,7 +1,9 @@
 //! A catalog taken out and put into another one, of either kind.
 
 use tokio::sync::mpsc;
-use vidstream_catalog::{Catalog, Error, ListQuery, Lookup, Result, State, Wanted, limits::EVENTS_READ_MAX};
+use vidstream_catalog::{
+    Catalog, Edit, Error, Expiry, ListQuery, Lookup, Result, State, Wanted, limits::EVENTS_READ_MAX,
+};
 
 use crate::audience::{views, watch};
 use crate::fixture::{
@@ -51,6 +53,7 @@ pub async fn everything_is_found_again_in_another_catalog(place: &impl Adapter) 
     let running = claim_any(&catalog).await.unwrap();
     let uploading = upload(&catalog).await;
     watch(&catalog, ready, "a").await;
+    catalog.edit(ready, Edit::expiry(Expiry::AtMs(i64::MAX)), None).await.unwrap();
     let lines = export(&catalog).await;
 
     let (file, server) = (Sqlite::new(), Postgres::new());
@@ -106,6 +109,26 @@ pub async fn an_export_that_was_imported_is_the_same_again(place: &impl Adapter)
     }
 }
 
+pub async fn an_export_of_the_version_before_is_taken(place: &impl Adapter) {
+    let source = Sqlite::new();
+    let catalog = open(&source).await;
+    let id = queued(&catalog).await;
+    work_all(&catalog).await;
+    let older = export(&catalog).await.into_iter().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(version) = line.pointer_mut("/catalog/version") {
+            *version = 1.into();
+        } else if let Some(columns) = line.pointer_mut("/row/columns").and_then(|columns| columns.as_object_mut()) {
+            columns.remove("expires_at_ms");
+        }
+        line.to_string()
+    });
+    let target = open(place).await;
+    import(&target, &older.collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(target.video(id).await.unwrap(), catalog.video(id).await.unwrap());
+    assert_sound(&target).await;
+}
+
 pub async fn what_is_no_whole_export_changes_nothing(place: &impl Adapter) {
     let source = Sqlite::new();
     let catalog = open(&source).await;
@@ -125,7 +148,7 @@ pub async fn what_is_no_whole_export_changes_nothing(place: &impl Adapter) {
         lines[1..].to_vec(),
         [&lines[..5], &lines[6..]].concat(),
         [&lines[..5], &lines[4..]].concat(),
-        with(0, r#"{"catalog":{"version":2}}"#),
+        with(0, r#"{"catalog":{"version":3}}"#),
         with(1, "{}"),
         with(1, r#"{"row":{"table":"counters","columns":{"value":1}}}"#),
         with(1, r#"{"row":{"table":"videos","columns":{"id, title":"a"}}}"#),

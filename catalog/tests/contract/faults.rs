@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use tokio_postgres::NoTls;
-use vidstream_catalog::{Catalog, Error, Options, State, Wanted};
+use vidstream_catalog::{Catalog, Edit, Error, Options, State, Wanted};
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
 
@@ -124,13 +124,13 @@ async fn what_takes_too_long_is_busy_and_changes_nothing() {
         let catalog = open(&place, bound, 4).await;
         let id = fixture::queued(&catalog).await;
         let locker = lock(&place.url(), id).await;
-        let refused = catalog.rename(id, "late".to_owned()).await;
+        let refused = catalog.edit(id, Edit::title("late"), None).await;
         assert!(matches!(refused, Err(Error::Busy)), "{bound}: {refused:?}");
         // Readers and writers of other videos wait for nobody.
         assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
         fixture::queued(&catalog).await;
         locker.batch_execute("COMMIT").await.unwrap();
-        assert_eq!(catalog.rename(id, "now".to_owned()).await.unwrap().title, "now");
+        assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
     }
 }
 
@@ -142,7 +142,7 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
     let locker = lock(&place.url(), id).await;
     let renaming = tokio::spawn({
         let catalog = catalog.clone();
-        async move { catalog.rename(id, "patient".to_owned()).await }
+        async move { catalog.edit(id, Edit::title("patient"), None).await }
     });
     // The one connection waits for the lock; nobody else gets one.
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

@@ -234,7 +234,7 @@ pub fn plan(seconds: u64, lengths: &[u64]) -> Plan {
 
 pub async fn upload(catalog: &Catalog) -> VideoId {
     let id = new_id();
-    let new = NewUpload { id, title: "a talk".to_owned(), bytes_expected: None };
+    let new = NewUpload { id, title: "a talk".to_owned(), bytes_expected: None, expires_at_ms: None };
     catalog.create_upload(new).await.unwrap();
     id
 }

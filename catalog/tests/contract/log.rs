@@ -1,7 +1,7 @@
 //! The event log.
 
 use vidstream_catalog::{
-    Event, State, Video,
+    Edit, Event, State, Video,
     limits::{EVENTS_MAX, EVENTS_MS, EVENTS_READ_MAX},
 };
 
@@ -105,10 +105,10 @@ pub async fn the_log_has_a_length(place: &impl Adapter) {
     let id = upload(&catalog).await;
     place.behind(&place.last_event_is(EVENTS_MAX - 2));
     catalog.finish_upload(id, 1).await.unwrap();
-    catalog.rename(id, "1".to_owned()).await.unwrap();
+    catalog.edit(id, Edit::title("1"), None).await.unwrap();
     assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 0);
-    catalog.rename(id, "2".to_owned()).await.unwrap();
+    catalog.edit(id, Edit::title("2"), None).await.unwrap();
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 1);
     assert_eq!(catalog.oldest_seq().await.unwrap(), EVENTS_MAX - 1);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{sync::broadcast::Receiver, time::timeout};
-use vidstream_catalog::{Catalog, Error, Events, Hint, HintKind, limits::VIEW_SESSION_MS};
+use vidstream_catalog::{Catalog, Edit, Error, Events, Hint, HintKind, limits::VIEW_SESSION_MS};
 use vidstream_media::VideoId;
 use vidstream_testkit::{postgres, redis};
 
@@ -176,7 +176,7 @@ async fn a_server_that_is_slow_holds_up_nobody() {
     let began = Instant::now();
     for n in 0..20 {
         catalog.note_viewer(viewer(id, &format!("s{n}"))).unwrap();
-        catalog.rename(id, format!("{n}")).await.unwrap();
+        catalog.edit(id, Edit::title(format!("{n}")), None).await.unwrap();
     }
     assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
     catalog.count_views().await.unwrap();

@@ -141,7 +141,7 @@ pub async fn pages_are_complete_and_in_order(place: &impl Adapter) {
         }
         // A newcomer does not disturb the pages after it.
         advance(place, 1);
-        let new = NewUpload { id: new_id(), title: "late".to_owned(), bytes_expected: None };
+        let new = NewUpload { id: new_id(), title: "late".to_owned(), bytes_expected: None, expires_at_ms: None };
         catalog.create_upload(new).await.unwrap();
     }
     assert!(seen.is_sorted_by(|a, b| a > b));

@@ -11,6 +11,7 @@ mod package;
 mod plugins;
 mod postgres;
 mod recovery;
+mod retention;
 mod server;
 mod transfer;
 mod upload;

@@ -31,6 +31,7 @@ struct Shape<'a> {
     error: Option<&'a VideoError>,
     created_at: String,
     updated_at: String,
+    expires_at: Option<String>,
 }
 
 /// Absolute paths, each `null` until it answers 200.
@@ -83,6 +84,7 @@ pub(crate) async fn render(views: &Views, video: &Video) -> Value {
         error: video.error.as_ref(),
         created_at: rfc3339(video.created_at_ms),
         updated_at: rfc3339(video.updated_at_ms),
+        expires_at: video.expires_at_ms.map(rfc3339),
     };
     // Plain data with text keys always has a JSON form.
     serde_json::to_value(&shape).unwrap_or_default()

@@ -50,6 +50,7 @@ suite! {
     a_source_is_read_while_it_grows_and_after
     a_source_of_many_pieces_is_read_while_it_grows
     the_room_of_a_discarded_writer_is_free_although_a_reader_has_it_open
+    an_object_says_when_it_was_written
     videos_of_which_anything_is_there_are_listed
     deleting_a_video_leaves_no_object_of_it
 }

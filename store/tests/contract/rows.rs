@@ -1,6 +1,6 @@
 //! What every store must do.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, interval_at, timeout};
@@ -67,6 +67,19 @@ pub(crate) async fn ranges_are_exact_or_refused(store: &Store) {
     assert!(matches!(store.get(&key(2)).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.range(&key(2), 0..1).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.size(&key(2)).await, Err(Error::NotFound { .. })));
+}
+
+pub(crate) async fn an_object_says_when_it_was_written(store: &Store) {
+    // Servers tell whole seconds.
+    let began = SystemTime::now() - Duration::from_secs(1);
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    let id = key(1).video();
+    let modified = store.modified_listed(id, &key(1).path()).await.unwrap();
+    assert!(modified >= began && modified <= SystemTime::now(), "{modified:?}");
+    for other in [key(2).path(), source().path(), format!("{id}/../{}", source().path()), String::new()] {
+        let missing = store.modified_listed(id, &other).await;
+        assert!(matches!(missing, Err(Error::NotFound { .. })), "{other}: {missing:?}");
+    }
 }
 
 pub(crate) async fn a_long_object_comes_back_as_it_was(store: &Store) {
