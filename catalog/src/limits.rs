@@ -52,6 +52,9 @@ pub const WORKER_AWAY_MS: i64 = 600_000;
 pub const GENERATIONS_MAX: u32 = 10;
 /// How long a viewing session is remembered, so that it counts once, in milliseconds.
 pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
+/// Sessions that one sweep forgets: more than three origins come to know from one to the next, each with
+/// [`VIEWERS_MAX`] in [`PRESENT_MS`].
+pub const SESSIONS_FORGOTTEN_MAX: u32 = 20_000;
 /// Bytes of a playback session's id.
 pub const SESSION_BYTES_MAX: usize = 64;
 /// How long a session counts as present after it was seen, in milliseconds.
@@ -60,7 +63,7 @@ pub const PRESENT_MS: i64 = 30_000;
 pub const VIEWERS_MAX: usize = 65_536;
 /// Views that one transaction counts.
 pub const VIEWS_COUNTED_MAX: usize = 256;
-/// Views that wait with Redis for the catalog; beyond it they wait in the memory of each process.
+/// Views that wait with Redis for the catalog; beyond it each process hands them to the catalog itself.
 pub const VIEWS_GATHERED_MAX: u64 = 1_000_000;
 /// Transactions with which one look at them empties Redis of views; what is left comes next.
 pub const VIEWS_BATCHES_MAX: usize = 16;

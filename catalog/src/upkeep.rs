@@ -21,6 +21,8 @@ pub struct Swept {
     pub tombstones_removed: u64,
     /// Events that were trimmed from the log.
     pub events_trimmed: u64,
+    /// Viewing sessions that are over and were forgotten.
+    pub sessions_forgotten: u64,
 }
 
 /// Something that would never move on.

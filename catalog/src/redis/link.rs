@@ -25,6 +25,8 @@ pub(crate) struct Link {
     pub(crate) epoch: u64,
     client: Client,
     target: Arc<Target>,
+    /// Views that may wait.
+    views_max: u64,
 }
 
 /// Views that wait, and the members of the set that they were read from: some may not be ours to understand.
@@ -43,7 +45,8 @@ struct Command {
 
 impl Link {
     pub(super) fn new(connection: &Connection, target: &Arc<Target>, epoch: u64) -> Self {
-        Self { epoch, client: connection.client.clone(), target: Arc::clone(target) }
+        let client = connection.client.clone();
+        Self { epoch, client, target: Arc::clone(target), views_max: VIEWS_GATHERED_MAX }
     }
 
     /// Tells who was seen when, and keeps views for the catalog.
@@ -54,7 +57,9 @@ impl Link {
         let mut commands = self.presence(seen, now_ms);
         if !views.is_empty() {
             let waiting: u64 = self.ask(Command::new("ZCARD", [self.target.views()])).await?;
-            if waiting.saturating_add(views.len() as u64) > VIEWS_GATHERED_MAX {
+            if waiting.saturating_add(views.len() as u64) > self.views_max {
+                // Who watches is told all the same.
+                self.all::<Value>(commands).await?;
                 return Err(Error::Busy);
             }
         }
@@ -189,4 +194,36 @@ impl Command {
 
 fn custom(name: &'static str) -> CustomCommand {
     CustomCommand::new_static(name, ClusterHash::FirstKey, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_testkit::redis;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_views_wait_and_not_one_more() {
+        let target = Arc::new(Target::parse(&redis::shared().url()).unwrap());
+        let connection = Connection::open(&target).await.unwrap();
+        let link = Link::new(&connection, &target, 1);
+        assert_eq!(link.views_max, VIEWS_GATHERED_MAX);
+        let link = Link { views_max: 3, ..link };
+        let views = |sessions: &[&str]| -> Vec<Viewer> {
+            let viewer = |session: &&str| Viewer { video: VideoId::from_bits(1), session: session.parse().unwrap() };
+            sessions.iter().map(viewer).collect()
+        };
+        let waiting = async || link.gathered(10).await.unwrap().viewers.len();
+        link.gather(&[], &views(&["a", "b"]), 1).await.unwrap();
+        assert!(matches!(link.gather(&[], &views(&["c", "d"]), 1).await, Err(Error::Busy)));
+        assert_eq!(waiting().await, 2, "all of it or nothing");
+        link.gather(&[], &views(&["c"]), 1).await.unwrap();
+        assert!(matches!(link.gather(&[], &views(&["d"]), 1).await, Err(Error::Busy)));
+        let seen: Vec<_> = views(&["d"]).into_iter().map(|viewer| (viewer, 1)).collect();
+        assert!(matches!(link.gather(&seen, &views(&["d"]), 1).await, Err(Error::Busy)));
+        assert_eq!(link.viewers(&[VideoId::from_bits(1)], 1).await.unwrap(), [1]);
+        link.remove(link.gathered(1).await.unwrap().members).await.unwrap();
+        link.gather(&[], &views(&["d"]), 1).await.unwrap();
+        assert_eq!(waiting().await, 3);
+    }
 }

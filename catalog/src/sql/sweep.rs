@@ -41,7 +41,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
     swept.restarted = workers::restart_orphans(tx)?;
     swept.tombstones_removed = forget_tombstones(tx)?;
     swept.events_trimmed = events::trim(tx)?;
-    views::trim(tx)?;
+    swept.sessions_forgotten = views::trim(tx)?;
     forget_waits(tx)?;
     Ok(swept)
 }
@@ -58,7 +58,8 @@ fn is_expired_upload(tx: &Tx<'_>, id: VideoId) -> Result<bool> {
 }
 
 fn expired_videos(tx: &Tx<'_>) -> Result<Vec<VideoId>> {
-    let sql = "SELECT id FROM videos WHERE expires_at_ms <= ?1 AND state <> 'deleting' ORDER BY expires_at_ms, id LIMIT ?2";
+    let sql =
+        "SELECT id FROM videos WHERE expires_at_ms <= ?1 AND state <> 'deleting' ORDER BY expires_at_ms, id LIMIT ?2";
     tx.all(sql, params![tx.now_ms, limits::EXPIRED_MAX], |row| rows::video_id(row, "id"))
 }
 

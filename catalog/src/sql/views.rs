@@ -43,11 +43,10 @@ fn count_of(tx: &Tx<'_>, id: VideoId, sessions: &[&Session]) -> Result<u64> {
     Ok(u64::from(new))
 }
 
-/// Forgets sessions that are over.
-pub(super) fn trim(tx: &mut Tx<'_>) -> Result<()> {
+/// Forgets sessions that are over, a bounded count at a time.
+pub(super) fn trim(tx: &mut Tx<'_>) -> Result<u64> {
     let sql = "DELETE FROM view_sessions WHERE (video, session) IN
          (SELECT video, session FROM view_sessions WHERE at_ms <= ?1 ORDER BY at_ms LIMIT ?2)";
     let expired_ms = tx.now_ms.saturating_sub(limits::VIEW_SESSION_MS);
-    tx.execute(sql, params![expired_ms, limits::SWEEP_ROWS_MAX])?;
-    Ok(())
+    tx.execute(sql, params![expired_ms, limits::SESSIONS_FORGOTTEN_MAX])
 }

@@ -1,12 +1,15 @@
 //! What a server can do to its clients: die, be busy, be silent, run out of connections.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio_postgres::NoTls;
-use vidstream_catalog::{Catalog, Edit, Error, Options, State, Wanted};
+use vidstream_catalog::{Catalog, Edit, Error, Options, State, Wanted, limits::ANSWER_MS};
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
 
@@ -132,6 +135,27 @@ async fn what_takes_too_long_is_busy_and_changes_nothing() {
         locker.batch_execute("COMMIT").await.unwrap();
         assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
+    let place = Postgres::new();
+    // Nothing at the server ends the wait.
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+    let id = fixture::queued(&catalog).await;
+    let locker = lock(&place.url(), id).await;
+    let began = Instant::now();
+    let refused = catalog.edit(id, Edit::title("late"), None).await;
+    let took = began.elapsed();
+    assert!(
+        matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("did not answer in time")),
+        "{refused:?}"
+    );
+    assert!(took >= Duration::from_millis(ANSWER_MS) && took < Duration::from_millis(ANSWER_MS) * 2, "{took:?}");
+    locker.batch_execute("COMMIT").await.unwrap();
+    // Whatever that connection still does is undone with it; the next one is new.
+    assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+    assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

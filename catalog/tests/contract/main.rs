@@ -148,6 +148,7 @@ macro_rules! suite {
                 a_video_is_deleted_when_its_time_is_over,
                 an_end_is_set_moved_and_taken_back,
                 so_many_videos_end_in_one_sweep_and_the_rest_in_the_next,
+                so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_next,
                 one_of_all_processes_looks_for_orphans_and_goes_on_where_the_last_ended,
             }
             scale {
