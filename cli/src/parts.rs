@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::{Catalog, Events};
 use vidstream_config::Config;
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 
 use crate::{
     exit::{Code, Failure},
@@ -13,9 +13,14 @@ use crate::{
 
 /// The store that the configuration names.
 pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
+    store_for(config, Access::Write).await
+}
+
+/// As [`store()`], for who needs no more than this access.
+pub(crate) async fn store_for(config: &Config, access: Access) -> Result<Store, Failure> {
     let is_bucket = config.store_url.starts_with("s3://");
     let variables = if is_bucket { secrets::variables()? } else { Vec::new() };
-    Store::open_with(&config.store_url, variables.into_iter()).await.map_err(|error| match error {
+    Store::open_with(&config.store_url, variables.into_iter(), access).await.map_err(|error| match error {
         vidstream_store::Error::Url { .. } | vidstream_store::Error::Settings { .. } => {
             Failure::new(Code::Usage, error.to_string())
         }

@@ -24,7 +24,7 @@ use tokio::{
 };
 use vidstream_media::VideoId;
 
-use crate::{Error, Key};
+use crate::{Access, Error, Key};
 
 mod copies;
 mod growing;
@@ -103,8 +103,12 @@ impl Bucket {
     }
 
     /// A bucket of a server, once that has proved itself.
-    pub(crate) async fn on_s3(place: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
-        open::s3(place, variables).await
+    pub(crate) async fn on_s3(
+        place: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        access: Access,
+    ) -> Result<Self, Error> {
+        open::s3(place, variables, access).await
     }
 
     /// Starts an object.

@@ -12,6 +12,7 @@ use vidstream_media::VideoId;
 use crate::{
     Error, Key,
     bucket::{self, Bucket},
+    error::without_user,
     local::{self, Local},
 };
 
@@ -23,6 +24,15 @@ pub struct Store(Adapter);
 enum Adapter {
     Local(Local),
     Bucket(Bucket),
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is written: reading is all that must be possible.
+    Read,
+    /// Everything.
+    Write,
 }
 
 /// An object being written. Dropping it before it is finished discards it.
@@ -50,23 +60,27 @@ enum Reading {
 impl Store {
     /// As [`Store::open_with`], without settings: for folders and memory.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        Self::open_with(url, std::iter::empty()).await
+        Self::open_with(url, std::iter::empty(), Access::Write).await
     }
 
     /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables
     /// among these, or `memory://`, which is gone with the process. A folder is made; a bucket must be
-    /// there, and its server is asked to prove that it keeps the contract.
+    /// there, and its server is asked to prove that it keeps the contract, as far as the access needs it.
     ///
     /// # Errors
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
     /// [`Error::Unavailable`] when the server does not do its part.
-    pub async fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+    pub async fn open_with(
+        url: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        access: Access,
+    ) -> Result<Self, Error> {
         let adapter = match url.split_once("://") {
             Some(("file", directory)) if directory.starts_with('/') => {
                 Adapter::Local(Local::open(Path::new(directory)).await?)
             }
             Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
-            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables).await?),
+            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables, access).await?),
             _ => return Err(Error::Url { url: without_user(url) }),
         };
         Ok(Self(adapter))

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 use bytes::Bytes;
 use vidstream_media::{Track, VideoId};
-use vidstream_store::{Key, Store};
+use vidstream_store::{Access, Key, Store};
 use vidstream_testkit::{
     Clip, Encoding, postgres,
     s3::{BUCKET, Host},
@@ -63,7 +63,7 @@ async fn files_and_sqlite_agree_after_a_repair() {
 async fn a_bucket_and_postgres_agree_after_a_repair() {
     let (folder, bucket) = (tempfile::tempdir().unwrap(), Host::start().unwrap());
     let url = format!("s3://{BUCKET}/site");
-    let store = Store::open_with(&url, bucket.variables().into_iter()).await.unwrap();
+    let store = Store::open_with(&url, bucket.variables().into_iter(), Access::Write).await.unwrap();
     let catalog = postgres::shared().database().unwrap();
     let set = |pair: String| ["--set".to_owned(), pair];
     let flags = [set(format!("store.url={url}")), set(format!("catalog.url={catalog}"))].concat();

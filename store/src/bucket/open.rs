@@ -16,7 +16,7 @@ use super::{
     proof,
     refusal::sentence,
 };
-use crate::{Error, error::without_user};
+use crate::{Access, Error, error::without_user};
 
 /// How long a server may take to accept a connection.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -35,7 +35,11 @@ struct Clients {
 }
 
 /// Opens `BUCKET/PREFIX`.
-pub(super) async fn s3(place: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Bucket, Error> {
+pub(super) async fn s3(
+    place: &str,
+    variables: impl Iterator<Item = (String, String)>,
+    access: Access,
+) -> Result<Bucket, Error> {
     let url = format!("s3://{place}");
     let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
     let prefix = Path::parse(prefix.trim_end_matches('/'));
@@ -53,7 +57,7 @@ pub(super) async fn s3(place: &str, variables: impl Iterator<Item = (String, Str
         sending: Arc::new(Semaphore::new(SENDING_MAX)),
     };
     let bucket = Bucket { objects: plain, large: Some(large), prefix };
-    proof::prove(&bucket, keys.as_ref(), &url).await?;
+    proof::prove(&bucket, keys.as_ref(), access, &url).await?;
     Ok(bucket)
 }
 

@@ -15,23 +15,28 @@ use super::{
     patience::{START_WAIT_MAX, patiently},
     refusal::sentence,
 };
-use crate::Error;
+use crate::{Access, Error};
 
 /// What is stored and read back.
 const BYTES: &[u8] = b"vidstream";
 /// How long all of it may take.
 const PROOF_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Gets keys, if there are to be any; lists, creates, reads and deletes, and tries to create a second time, at
-/// once and in parts.
-pub(super) async fn prove(bucket: &Bucket, keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+/// Gets keys, if there are to be any, and looks; for who writes also creates, reads and deletes, and tries to
+/// create a second time, at once and in parts.
+pub(super) async fn prove(
+    bucket: &Bucket,
+    keys: Option<&AwsCredentialProvider>,
+    access: Access,
+    url: &str,
+) -> Result<(), Error> {
     let silent = || Error::Unavailable {
         bucket: url.to_owned(),
         reason: format!("its server has not done what was asked within {PROOF_WAIT_MAX:?}"),
     };
     let proven = timeout(PROOF_WAIT_MAX, async {
         has_keys(keys, url).await?;
-        try_out(bucket, url).await
+        try_out(bucket, access, url).await
     });
     proven.await.map_err(|_| silent())?
 }
@@ -42,12 +47,14 @@ async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(),
     let found = patiently(START_WAIT_MAX, || keys.get_credential()).await;
     let reason = |error: &Cause| {
         let said = sentence(error);
-        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, in a variable or a file, and this machine has no role: {said}")
+        format!(
+            "there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, in a variable or a file, and this machine has no role: {said}"
+        )
     };
     found.map(|_| ()).map_err(|error| Error::Settings { bucket: url.to_owned(), reason: reason(&error) })
 }
 
-async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
+async fn try_out(bucket: &Bucket, access: Access, url: &str) -> Result<(), Error> {
     let place = bucket.place(&format!("proof-{}", Uuid::now_v7()));
     let fails = |error: Cause| of_cause(&error, url);
     // Nothing is there, and who may not read is told so. Some servers make a bucket when something is put
@@ -57,6 +64,9 @@ async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
         Err(error) => return Err(fails(error)),
     }
     patiently(START_WAIT_MAX, || bucket.list_once(&place)).await.map_err(fails)?;
+    if access == Access::Read {
+        return Ok(());
+    }
     let proven = creates_once(bucket, &place, url).await;
     let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
     proven?;

@@ -3,7 +3,7 @@
 mod rows;
 mod s3;
 
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 use vidstream_testkit::s3::{BUCKET, Host};
 
 /// A store, and what it lives in.
@@ -25,7 +25,7 @@ async fn memory() -> Place<()> {
 async fn s3() -> Place<Host> {
     let server = Host::start().unwrap();
     let url = format!("s3://{BUCKET}/some/where");
-    let store = Store::open_with(&url, server.variables().into_iter()).await.unwrap();
+    let store = Store::open_with(&url, server.variables().into_iter(), Access::Write).await.unwrap();
     Place { store, home: server }
 }
 
@@ -69,7 +69,7 @@ async fn other_urls_are_refused() {
         "/tmp",
         "",
     ] {
-        let opened = Store::open_with(url, std::iter::empty()).await;
+        let opened = Store::open_with(url, std::iter::empty(), Access::Write).await;
         assert!(matches!(opened, Err(vidstream_store::Error::Url { .. })), "{url}: {opened:?}");
         let text = opened.unwrap_err().to_string();
         assert!(!text.contains("hunter2"), "{text}");

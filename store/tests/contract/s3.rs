@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use vidstream_store::{Error, Key, Store};
+use vidstream_store::{Access, Error, Key, Store};
 use vidstream_testkit::s3::{BUCKET, Fault, Server};
 
 use crate::{
@@ -15,12 +15,16 @@ use crate::{
 const LONG_BYTES: usize = 30 << 20;
 
 async fn open(server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
+    open_for(Access::Write, server, url, changed).await
+}
+
+async fn open_for(access: Access, server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
     let mut variables = server.variables();
     for (name, value) in changed {
         variables.retain(|(set, _)| set != name);
         variables.push(((*name).to_owned(), (*value).to_owned()));
     }
-    Store::open_with(url, variables.into_iter()).await
+    Store::open_with(url, variables.into_iter(), access).await
 }
 
 async fn store() -> (Server, Store) {
@@ -40,6 +44,27 @@ async fn a_server_proves_itself_and_keeps_nothing_of_it() {
     assert_eq!(count(&server, "PUT", "*"), 2);
     store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
     assert_eq!(server.left(), [format!("{BUCKET}/{}", key(1).path())], "the names in a bucket are those of files");
+}
+
+#[tokio::test]
+async fn who_only_reads_asks_for_no_right_to_write() {
+    let (server, writer) = store().await;
+    writer.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    let before = server.requests().len();
+    let reader = open_for(Access::Read, &server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
+    assert_eq!(reader.get(&key(1)).await.unwrap(), "x");
+    let asked = server.requests().split_off(before);
+    assert!(
+        !asked.is_empty() && asked.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")),
+        "{asked:?}"
+    );
+    // What it cannot read it is told at the start all the same.
+    for (url, changed) in
+        [("s3://missing", ("AWS_REGION", "us-east-1")), ("s3://films", ("AWS_SECRET_ACCESS_KEY", "another"))]
+    {
+        let refused = open_for(Access::Read, &server, url, &[changed]).await;
+        assert!(matches!(refused, Err(Error::Settings { .. })), "{refused:?}");
+    }
 }
 
 #[tokio::test]
@@ -72,7 +97,7 @@ async fn without_keys_and_a_role_nothing_is_opened() {
     // Where a machine would ask for its role.
     let variables = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1"), ("AWS_ENDPOINT_URL", "https://127.0.0.1:1")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let error = Store::open_with(&format!("s3://{BUCKET}"), variables.into_iter()).await.unwrap_err();
+    let error = Store::open_with(&format!("s3://{BUCKET}"), variables.into_iter(), Access::Write).await.unwrap_err();
     assert!(matches!(error, Error::Settings { .. }), "{error}");
     assert!(error.to_string().contains("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY"), "{error}");
 }
