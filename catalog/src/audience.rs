@@ -1,183 +1,171 @@
-//! Who watches, in the memory of this process: who was seen when, and what of it was handed on. Pure but for its lock.
-//!
-//! A session is handed on in an *epoch*, the time of one connection to the server that gathers viewers. What was handed
-//! on in an epoch that is over may have been lost with it and is handed on again; that a view is counted once is kept by
-//! the catalog, which knows the sessions that it counted.
+//! Who watches, in the memory of this process: who was seen when, whom the server that gathers viewers has not been told
+//! of, and whose views the catalog has not got. Pure but for its lock, which those who serve players take: nothing
+//! below it goes through everybody, but for the first time that a connection to that server is told.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use vidstream_media::VideoId;
 
 use crate::{
-    Error, Result, Session, Viewer,
+    Error, Result, Viewer,
     limits::{PRESENT_MS, VIEWERS_MAX},
 };
 
-/// Everybody who was seen by this process.
+/// Everybody who was seen by this process. Times are of one clock that nobody sets.
 #[derive(Default)]
 pub(crate) struct Audience {
     seen: Mutex<Seen>,
-    /// One at a time hands on what was seen.
-    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Seen {
-    videos: HashMap<VideoId, HashMap<Session, Sight>>,
-    sessions: usize,
+    /// When each session that is present was seen last.
+    sights: HashMap<Viewer, i64>,
+    /// The same, the longest ago first.
+    by_age: BTreeSet<(i64, Viewer)>,
+    /// How many sessions of each video are present.
+    present: HashMap<VideoId, u64>,
+    /// Who was seen since the server was told.
+    untold: HashSet<Viewer>,
+    /// The connection over which it was told, by number.
+    connection: u64,
+    /// The views that the catalog has not got, whether or not their sessions are still present.
+    uncounted: HashMap<Viewer, Waiting>,
 }
 
-/// What is known of one session.
-struct Sight {
-    at_ms: i64,
-    /// The epoch in which this was told; none if it was not.
-    told: Option<u64>,
-    view: View,
-}
-
-/// Where the view of a session is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
-    /// Here alone.
-    Waiting,
-    /// With the server, since this epoch.
-    Gathered(u64),
-    /// In the catalog.
-    Counted,
+/// A view on its way.
+struct Waiting {
+    since_ms: i64,
+    /// The connection over which the server was given a copy. What it was given over an earlier one may be gone.
+    copied: Option<u64>,
 }
 
 // === impl Audience ===
 
 impl Audience {
-    /// Somebody watches.
+    /// Somebody watches. Who was not present is a new view, or one that the catalog knows to be none.
     pub(crate) fn note(&self, viewer: Viewer, now_ms: i64) -> Result<()> {
         let mut seen = self.lock();
-        if let Some(sight) = seen.sight(&viewer) {
-            sight.renew(now_ms);
-            return Ok(());
+        seen.forget(now_ms);
+        match seen.sights.get(&viewer).copied() {
+            Some(before_ms) if before_ms >= now_ms => return Ok(()),
+            Some(before_ms) => {
+                seen.by_age.remove(&(before_ms, viewer.clone()));
+            }
+            None if seen.sights.len() >= VIEWERS_MAX || seen.uncounted.len() >= VIEWERS_MAX => return Err(Error::Busy),
+            None => {
+                *seen.present.entry(viewer.video).or_default() += 1;
+                seen.uncounted.entry(viewer.clone()).or_insert(Waiting { since_ms: now_ms, copied: None });
+            }
         }
-        if seen.sessions >= VIEWERS_MAX {
-            return Err(Error::Busy);
-        }
-        seen.sessions += 1;
-        let sight = Sight { at_ms: now_ms, told: None, view: View::Waiting };
-        seen.videos.entry(viewer.video).or_default().insert(viewer.session, sight);
+        seen.sights.insert(viewer.clone(), now_ms);
+        seen.untold.insert(viewer.clone());
+        seen.by_age.insert((now_ms, viewer));
         Ok(())
     }
 
-    /// How many watch a video, as far as this process knows.
-    pub(crate) fn present(&self, video: VideoId, now_ms: i64) -> u64 {
-        let seen = self.lock();
-        let sights = seen.videos.get(&video).into_iter().flat_map(HashMap::values);
-        sights.filter(|sight| sight.is_present(now_ms)).count() as u64
+    /// Whether a session is present, so that noting it is nothing new.
+    pub(crate) fn knows(&self, viewer: &Viewer, now_ms: i64) -> bool {
+        self.up_to(now_ms).sights.contains_key(viewer)
     }
 
-    /// Who was seen, and when, that was not told in this epoch.
-    pub(crate) fn untold(&self, epoch: u64) -> Vec<(Viewer, i64)> {
-        self.lock().pick(|sight| (sight.told != Some(epoch)).then_some(sight.at_ms))
+    /// How many sessions watch a video, as far as this process knows.
+    pub(crate) fn present(&self, video: VideoId, now_ms: i64) -> u64 {
+        self.up_to(now_ms).present.get(&video).copied().unwrap_or(0)
+    }
+
+    /// How many sessions watch anything.
+    pub(crate) fn sessions(&self, now_ms: i64) -> usize {
+        self.up_to(now_ms).sights.len()
+    }
+
+    /// Who was seen, and when, that was not told over this connection.
+    pub(crate) fn untold(&self, connection: u64, now_ms: i64) -> Vec<(Viewer, i64)> {
+        let mut seen = self.up_to(now_ms);
+        if seen.connection != connection {
+            seen.connection = connection;
+            seen.untold = seen.sights.keys().cloned().collect();
+        }
+        seen.untold.iter().filter_map(|viewer| Some((viewer.clone(), *seen.sights.get(viewer)?))).collect()
     }
 
     /// These were told, as they were then: one who was seen again meanwhile is told again.
-    pub(crate) fn told(&self, told: &[(Viewer, i64)], epoch: u64) {
+    pub(crate) fn told(&self, told: &[(Viewer, i64)]) {
         let mut seen = self.lock();
         for (viewer, at_ms) in told {
-            if let Some(sight) = seen.sight(viewer).filter(|sight| sight.at_ms == *at_ms) {
-                sight.told = Some(epoch);
+            if seen.sights.get(viewer).is_none_or(|last_ms| last_ms == at_ms) {
+                seen.untold.remove(viewer);
             }
         }
     }
 
-    /// Whose views are neither in the catalog nor with the server, if it is there in this epoch.
-    pub(crate) fn uncounted(&self, epoch: Option<u64>) -> Vec<Viewer> {
-        let picked = self.lock().pick(|sight| (!sight.view.is_safe(epoch)).then_some(()));
-        picked.into_iter().map(|(viewer, ())| viewer).collect()
+    /// Whose views the catalog has not got.
+    pub(crate) fn uncounted(&self) -> Vec<Viewer> {
+        self.lock().uncounted.keys().cloned().collect()
     }
 
-    /// The server has these views.
-    pub(crate) fn gathered(&self, viewers: &[Viewer], epoch: u64) {
-        self.lock().set(viewers, View::Gathered(epoch));
+    /// How many those are.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().uncounted.len()
     }
 
-    /// The catalog has these views.
-    pub(crate) fn counted(&self, viewers: &[Viewer]) {
-        self.lock().set(viewers, View::Counted);
+    /// Whose views wait since a moment or before, and were not copied over this connection.
+    pub(crate) fn late(&self, connection: u64, since_ms: i64) -> Vec<Viewer> {
+        let is_late = |waiting: &Waiting| waiting.since_ms <= since_ms && waiting.copied != Some(connection);
+        let seen = self.lock();
+        seen.uncounted.iter().filter(|(_, waiting)| is_late(waiting)).map(|(viewer, _)| viewer.clone()).collect()
     }
 
-    /// Forgets who is gone and whose view is safe.
-    pub(crate) fn forget(&self, epoch: Option<u64>, now_ms: i64) {
+    /// The server has copies of these views.
+    pub(crate) fn copied(&self, viewers: &[Viewer], connection: u64) {
         let mut seen = self.lock();
-        seen.videos.retain(|_, sights| {
-            sights.retain(|_, sight| sight.is_present(now_ms) || !sight.view.is_safe(epoch));
-            !sights.is_empty()
-        });
-        seen.sessions = seen.videos.values().map(HashMap::len).sum();
+        for viewer in viewers {
+            if let Some(waiting) = seen.uncounted.get_mut(viewer) {
+                waiting.copied = Some(connection);
+            }
+        }
     }
 
-    /// How many sessions are known.
-    pub(crate) fn sessions(&self) -> usize {
-        self.lock().sessions
+    /// The catalog has these views, but for those of some videos.
+    pub(crate) fn counted(&self, viewers: &[Viewer], busy: &BTreeSet<VideoId>) {
+        let mut seen = self.lock();
+        for viewer in viewers.iter().filter(|viewer| !busy.contains(&viewer.video)) {
+            seen.uncounted.remove(viewer);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Without those who are gone by now.
+    fn up_to(&self, now_ms: i64) -> MutexGuard<'_, Seen> {
+        let mut seen = self.lock();
+        seen.forget(now_ms);
+        seen
     }
 }
 
 // === impl Seen ===
 
 impl Seen {
-    fn sight(&mut self, viewer: &Viewer) -> Option<&mut Sight> {
-        self.videos.get_mut(&viewer.video)?.get_mut(&viewer.session)
-    }
-
-    fn pick<T>(&self, wanted: impl Fn(&Sight) -> Option<T>) -> Vec<(Viewer, T)> {
-        let mut picked = Vec::new();
-        for (&video, sights) in &self.videos {
-            let found = sights.iter().filter_map(|(session, sight)| Some((session, wanted(sight)?)));
-            picked.extend(found.map(|(session, value)| (Viewer { video, session: session.clone() }, value)));
-        }
-        picked
-    }
-
-    fn set(&mut self, viewers: &[Viewer], view: View) {
-        for viewer in viewers {
-            if let Some(sight) = self.sight(viewer) {
-                sight.view = view;
+    /// Forgets who was not seen for [`PRESENT_MS`].
+    fn forget(&mut self, now_ms: i64) {
+        let gone_ms = now_ms.saturating_sub(PRESENT_MS);
+        while self.by_age.first().is_some_and(|(at_ms, _)| *at_ms <= gone_ms)
+            && let Some((_, viewer)) = self.by_age.pop_first()
+        {
+            self.sights.remove(&viewer);
+            self.untold.remove(&viewer);
+            match self.present.get_mut(&viewer.video) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => {
+                    self.present.remove(&viewer.video);
+                }
             }
-        }
-    }
-}
-
-// === impl Sight ===
-
-impl Sight {
-    fn renew(&mut self, now_ms: i64) {
-        if !self.is_present(now_ms) {
-            // Whether one who was away is a new view is for the catalog to know.
-            self.view = View::Waiting;
-        }
-        if self.at_ms < now_ms {
-            self.at_ms = now_ms;
-            self.told = None;
-        }
-    }
-
-    fn is_present(&self, now_ms: i64) -> bool {
-        self.at_ms > now_ms.saturating_sub(PRESENT_MS)
-    }
-}
-
-// === impl View ===
-
-impl View {
-    fn is_safe(self, epoch: Option<u64>) -> bool {
-        match self {
-            Self::Waiting => false,
-            Self::Gathered(since) => epoch == Some(since),
-            Self::Counted => true,
         }
     }
 }
@@ -195,66 +183,71 @@ mod tests {
         let audience = Audience::default();
         audience.note(viewer(1, "a"), 0).unwrap();
         audience.note(viewer(1, "a"), 10_000).unwrap();
-        // A clock that goes back makes nobody older.
-        audience.note(viewer(1, "a"), 5_000).unwrap();
-        audience.note(viewer(1, "b"), 0).unwrap();
-        audience.note(viewer(2, "a"), 0).unwrap();
+        audience.note(viewer(1, "b"), 10_000).unwrap();
+        audience.note(viewer(2, "a"), 10_000).unwrap();
+        audience.note(viewer(1, "a"), 20_000).unwrap();
         let present = |now_ms| [1, 2, 3].map(|video| audience.present(VideoId::from_bits(video), now_ms));
-        assert_eq!(present(PRESENT_MS - 1), [2, 1, 0]);
-        assert_eq!(present(PRESENT_MS), [1, 0, 0]);
-        assert_eq!(present(10_000 + PRESENT_MS), [0, 0, 0]);
+        assert_eq!(present(10_000 + PRESENT_MS - 1), [2, 1, 0]);
+        assert!(audience.knows(&viewer(1, "b"), 10_000 + PRESENT_MS - 1));
+        assert_eq!(present(10_000 + PRESENT_MS), [1, 0, 0]);
+        assert!(!audience.knows(&viewer(1, "b"), 10_000 + PRESENT_MS));
+        assert_eq!((present(20_000 + PRESENT_MS), audience.sessions(20_000 + PRESENT_MS)), ([0, 0, 0], 0));
+        let seen = audience.lock();
+        assert!(seen.by_age.is_empty() && seen.present.is_empty() && seen.untold.is_empty());
     }
 
     #[test]
-    fn what_was_handed_on_in_an_epoch_is_handed_on_again_after_it() {
+    fn each_connection_is_told_of_everybody_who_is_present_and_once() {
         let audience = Audience::default();
         let (a, b) = (viewer(1, "a"), viewer(1, "b"));
         audience.note(a.clone(), 1).unwrap();
         audience.note(b.clone(), 1).unwrap();
-        let told = audience.untold(1);
+        let told = audience.untold(1, 1);
         assert_eq!(told.len(), 2);
         // Seen again while it was on its way.
         audience.note(b.clone(), 2).unwrap();
-        audience.told(&told, 1);
-        assert_eq!(audience.untold(1), [(b.clone(), 2)]);
-        assert_eq!(audience.untold(2).len(), 2);
-        audience.gathered(std::slice::from_ref(&a), 1);
-        audience.counted(&[b]);
-        assert_eq!(audience.uncounted(Some(1)), []);
-        for epoch in [None, Some(2)] {
-            assert_eq!(audience.uncounted(epoch), std::slice::from_ref(&a), "{epoch:?}");
-        }
+        audience.told(&told);
+        assert_eq!(audience.untold(1, 2), [(b.clone(), 2)]);
+        audience.told(&[(b, 2)]);
+        assert_eq!(audience.untold(1, 2), []);
+        assert_eq!(audience.untold(2, 2).len(), 2);
+        assert_eq!(audience.untold(2, 1 + PRESENT_MS).len(), 1);
     }
 
     #[test]
-    fn who_is_gone_is_forgotten_once_the_view_is_safe() {
+    fn a_view_waits_until_it_is_counted_although_its_session_is_gone() {
         let audience = Audience::default();
-        let all = ["waiting", "gathered", "counted"].map(|session| viewer(1, session));
-        for viewer in &all {
+        let (a, b, busy) = (viewer(1, "a"), viewer(1, "b"), viewer(2, "a"));
+        for viewer in [&a, &b, &busy] {
             audience.note(viewer.clone(), 0).unwrap();
         }
-        audience.gathered(&all[1..2], 1);
-        audience.counted(&all[2..]);
-        let left = |epoch, now_ms| {
-            audience.forget(epoch, now_ms);
-            audience.sessions()
-        };
-        assert_eq!(left(Some(1), PRESENT_MS - 1), 3);
-        assert_eq!(left(None, PRESENT_MS), 2);
-        assert_eq!(left(Some(1), PRESENT_MS), 1);
-        audience.counted(&all[..1]);
-        assert_eq!(left(None, PRESENT_MS), 0);
+        audience.counted(&[a.clone(), busy.clone()], &[busy.video].into());
+        assert_eq!((audience.sessions(PRESENT_MS), audience.waiting()), (0, 2));
+        audience.counted(&[b.clone(), busy.clone()], &BTreeSet::new());
+        assert_eq!(audience.uncounted(), []);
+        // Whether one who comes back is a new view is for the catalog to know; one who stays is none.
+        audience.note(a.clone(), PRESENT_MS).unwrap();
+        assert_eq!(audience.uncounted(), std::slice::from_ref(&a));
+        audience.counted(std::slice::from_ref(&a), &BTreeSet::new());
+        audience.note(a, 2 * PRESENT_MS - 1).unwrap();
+        assert_eq!(audience.uncounted(), []);
     }
 
     #[test]
-    fn one_who_comes_back_later_is_handed_on_again() {
+    fn what_waits_for_long_is_copied_once_over_each_connection() {
         let audience = Audience::default();
-        audience.note(viewer(1, "a"), 0).unwrap();
-        audience.counted(&[viewer(1, "a")]);
-        audience.note(viewer(1, "a"), PRESENT_MS - 1).unwrap();
-        assert_eq!(audience.uncounted(None), []);
-        audience.note(viewer(1, "a"), 2 * PRESENT_MS).unwrap();
-        assert_eq!(audience.uncounted(None), [viewer(1, "a")]);
+        let (a, b) = (viewer(1, "a"), viewer(1, "b"));
+        audience.note(a.clone(), 10).unwrap();
+        audience.note(b.clone(), 20).unwrap();
+        assert_eq!(audience.late(1, 9), []);
+        assert_eq!(audience.late(1, 10), std::slice::from_ref(&a));
+        audience.copied(std::slice::from_ref(&a), 1);
+        assert_eq!((audience.late(1, 10), audience.late(1, 20)), (vec![], vec![b.clone()]));
+        assert_eq!(audience.late(2, 10), std::slice::from_ref(&a));
+        // A copy is no count.
+        assert_eq!(audience.waiting(), 2);
+        audience.counted(&[a, b], &BTreeSet::new());
+        assert_eq!(audience.late(2, 20), []);
     }
 
     #[test]
@@ -267,8 +260,9 @@ mod tests {
         assert!(matches!(audience.note(nth(VIEWERS_MAX), 0), Err(Error::Busy)));
         // Those who are known already go on.
         audience.note(nth(0), 1).unwrap();
-        audience.counted(&[nth(1)]);
-        audience.forget(None, PRESENT_MS);
+        // When they are gone, there is a place for as many views as were counted.
+        assert!(matches!(audience.note(nth(VIEWERS_MAX), PRESENT_MS), Err(Error::Busy)));
+        audience.counted(&[nth(1)], &BTreeSet::new());
         audience.note(nth(VIEWERS_MAX), PRESENT_MS).unwrap();
         assert!(matches!(audience.note(nth(VIEWERS_MAX + 1), PRESENT_MS), Err(Error::Busy)));
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::broadcast;
@@ -38,6 +38,8 @@ pub struct Options {
 pub struct Catalog {
     database: Arc<Database>,
     audience: Arc<Audience>,
+    /// The time of who is present in this process.
+    steady_clock: Clock,
 }
 
 // === impl Options ===
@@ -65,7 +67,9 @@ impl Catalog {
     /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog; where it must exist, `Absent`
     /// and `Older`.
     pub async fn open(url: &str, options: Options) -> Result<Self> {
-        Ok(Self { database: Arc::new(Database::open(url, options).await?), audience: Arc::default() })
+        let steady_clock = options.clock.clone().unwrap_or_else(steady_clock);
+        let database = Arc::new(Database::open(url, options).await?);
+        Ok(Self { database, audience: Arc::default(), steady_clock })
     }
 
     /// Hints of what is committed from now on: by this process, and with Redis or Postgres by others too. Any
@@ -85,4 +89,24 @@ impl fmt::Debug for Catalog {
 pub(crate) fn system_clock_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A clock that nobody sets: milliseconds since now.
+fn steady_clock() -> Clock {
+    let began = Instant::now();
+    Arc::new(move || i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_present_is_not_told_by_the_time_of_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/catalog.db", folder.path().display());
+        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+        // A clock that is set an hour back would keep everybody for an hour.
+        assert!((catalog.steady_clock)() < system_clock_ms() / 2);
+    }
 }

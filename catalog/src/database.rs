@@ -42,7 +42,7 @@ impl Adapter {
     async fn submit(&self, access: Access, operation: Operation) -> Result<()> {
         match self {
             Self::Sqlite(sqlite) => sqlite.submit(access, operation).await,
-            Self::Postgres(postgres) => postgres.submit(operation).await,
+            Self::Postgres(postgres) => postgres.submit(access, operation).await,
         }
     }
 }

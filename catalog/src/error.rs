@@ -22,7 +22,7 @@ pub enum Error {
     /// The database cannot be reached, opened or written (disk full, no permission).
     #[error("the catalog is unavailable: {0}")]
     Unavailable(String),
-    /// The server where processes meet cannot be reached or used; what it is for goes on without it, once it was there.
+    /// The server where processes meet refuses to be used, or did not answer; what it is for goes on without it.
     #[error("{0}")]
     Events(String),
     /// A stored row cannot be understood; a bug or damage, not something to retry.

@@ -1,7 +1,6 @@
 //! How the processes on one catalog tell each other what happened and who watches: `local:` or `redis://`.
 //!
-//! Nothing here is needed for correctness. A hint wakes those who would have looked anyway; a view is in the catalog in
-//! the end, whichever way it went.
+//! Nothing here is needed for correctness. A hint wakes those who would have looked anyway; the catalog alone counts views.
 
 use std::{fmt, sync::Arc};
 
@@ -31,8 +30,8 @@ impl Events {
     /// Opens what a URL names: `local:`, or `redis://user:password@host:6379/0`, with `rediss://` over TLS.
     ///
     /// # Errors
-    /// `Invalid` for any other URL, `Events` when the server cannot be reached or refuses the user. Once it is
-    /// open, a server that goes away is connected to again for as long as anybody holds this.
+    /// `Invalid` for any other URL, `Events` when the server refuses the user or is none of this kind. One that is away,
+    /// now or later, is connected to again and again for as long as anybody holds this.
     pub async fn open(url: &str) -> Result<Self> {
         let events = Self::local();
         if url == LOCAL {

@@ -18,6 +18,7 @@ mod events;
 mod hints;
 pub mod job;
 pub mod limits;
+mod pauses;
 mod policy;
 mod postgres;
 mod progress;

@@ -52,26 +52,24 @@ pub const WORKER_AWAY_MS: i64 = 600_000;
 pub const GENERATIONS_MAX: u32 = 10;
 /// How long a viewing session is remembered, so that it counts once, in milliseconds.
 pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
-/// Sessions that one sweep forgets: more than three origins come to know from one to the next, each with
-/// [`VIEWERS_MAX`] in [`PRESENT_MS`].
-pub const SESSIONS_FORGOTTEN_MAX: u32 = 20_000;
 /// Bytes of a playback session's id.
 pub const SESSION_BYTES_MAX: usize = 64;
 /// How long a session counts as present after it was seen, in milliseconds.
 pub const PRESENT_MS: i64 = 30_000;
-/// Sessions that a process knows; while there are so many, further ones are refused.
-pub const VIEWERS_MAX: usize = 65_536;
-/// Views that one transaction counts.
+/// Sessions that a process knows; while there are so many, further ones are refused. 5,000 new ones a second are 150,000
+/// that are present at once.
+pub const VIEWERS_MAX: usize = 262_144;
+/// Views that one transaction counts, fewer than the sessions that one forgets.
 pub const VIEWS_COUNTED_MAX: usize = 256;
-/// Views that wait with Redis for the catalog; beyond it each process hands them to the catalog itself.
+/// How long a view waits for the catalog before Redis gets a copy of it, in milliseconds.
+pub const VIEWS_LATE_MS: i64 = 2_000;
+/// Copies of views that wait with Redis; further views wait in the memory of their process alone.
 pub const VIEWS_GATHERED_MAX: u64 = 1_000_000;
-/// Transactions with which one look at them empties Redis of views; what is left comes next.
-pub const VIEWS_BATCHES_MAX: usize = 16;
-/// How long one process empties Redis of views before another may do the same, in milliseconds.
-pub const VIEWS_TURN_MS: i64 = 5_000;
+/// How often views of a video that somebody is changing are tried again at the end, in milliseconds.
+pub const VIEWS_AGAIN_MS: u64 = 20;
 /// Writes that may wait for the writer thread of a process.
 pub const WRITES_QUEUED_MAX: usize = 256;
-/// Reads that may wait for a reader thread of a process.
+/// Reads that may wait for a reader thread of a process, or for one of its connections to a server.
 pub const READS_QUEUED_MAX: usize = 1_024;
 /// Reader threads of a process.
 pub const READERS: usize = 2;
@@ -94,11 +92,11 @@ pub const ANSWER_MS: u64 = 15_000;
 pub const MIGRATE_WAIT_MS: u64 = 60_000;
 /// How often a claim waits for a video that somebody else is changing, before it is tried later.
 pub const CLAIM_TRIES: u32 = 8;
-/// How long to wait before listening to a server again that went away, in milliseconds.
-pub const LISTEN_AGAIN_MS: u64 = 1_000;
-/// The pauses before Redis is connected to again, the first and the longest, in milliseconds; each is cut by up to half,
-/// so that processes that lost it together do not come back together.
+/// The pauses before Redis, or Postgres for its hints, is connected to again, the first and the longest, in milliseconds;
+/// each is cut by up to half, so that processes that lost it together do not come back together.
 pub const RECONNECT_MS: RangeInclusive<u64> = 100..=5_000;
+/// How long a connection must have lasted for the pauses to begin anew, in milliseconds.
+pub const STABLE_MS: u64 = 30_000;
 /// How long a connection to Redis may take to be of use, in milliseconds.
 pub const REDIS_CONNECT_MS: u64 = 5_000;
 /// How long Redis may take to answer before its connection is given up, in milliseconds.

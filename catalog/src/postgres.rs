@@ -13,12 +13,12 @@ use std::{
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::{
-    sync::{broadcast, oneshot},
+    sync::{Semaphore, broadcast, oneshot},
     task::JoinHandle,
 };
 
 use self::{client::Client, listen::Listener, target::Target};
-use crate::{Error, Hint, Result, database::Operation, hints, limits};
+use crate::{Error, Hint, Result, database::Operation, hints, limits, sql::Access};
 
 mod client;
 mod dialect;
@@ -31,6 +31,8 @@ mod values;
 /// The connections to one database.
 pub(crate) struct Postgres {
     pool: Pool,
+    /// Places for reads that wait for a connection.
+    reading: Semaphore,
     notices: Option<Notices>,
 }
 
@@ -68,12 +70,18 @@ impl Postgres {
             Some(hints) => Some(Notices::start(target, hints).await),
             None => None,
         };
-        Ok(Self { pool, notices })
+        Ok(Self { pool, reading: Semaphore::new(limits::READS_QUEUED_MAX), notices })
     }
 
-    /// Runs an operation as soon as a connection is free.
-    pub(crate) async fn submit(&self, operation: Operation) -> Result<()> {
+    /// Runs an operation as soon as a connection is free. Those who write wait behind a bounded number of those who read:
+    /// leases are renewed whoever asks for what.
+    pub(crate) async fn submit(&self, access: Access, operation: Operation) -> Result<()> {
+        let place = match access {
+            Access::Read => Some(self.reading.try_acquire().map_err(|_| Error::Busy)?),
+            Access::Write => None,
+        };
         let connection = self.pool.get().await.map_err(error::from_pool)?;
+        drop(place);
         let instance = self.notices.as_ref().map(|notices| Arc::clone(&notices.instance));
         // It answers its caller itself.
         drop(tokio::task::spawn_blocking(move || {

@@ -1,7 +1,8 @@
-//! Redis between the processes on one catalog: hints over pub/sub, viewers in sorted sets, views on their way to the catalog.
+//! Redis between the processes on one catalog: hints over pub/sub, viewers in sorted sets, copies of views that the catalog
+//! does not take.
 //!
-//! Nobody waits for it. While it is away hints are lost, which costs those who poll a little time, and views go to the
-//! catalog directly. One connection carries everything; `keeper` has it and makes it again.
+//! Nobody waits for it. While it is away hints are lost, which costs those who poll a little time, and each process knows
+//! its own viewers. One connection carries everything; `keeper` has it and makes it again.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tokio::{
 };
 
 use self::{connection::Connection, keeper::Keeper, target::Target};
-use crate::{Hint, Result, hints, limits};
+use crate::{Error, Hint, Result, hints, limits};
 
 mod connection;
 mod keeper;
@@ -37,14 +38,25 @@ enum State {
 // === impl Redis ===
 
 impl Redis {
-    /// Connects, and stays connected as well as it can: what others publish comes out of `hints`.
+    /// Connects, and stays connected as well as it can: what others publish comes out of `hints`. A server that is away is
+    /// no reason not to begin.
     pub(crate) async fn open(url: &str, hints: broadcast::Sender<Hint>) -> Result<Self> {
         let target = Arc::new(Target::parse(url)?);
-        let connection = Connection::open(&target).await?;
-        let (state, seen) = watch::channel(State::There(Link::new(&connection, &target, 1)));
+        let (first, state) = match Connection::open(&target).await {
+            Ok(connection) => {
+                let link = Link::new(&connection, &target, 1);
+                (Some(connection), State::There(link))
+            }
+            Err(refusal) if refusal.is_final => return Err(Error::Events(refusal.reason)),
+            Err(refusal) => {
+                tracing::warn!("without hints, and with its own viewers alone, until it is there: {}", refusal.reason);
+                (None, State::Away(refusal.reason))
+            }
+        };
+        let (state, seen) = watch::channel(state);
         let (outgoing, queue) = mpsc::channel(limits::HINTS_PUBLISHED_MAX);
         let keeper = Keeper { target, instance: hints::instance(), hints, queue, state };
-        Ok(Self { state: seen, outgoing, keeper: tokio::spawn(keeper.run(connection)) })
+        Ok(Self { state: seen, outgoing, keeper: tokio::spawn(keeper.run(first)) })
     }
 
     /// Tells other processes of hints, soon; what cannot be told at the moment is lost.
@@ -65,10 +77,10 @@ impl Redis {
         }
     }
 
-    /// Why the server is not there.
+    /// Why the server is not there, or does not take what it is given.
     pub(crate) fn trouble(&self) -> Option<String> {
         match &*self.state.borrow() {
-            State::There(_) => None,
+            State::There(link) => link.refusal(),
             State::Away(reason) => Some(reason.clone()),
         }
     }

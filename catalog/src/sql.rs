@@ -6,7 +6,8 @@
 //!
 //! `SQLite` has one writer at a time. With Postgres writers run side by side, so each locks what it changes,
 //! always in this order: the upkeep's lock, videos, jobs, the counter of events. A video's row stands for
-//! all that belongs to it. Only claims go another way: they lock a job first, and then never wait for a video.
+//! all that belongs to it. Only claims go another way: they lock a job first, and then never wait for a video; and views,
+//! which lock the videos that they can have at once.
 
 use std::ops::Deref;
 

@@ -34,10 +34,10 @@ impl Admin {
             _ if !reads => text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET or HEAD\n".to_owned()),
             "/healthz" => text(StatusCode::OK, PLAIN, "ok\n".to_owned()),
             "/readyz" => match self.check_ready().await {
-                // Without hints everything works, and a little later.
+                // Without others everything works, and a little later.
                 Ok(()) => match self.app.catalog.events_trouble() {
                     None => text(StatusCode::OK, PLAIN, "ready\n".to_owned()),
-                    Some(reason) => text(StatusCode::OK, PLAIN, format!("ready, without hints: {reason}\n")),
+                    Some(reason) => text(StatusCode::OK, PLAIN, format!("ready, degraded: {reason}\n")),
                 },
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{reason}\n")),
             },

@@ -3,6 +3,7 @@
 mod body;
 mod expiry;
 pub(crate) mod guard;
+mod newcomers;
 mod query;
 mod upload;
 pub(crate) mod video;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use serde_json::Value;
+use tokio::time::timeout;
 
 pub(crate) use body::drain;
+pub(crate) use newcomers::Newcomers;
 pub(crate) use upload::Uploads;
 
 use self::query::Query;
@@ -23,6 +26,7 @@ use crate::{
     app::App,
     delivery::{CacheRule, Representation},
     etag,
+    limits::CATALOG_WAIT_MAX,
     request::Context,
     respond::{Body, Kind, Problem},
     route::Api,
@@ -41,8 +45,16 @@ pub(crate) struct Call<'a> {
 // === impl Call ===
 
 impl Call<'_> {
-    /// Answers it.
-    pub(crate) async fn answer(mut self, api: Api) -> Result<Response<Body>, Problem> {
+    /// Answers it. Who only reads waits for the catalog no longer than players do.
+    pub(crate) async fn answer(self, api: Api) -> Result<Response<Body>, Problem> {
+        if !matches!(self.request.method, Method::GET | Method::HEAD) {
+            return self.fulfil(api).await;
+        }
+        let answer = timeout(CATALOG_WAIT_MAX, self.fulfil(api)).await;
+        answer.unwrap_or_else(|_| Err(Kind::CatalogUnavailable.because("the catalog does not answer")))
+    }
+
+    async fn fulfil(mut self, api: Api) -> Result<Response<Body>, Problem> {
         let method = self.request.method.clone();
         match (api, &method) {
             (Api::Videos, &Method::GET | &Method::HEAD) => videos::list(&self).await,
@@ -66,7 +78,7 @@ impl Call<'_> {
             (Api::Views(id), &Method::GET | &Method::HEAD) => views::get(&self, id).await,
             (Api::Views(id), &Method::POST) => views::post(&mut self, id).await,
             (Api::Views(_), _) => Err(Problem::method("GET, HEAD, POST")),
-            (Api::Socket, &Method::GET) => ws::upgrade(self.app, self.request),
+            (Api::Socket, &Method::GET) => ws::upgrade(self.app, self.context, self.request),
             (Api::Socket, _) => Err(Problem::method("GET")),
             (Api::Unknown, _) => Err(Kind::NotFound.because("the API has nothing under this path")),
         }

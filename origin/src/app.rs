@@ -19,7 +19,7 @@ use vidstream_store::Store;
 use crate::{
     Config, Error, Patience,
     access::{self, Line},
-    api::{self, Call, Uploads, guard::Guard},
+    api::{self, Call, Newcomers, Uploads, guard::Guard},
     delivery::{self, Delivery, Views},
     limits::{DRAINS_MAX, FIELDS_BYTES_MAX, URI_BYTES_MAX},
     page::Page,
@@ -44,6 +44,7 @@ pub(crate) struct App {
     pub(crate) expire_after: Option<Duration>,
     pub(crate) feed: Feed,
     pub(crate) viewers: Viewers,
+    pub(crate) newcomers: Newcomers,
     pub(crate) sockets: TaskTracker,
     pub(crate) patience: Patience,
     /// Ends waits and sockets; requests that are being answered go on.
@@ -73,6 +74,7 @@ impl App {
         Ok(Self {
             feed: Feed::new(catalog.clone(), Arc::clone(&views)),
             viewers: Viewers::new(catalog.clone()),
+            newcomers: Newcomers::default(),
             catalog,
             store,
             views,

@@ -53,6 +53,8 @@ pub struct Patience {
     pub socket_send: Duration,
     /// How long requests may take to end once shutdown began.
     pub drain: Duration,
+    /// How long the catalog may take for the last views then, before they are left with Redis.
+    pub last_views: Duration,
 }
 
 // === impl Config ===
@@ -86,8 +88,9 @@ impl Default for Patience {
             body_idle: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
             socket_send: Duration::from_secs(10),
-            // With the clean-up after it, a stop takes less than five seconds.
-            drain: Duration::from_secs(4),
+            // With the clean-up and the last views after it, a stop takes less than five seconds.
+            drain: Duration::from_secs(3),
+            last_views: Duration::from_secs(1),
         }
     }
 }

@@ -115,12 +115,21 @@ pub(crate) const PAGE_DEFAULT: u32 = 50;
 /// Events of a page when the caller does not say.
 pub(crate) const EVENTS_DEFAULT: u32 = 100;
 
+/// A session that was not there before counts among those of so long.
+pub(crate) const NEWCOMERS_EVERY: Duration = Duration::from_secs(1);
+/// Such sessions of one client, in [`NEWCOMERS_EVERY`]; many viewers may come through one proxy. Who is refused comes again.
+pub(crate) const NEWCOMERS_PER_CLIENT_MAX: u32 = 500;
+/// Such sessions of all clients, in [`NEWCOMERS_EVERY`]: twice what the bench of views sends.
+pub(crate) const NEWCOMERS_MAX: u32 = 10_000;
+
 /// Open sockets of `/v1/ws` at once.
 pub(crate) const SOCKETS_MAX: usize = 1_024;
 /// How often viewers are counted and told.
 pub(crate) const VIEWERS_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a client's WebSocket message.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Videos of which all WebSockets together may ask how many watch them.
+pub(crate) const VIDEOS_ASKED_MAX: usize = 4_096;
 /// Topics of one WebSocket.
 pub(crate) const TOPICS_MAX: usize = 100;
 /// Frames of one WebSocket that may be wrong before it is closed.

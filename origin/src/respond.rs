@@ -76,6 +76,11 @@ struct Document<'a> {
 // === impl Kind ===
 
 impl Kind {
+    /// Whether the client did wrong, and not the server.
+    pub(crate) fn is_of_client(self) -> bool {
+        self.row().0.is_client_error()
+    }
+
     /// Status, code and title.
     fn row(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;

@@ -118,15 +118,19 @@ impl Origin {
         app.sockets.close();
         // What it has half done with views is done again.
         drop(background);
+        let cleanup = async {
+            let both = async { tokio::join!(app.uploads.stop(), app.sockets.wait()) };
+            if tokio::time::timeout(CLEANUP_MAX, both).await.is_err() {
+                tracing::warn!("some uploads or WebSockets did not end in time");
+            }
+        };
+        // It has a bound of its own.
         let views = async {
-            if let Err(error) = app.catalog.finish_views().await {
+            if let Err(error) = app.catalog.finish_views(app.patience.last_views).await {
                 tracing::error!(%error, "the last views were not counted");
             }
         };
-        let cleanup = async { tokio::join!(app.uploads.stop(), app.sockets.wait(), views) };
-        if tokio::time::timeout(CLEANUP_MAX, cleanup).await.is_err() {
-            tracing::warn!("some uploads, WebSockets or views did not end in time");
-        }
+        tokio::join!(cleanup, views);
         admin_end.cancel();
         if let Err(error) = admin.await {
             tracing::error!(%error, "the admin listener ended unexpectedly");
@@ -148,7 +152,8 @@ impl Background {
         let feed = Arc::clone(app);
         tokio::spawn(end.clone().run_until_cancelled_owned(async move { feed.feed.run().await }));
         tokio::spawn(end.clone().run_until_cancelled_owned(tidy(Arc::clone(app))));
-        tokio::spawn(end.clone().run_until_cancelled_owned(count_viewers(Arc::clone(app))));
+        tokio::spawn(end.clone().run_until_cancelled_owned(tell_viewers(Arc::clone(app))));
+        tokio::spawn(end.clone().run_until_cancelled_owned(count_views(Arc::clone(app))));
         Self { end }
     }
 }
@@ -174,8 +179,19 @@ async fn hear(app: Arc<App>) {
     }
 }
 
-/// Hands on who watches, and tells those who asked.
-async fn count_viewers(app: Arc<App>) {
+/// Hands on who watches, and tells those who asked. A database that is slow holds up none of it.
+async fn tell_viewers(app: Arc<App>) {
+    let mut tick = interval(VIEWERS_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        app.catalog.tell_viewers().await;
+        app.viewers.refresh().await;
+    }
+}
+
+/// Has views counted.
+async fn count_views(app: Arc<App>) {
     let mut tick = interval(VIEWERS_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
@@ -188,7 +204,6 @@ async fn count_viewers(app: Arc<App>) {
             tracing::warn!(%error, "views cannot be counted; tried again");
         }
         failing = counted.is_err();
-        app.viewers.refresh().await;
     }
 }
 

@@ -17,13 +17,14 @@ use crate::{
     api::guard::is_foreign,
     app::App,
     limits::MESSAGE_BYTES_MAX,
+    request::Context,
     respond::{Body, Kind, Problem},
 };
 
 const PROTOCOL: &str = "vs.v1";
 
 /// Turns a request into a WebSocket; the session runs in a task of its own.
-pub(crate) fn upgrade(app: &Arc<App>, request: &mut Parts) -> Result<Response<Body>, Problem> {
+pub(crate) fn upgrade(app: &Arc<App>, context: &Context, request: &mut Parts) -> Result<Response<Body>, Problem> {
     // The extensions carry the means to take over the connection.
     let extensions = std::mem::take(&mut request.extensions);
     let mut handshake = Request::new(());
@@ -44,10 +45,11 @@ pub(crate) fn upgrade(app: &Arc<App>, request: &mut Parts) -> Result<Response<Bo
     if offers_protocol(&request.headers) {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     }
+    let teller = app.guard.check_view(&request.headers).map(|()| context.peer.ip());
     let app = Arc::clone(app);
     app.sockets.clone().spawn(async move {
         match socket.await {
-            Ok(stream) => session::run(&app, stream).await,
+            Ok(stream) => session::run(&app, stream, teller).await,
             Err(error) => tracing::debug!(%error, "a WebSocket was not taken over"),
         }
         drop(place);

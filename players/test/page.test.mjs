@@ -37,6 +37,14 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
     const { views, viewers } = await fetch(`/v1/videos/${location.hash.slice(2)}/views`).then((response) => response.json());
     return views === 1 && viewers === 1;
   }, null, { timeout: 15_000 });
+  // A reload goes on with the same session.
+  const before = await page.evaluate(() => ({ ...sessionStorage }));
+  await page.reload();
+  const posted = page.waitForRequest((request) => request.method() === "POST" && request.url().endsWith("/views"));
+  await page.waitForFunction(() => document.querySelector("video")?.readyState >= 2, null, { timeout: 15_000 });
+  await page.evaluate(() => document.querySelector("video").play());
+  const { session } = (await posted).postDataJSON();
+  assert.ok(Object.values(before).includes(session), session);
   const bar = await page.locator("#scrub").boundingBox();
   await page.mouse.move(bar.x + bar.width / 2, bar.y + 10);
   await page.mouse.move(bar.x + bar.width / 2 + 1, bar.y + 10);

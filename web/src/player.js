@@ -53,9 +53,19 @@ export function open(element, video) {
   tell(media, video, stop.signal);
 }
 
+// The id of this playback. A tab that opens the video again goes on with it, so that a reload is no new view.
+function sessionOf(id) {
+  const name = `session:${id}`;
+  let session = null;
+  try { session = sessionStorage.getItem(name); } catch { /* Storage may be forbidden. */ }
+  session ??= Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  try { sessionStorage.setItem(name, session); } catch { /* Then each time is a view. */ }
+  return session;
+}
+
 // The first time counts a view; each keeps this playback among the viewers.
 function tell(media, video, signal) {
-  const session = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const session = sessionOf(video.id);
   // An origin that only reads counts nobody and is not asked again.
   let isHeard = true;
   const beat = async () => { if (isHeard && !media.paused && !media.ended) isHeard = await watch(video.id, session) && isHeard; };

@@ -1,14 +1,14 @@
-//! Viewers: noted in memory, then told to the server that gathers them and counted as views.
+//! Viewers: noted in memory, counted as views by the catalog, and told to the server that gathers them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use vidstream_media::VideoId;
 
 use super::Catalog;
 use crate::{
-    Result, Viewer,
-    limits::{VIEW_SESSION_MS, VIEWERS_ANSWER_MS, VIEWS_BATCHES_MAX, VIEWS_COUNTED_MAX},
+    Error, Result, Viewer,
+    limits::{VIEW_SESSION_MS, VIEWERS_ANSWER_MS, VIEWS_AGAIN_MS, VIEWS_COUNTED_MAX, VIEWS_LATE_MS},
     redis::Link,
     sql,
 };
@@ -19,47 +19,82 @@ impl Catalog {
     /// It stays in memory until [`Self::count_views`].
     ///
     /// # Errors
-    /// `Busy` while this process knows [`crate::limits::VIEWERS_MAX`] sessions.
+    /// `Busy` for a session that is not present, while [`crate::limits::VIEWERS_MAX`] are or as many views wait.
     pub fn note_viewer(&self, viewer: Viewer) -> Result<()> {
-        self.audience.note(viewer, self.database.clock_ms())
+        self.audience.note(viewer, (self.steady_clock)())
+    }
+
+    /// Whether this process knows a session as present, so that noting it makes no view.
+    pub fn knows_viewer(&self, viewer: &Viewer) -> bool {
+        self.audience.knows(viewer, (self.steady_clock)())
     }
 
     /// How many sessions watch each of these videos, in their order: seen by any process that shares a Redis, or while it
     /// is away, and with `local:` always, by this one.
     pub async fn viewers(&self, videos: &[VideoId]) -> Vec<u64> {
-        let now_ms = self.database.clock_ms();
-        let limit = Duration::from_millis(VIEWERS_ANSWER_MS);
-        if let Some(link) = self.link()
-            && let Ok(Ok(counts)) = timeout(limit, link.viewers(videos, now_ms)).await
-        {
-            return counts;
-        }
-        videos.iter().map(|&video| self.audience.present(video, now_ms)).collect()
+        self.viewers_in_time(videos).await.unwrap_or_else(|| self.own_viewers(videos))
     }
 
-    /// Hands on what was noted: to Redis and from there to the catalog, or, while it is away, to the catalog at once. Call
-    /// it every second or so, and [`Self::finish_views`] at the end.
+    /// As [`Self::viewers`], but nothing when Redis is there and did not answer in time: for who asks again and again, and
+    /// has the last answer.
+    pub async fn viewers_in_time(&self, videos: &[VideoId]) -> Option<Vec<u64>> {
+        let Some(link) = self.link().filter(|link| link.refusal().is_none()) else {
+            return Some(self.own_viewers(videos));
+        };
+        let asking = link.viewers(videos, self.database.clock_ms());
+        timeout(Duration::from_millis(VIEWERS_ANSWER_MS), asking).await.ok()?.ok()
+    }
+
+    /// Tells Redis, if it is there, who was seen, and gives it copies of views that the catalog has not taken for
+    /// [`VIEWS_LATE_MS`]. Call it every second or so; it waits for no database.
+    pub async fn tell_viewers(&self) {
+        let (steady_ms, now_ms) = ((self.steady_clock)(), self.database.clock_ms());
+        metrics::gauge!("vidstream_viewers").set(as_f64(self.audience.sessions(steady_ms)));
+        metrics::gauge!("vidstream_views_waiting").set(as_f64(self.audience.waiting()));
+        if let Some(link) = self.link() {
+            let seen = self.audience.untold(link.number, steady_ms);
+            // Other processes know the time of day and not the clock of this one.
+            let told: Vec<_> = seen.iter().map(|(who, at_ms)| (who.clone(), now_ms - (steady_ms - at_ms))).collect();
+            if link.tell(&told, now_ms).await.is_ok() {
+                self.audience.told(&seen);
+            }
+            if let Err(error) = self.copy_late(&link, steady_ms.saturating_sub(VIEWS_LATE_MS)).await {
+                tracing::debug!(%error, "views wait in memory alone");
+            }
+        }
+        if self.database.events().redis().is_some() {
+            let is_well = self.events_trouble().is_none();
+            metrics::gauge!("vidstream_redis_connected").set(f64::from(u8::from(is_well)));
+        }
+    }
+
+    /// Counts what was noted, and then what other processes left with Redis. Call it every second or so, and
+    /// [`Self::finish_views`] at the end.
     ///
     /// # Errors
     /// What kept views from the catalog; they stay where they are, and are counted by a later call.
     pub async fn count_views(&self) -> Result<()> {
-        let _turn = self.audience.turn.lock().await;
-        if let Some(link) = self.link() {
-            self.gather(&link).await;
+        self.settle().await?;
+        match self.link() {
+            Some(link) => self.recover(&link).await,
+            None => Ok(()),
         }
-        self.settle().await
     }
 
-    /// As [`Self::count_views`], for the last time: what is only here goes to the catalog itself.
+    /// Counts what was noted, for the last time: what the catalog does not take within this limit is left with Redis, for
+    /// another process to count, which takes [`VIEWERS_ANSWER_MS`] more at most.
     ///
     /// # Errors
-    /// As [`Self::count_views`].
-    pub async fn finish_views(&self) -> Result<()> {
-        let _turn = self.audience.turn.lock().await;
-        self.settle().await
+    /// What kept views from the catalog, if Redis did not take them either: they are lost.
+    pub async fn finish_views(&self, limit: Duration) -> Result<()> {
+        let outcome = timeout(limit, self.settle_all()).await.unwrap_or(Err(Error::Busy));
+        let (Err(error), Some(link)) = (&outcome, self.link()) else { return outcome };
+        tracing::warn!(%error, "the last views are left with Redis");
+        let copied = timeout(Duration::from_millis(VIEWERS_ANSWER_MS), self.copy_late(&link, i64::MAX)).await;
+        if matches!(copied, Ok(Ok(()))) { Ok(()) } else { outcome }
     }
 
-    /// Why this process hears nothing of others and gathers viewers alone, although it should not.
+    /// Why this process hears nothing of others or gathers viewers alone, although it should not.
     pub fn events_trouble(&self) -> Option<String> {
         self.database.events().redis()?.trouble()
     }
@@ -68,80 +103,73 @@ impl Catalog {
         self.database.events().redis()?.link()
     }
 
-    /// Tells the server who was seen. What it does not take is still ours.
-    async fn gather(&self, link: &Link) {
-        let now_ms = self.database.clock_ms();
-        let (seen, views) = (self.audience.untold(link.epoch), self.audience.uncounted(Some(link.epoch)));
-        match link.gather(&seen, &views, now_ms).await {
-            Ok(()) => {
-                self.audience.told(&seen, link.epoch);
-                self.audience.gathered(&views, link.epoch);
-            }
-            Err(error) => tracing::debug!(%error, "viewers were not told; their views go to the catalog"),
-        }
+    fn own_viewers(&self, videos: &[VideoId]) -> Vec<u64> {
+        let now_ms = (self.steady_clock)();
+        videos.iter().map(|&video| self.audience.present(video, now_ms)).collect()
     }
 
-    /// Counts what is not with the server, and then what is.
+    /// Gives the server copies of views that wait since a moment or before. They are counted from here all the same, if this
+    /// process lives; the catalog counts none of them twice.
+    async fn copy_late(&self, link: &Link, since_ms: i64) -> Result<()> {
+        let late = self.audience.late(link.number, since_ms);
+        if !late.is_empty() {
+            link.keep(&late, self.database.clock_ms()).await?;
+            self.audience.copied(&late, link.number);
+        }
+        Ok(())
+    }
+
+    /// Counts what waits here.
     async fn settle(&self) -> Result<()> {
-        let link = self.link();
-        let epoch = link.as_ref().map(|link| link.epoch);
-        let counted = self.count(self.audience.uncounted(epoch)).await;
-        self.audience.forget(epoch, self.database.clock_ms());
-        self.measure(epoch);
-        counted?;
-        match link {
-            Some(link) => self.empty(&link).await,
-            None => Ok(()),
+        for batch in self.audience.uncounted().chunks(VIEWS_COUNTED_MAX) {
+            let busy = self.count(batch.to_vec()).await?;
+            self.audience.counted(batch, &busy);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::settle`], until nothing waits here.
+    async fn settle_all(&self) -> Result<()> {
+        loop {
+            self.settle().await?;
+            if self.audience.waiting() == 0 {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(VIEWS_AGAIN_MS)).await;
         }
     }
 
-    /// Moves the views of the server into the catalog, if no other process does.
-    async fn empty(&self, link: &Link) -> Result<()> {
+    /// Counts what waits with the server. Views leave it when they are counted: whoever is killed in between makes another
+    /// process count them again.
+    async fn recover(&self, link: &Link) -> Result<()> {
         let too_old_ms = self.database.clock_ms().saturating_sub(VIEW_SESSION_MS);
-        let Ok(true) = link.take_turn(too_old_ms).await else { return Ok(()) };
-        let outcome = self.empty_batches(link).await;
-        link.end_turn().await;
-        outcome
-    }
-
-    /// Views leave the server when they are counted: whoever is killed in between makes another process count them
-    /// again, which counts nothing twice.
-    async fn empty_batches(&self, link: &Link) -> Result<()> {
-        for _ in 0..VIEWS_BATCHES_MAX {
-            let batch = match link.gathered(VIEWS_COUNTED_MAX).await {
-                Ok(batch) if !batch.members.is_empty() => batch,
-                _ => break,
-            };
-            self.count_batch(batch.viewers).await?;
-            if link.remove(batch.members).await.is_err() {
-                break;
+        loop {
+            let Ok(mut members) = link.kept(too_old_ms).await else { return Ok(()) };
+            let busy = self.count(members.iter().filter_map(|member| member.parse().ok()).collect()).await?;
+            members.retain(|member| !member.parse().is_ok_and(|viewer: Viewer| busy.contains(&viewer.video)));
+            // What is left is for the next look.
+            let is_last = members.len() < VIEWS_COUNTED_MAX;
+            if members.is_empty() || link.remove(members).await.is_err() || is_last {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    fn measure(&self, epoch: Option<u64>) {
-        let as_f64 = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        metrics::gauge!("vidstream_viewers").set(as_f64(self.audience.sessions()));
-        metrics::gauge!("vidstream_views_waiting").set(as_f64(self.audience.uncounted(epoch).len()));
-        if self.database.events().redis().is_some() {
-            metrics::gauge!("vidstream_redis_connected").set(f64::from(u8::from(epoch.is_some())));
+    /// Counts some views, and gives the videos whose views are not counted yet.
+    async fn count(&self, viewers: Vec<Viewer>) -> Result<BTreeSet<VideoId>> {
+        if viewers.is_empty() {
+            return Ok(BTreeSet::new());
         }
-    }
-
-    async fn count(&self, mut viewers: Vec<Viewer>) -> Result<()> {
-        while !viewers.is_empty() {
-            let rest = viewers.split_off(viewers.len().min(VIEWS_COUNTED_MAX));
-            let batch = std::mem::replace(&mut viewers, rest);
-            self.count_batch(batch.clone()).await?;
-            self.audience.counted(&batch);
-        }
-        Ok(())
-    }
-
-    async fn count_batch(&self, viewers: Vec<Viewer>) -> Result<()> {
         let counted = self.database.write(move |tx| sql::views::count(tx, &viewers)).await?;
-        metrics::counter!("vidstream_views_counted_total").increment(counted);
-        Ok(())
+        if counted.new > 0 {
+            metrics::counter!("vidstream_views_counted_total").increment(counted.new);
+            // More sessions than came: what is over does not pile up, also where nobody sweeps.
+            self.database.write(sql::views::trim).await?;
+        }
+        Ok(counted.busy)
     }
+}
+
+fn as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

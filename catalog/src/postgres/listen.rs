@@ -1,12 +1,15 @@
 //! Hints between processes, over LISTEN and NOTIFY. Whatever is lost costs time only: those who wait poll.
 
-use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc};
 
-use tokio::sync::{broadcast, oneshot};
+use tokio::{
+    sync::{broadcast, oneshot},
+    time::{Instant, sleep},
+};
 use tokio_postgres::{AsyncMessage, Notification};
 
 use super::{error, target::Target};
-use crate::{Hint, Result, hints, limits};
+use crate::{Hint, Result, hints, pauses::Pauses};
 
 /// The channel of a database's catalog.
 pub(super) const CHANNEL: &str = "vidstream";
@@ -24,12 +27,13 @@ pub(super) struct Listener {
 impl Listener {
     /// Listens for ever, over a connection of its own; `first_try` is dropped when it listens or cannot yet.
     pub(super) async fn run(self, first_try: oneshot::Sender<Infallible>) {
-        let mut first_try = Some(first_try);
+        let (mut first_try, mut pauses) = (Some(first_try), Pauses::default());
         loop {
+            let began = Instant::now();
             let Err(error) = self.listen(&mut first_try).await;
             tracing::warn!(%error, "no hints from other processes; waits take a little longer");
             drop(first_try.take());
-            tokio::time::sleep(Duration::from_millis(limits::LISTEN_AGAIN_MS)).await;
+            sleep(pauses.after(began.elapsed())).await;
         }
     }
 
@@ -50,7 +54,12 @@ impl Listener {
             error = &mut messages => return Err(error),
             listening = client.batch_execute(&listen) => listening.map_err(|error| error::from_driver(&error))?,
         }
-        drop(first_try.take());
+        if first_try.take().is_none() {
+            // Whatever happened meanwhile was not heard of.
+            for hint in hints::anything() {
+                drop(self.hints.send(hint));
+            }
+        }
         Err(messages.await)
     }
 

@@ -33,12 +33,23 @@ pub(super) struct Connection {
     driver: JoinHandle<std::result::Result<(), Failure>>,
 }
 
+/// Why there is no connection.
+pub(super) struct Refusal {
+    /// For people.
+    pub(super) reason: String,
+    /// Whether what is configured must be wrong, since the server is there: it will not help to try again.
+    pub(super) is_final: bool,
+}
+
 // === impl Connection ===
 
 impl Connection {
-    pub(super) async fn open(target: &Target) -> Result<Self> {
+    pub(super) async fn open(target: &Target) -> std::result::Result<Self, Refusal> {
         let limit = Duration::from_millis(limits::REDIS_CONNECT_MS);
-        let refused = |error: &Failure| Error::Events(format!("{}: {}", target.place(), sentence(error)));
+        let refused = |error: &Failure| Refusal {
+            reason: format!("{}: {}", target.place(), sentence(error)),
+            is_final: is_final(error),
+        };
         let client = client(target, limit).map_err(|error| refused(&error))?;
         let messages = client.message_rx();
         let opening = async {
@@ -50,7 +61,7 @@ impl Connection {
         // What is given up here the driver itself gives up by its own limits.
         match timeout(limit, opening).await {
             Ok(opened) => opened.map_err(|error: Failure| refused(&error)),
-            Err(_) => Err(Error::Events(format!("{} does not answer", target.place()))),
+            Err(_) => Err(Refusal { reason: format!("{} does not answer", target.place()), is_final: false }),
         }
     }
 
@@ -153,6 +164,20 @@ async fn watch(client: &Client) -> Result<Infallible> {
     }
 }
 
+/// How the answers begin, after an `ERR`, of a server that is not ready, or not at the moment.
+const NOT_NOW: [&str; 6] = ["LOADING", "MASTERDOWN", "BUSY", "TRYAGAIN", "max number of clients", "Missing response"];
+
+/// Whether a server that is there refuses, and not one that is away or begins.
+fn is_final(error: &Failure) -> bool {
+    let answer = error.details();
+    match error.kind() {
+        ErrorKind::Timeout | ErrorKind::Canceled => false,
+        // A certificate that is not trusted, or somebody who speaks something else.
+        ErrorKind::IO => answer.contains("InvalidData"),
+        _ => !NOT_NOW.iter().any(|begin| answer.trim_start_matches("ERR ").starts_with(begin)),
+    }
+}
+
 /// What the driver says, in one sentence. It has the errors of the system and of TLS as their `Debug` forms.
 pub(super) fn sentence(error: &Failure) -> String {
     let reason = error.details();
@@ -174,16 +199,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_driver_says_becomes_a_sentence() {
-        let untrusted = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        for (error, text) in [
-            (Failure::from(io::Error::from_raw_os_error(111)), "Connection refused"),
-            (Failure::from(io::Error::new(io::ErrorKind::InvalidData, untrusted)), "not trusted (UnknownIssuer)"),
-            (Failure::new(ErrorKind::Auth, "WRONGPASS no"), "WRONGPASS no"),
-            (Failure::new(ErrorKind::Timeout, "Request timed out."), "does not answer in time"),
+    fn what_the_driver_says_becomes_a_sentence_and_a_verdict() {
+        let untrusted = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        for (error, text, final_) in [
+            (Failure::from(io::Error::from_raw_os_error(111)), "Connection refused", false),
+            (
+                Failure::from(io::Error::new(io::ErrorKind::InvalidData, untrusted())),
+                "not trusted (UnknownIssuer)",
+                true,
+            ),
+            (Failure::from(untrusted()), "not trusted (UnknownIssuer)", true),
+            (Failure::new(ErrorKind::Auth, "WRONGPASS no"), "WRONGPASS no", true),
+            (Failure::new(ErrorKind::Unknown, "NOPERM no"), "NOPERM no", true),
+            (Failure::new(ErrorKind::Unknown, "ERR unknown command 'HELLO'"), "HELLO", true),
+            (Failure::new(ErrorKind::Protocol, "Invalid frame type."), "Invalid frame", true),
+            (Failure::new(ErrorKind::Unknown, "LOADING the dataset"), "LOADING", false),
+            (Failure::new(ErrorKind::Unknown, "ERR max number of clients reached"), "clients", false),
+            (Failure::new(ErrorKind::Timeout, "Request timed out."), "does not answer in time", false),
         ] {
             let sentence = sentence(&error);
             assert!(sentence.contains(text) && !sentence.contains('{'), "{sentence}");
+            assert_eq!(is_final(&error), final_, "{sentence}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_waited_for_for_five_seconds() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", silent.local_addr().unwrap());
+        let began = tokio::time::Instant::now();
+        let Err(refusal) = Connection::open(&Target::parse(&url).unwrap()).await else { panic!("it was opened") };
+        let waited = u64::try_from(began.elapsed().as_millis()).unwrap();
+        assert!((limits::REDIS_CONNECT_MS..limits::REDIS_CONNECT_MS + 100).contains(&waited), "{waited}");
+        assert!(!refusal.is_final && refusal.reason.contains("does not answer"), "{}", refusal.reason);
     }
 }

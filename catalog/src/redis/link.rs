@@ -1,6 +1,9 @@
-//! What is asked of the server while it is there: who watches, and views that wait for the catalog.
+//! What is asked of the server while it is there: who watches, and copies of views that wait for the catalog.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use fred::{
     clients::Client,
@@ -15,24 +18,20 @@ use super::{
 };
 use crate::{
     Error, Result, Viewer,
-    limits::{PRESENT_MS, REDIS_MEMBERS_MAX, VIEWS_GATHERED_MAX, VIEWS_TURN_MS},
+    limits::{PRESENT_MS, REDIS_MEMBERS_MAX, VIEWS_COUNTED_MAX, VIEWS_GATHERED_MAX},
 };
 
 /// A server that is there, for as long as one connection lasts.
 #[derive(Clone)]
 pub(crate) struct Link {
     /// Which connection of this process, from 1.
-    pub(crate) epoch: u64,
+    pub(crate) number: u64,
     client: Client,
     target: Arc<Target>,
-    /// Views that may wait.
+    /// Why the server did not take what it was given last.
+    refusal: Arc<Mutex<Option<String>>>,
+    /// Copies of views that may wait.
     views_max: u64,
-}
-
-/// Views that wait, and the members of the set that they were read from: some may not be ours to understand.
-pub(crate) struct Batch {
-    pub(crate) members: Vec<String>,
-    pub(crate) viewers: Vec<Viewer>,
 }
 
 /// A command and its arguments.
@@ -44,34 +43,37 @@ struct Command {
 // === impl Link ===
 
 impl Link {
-    pub(super) fn new(connection: &Connection, target: &Arc<Target>, epoch: u64) -> Self {
-        let client = connection.client.clone();
-        Self { epoch, client, target: Arc::clone(target), views_max: VIEWS_GATHERED_MAX }
+    pub(super) fn new(connection: &Connection, target: &Arc<Target>, number: u64) -> Self {
+        let (client, target) = (connection.client.clone(), Arc::clone(target));
+        Self { number, client, target, refusal: Arc::default(), views_max: VIEWS_GATHERED_MAX }
     }
 
-    /// Tells who was seen when, and keeps views for the catalog.
+    /// Why the server, though it is there, does not take what it is given: it is full, or only reads.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.refused().clone()
+    }
+
+    /// Tells who was seen when. Something is written also if that was nobody, to know whether it can be.
     ///
     /// # Errors
-    /// `Busy` when too many views wait already, `Events` when it did not answer; then some may have been kept.
-    pub(crate) async fn gather(&self, seen: &[(Viewer, i64)], views: &[Viewer], now_ms: i64) -> Result<()> {
-        let mut commands = self.presence(seen, now_ms);
-        if !views.is_empty() {
-            let waiting: u64 = self.ask(Command::new("ZCARD", [self.target.views()])).await?;
-            if waiting.saturating_add(views.len() as u64) > self.views_max {
-                // Who watches is told all the same.
-                self.all::<Value>(commands).await?;
-                return Err(Error::Busy);
-            }
+    /// `Events` when it did not answer, or refused; then some may have been told.
+    pub(crate) async fn tell(&self, seen: &[(Viewer, i64)], now_ms: i64) -> Result<()> {
+        let mut commands =
+            vec![Command::new("SET", [self.target.written()]).number(now_ms).word("PX").number(PRESENT_MS)];
+        commands.extend(self.presence(seen, now_ms));
+        let outcome = self.all::<Value>(commands).await.map(drop);
+        let reason = outcome.as_ref().err().map(|error| format!("{}: {error}", self.target.place()));
+        let before = std::mem::replace(&mut *self.refused(), reason.clone());
+        match (before, reason) {
+            (None, Some(reason)) => tracing::warn!("viewers cannot be told, and each origin knows its own: {reason}"),
+            (Some(_), None) => tracing::info!("viewers are told again"),
+            _ => {}
         }
-        for part in views.chunks(REDIS_MEMBERS_MAX) {
-            // The first time is the time of a view.
-            let mut command = Command::new("ZADD", [self.target.views()]).word("NX");
-            for viewer in part {
-                command = command.number(now_ms).word(viewer.to_string());
-            }
-            commands.push(command);
-        }
-        self.all::<Value>(commands).await.map(drop)
+        outcome
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn presence(&self, seen: &[(Viewer, i64)], now_ms: i64) -> Vec<Command> {
@@ -109,40 +111,34 @@ impl Link {
         Ok(counts)
     }
 
-    /// Begins to move views into the catalog, if there are any and nobody else does. Views so old that the catalog may
-    /// have forgotten that it counted them are dropped before: none is counted twice.
-    pub(crate) async fn take_turn(&self, too_old_ms: i64) -> Result<bool> {
+    /// Keeps copies of views for whichever process can hand them to the catalog.
+    ///
+    /// # Errors
+    /// `Busy` when too many wait already, `Events` when it did not answer or refused; then some may have been kept.
+    pub(crate) async fn keep(&self, views: &[Viewer], now_ms: i64) -> Result<()> {
+        let waiting: u64 = self.ask(Command::new("ZCARD", [self.target.views()])).await?;
+        if waiting.saturating_add(views.len() as u64) > self.views_max {
+            return Err(Error::Busy);
+        }
+        let copy = |part: &[Viewer]| {
+            // The first time is the time of a view.
+            let command = Command::new("ZADD", [self.target.views()]).word("NX");
+            part.iter().fold(command, |command, viewer| command.number(now_ms).word(viewer.to_string()))
+        };
+        self.all::<Value>(views.chunks(REDIS_MEMBERS_MAX).map(copy).collect()).await.map(drop)
+    }
+
+    /// Copies of views that wait, the longest first, [`VIEWS_COUNTED_MAX`] at most; some may not be ours to understand. Those
+    /// so old that the catalog may have forgotten that it counted them are dropped before: none is counted twice.
+    pub(crate) async fn kept(&self, too_old_ms: i64) -> Result<Vec<String>> {
         let views = self.target.views();
         let drop_old = Command::new("ZREMRANGEBYSCORE", [views.as_str(), "-inf"]).number(too_old_ms);
-        let counts: Vec<u64> = self.all(vec![drop_old, Command::new("ZCARD", [views])]).await?;
-        let &[dropped, waiting] = counts.as_slice() else {
-            return Err(Error::Events("it answered something else than was asked".to_owned()));
-        };
+        let dropped: u64 = self.ask(drop_old).await?;
         if dropped > 0 {
             tracing::warn!(dropped, "views waited for the catalog for too long and are not counted");
         }
-        if waiting == 0 {
-            return Ok(false);
-        }
-        let turn = Command::new("SET", [self.target.turn()]).word("1").word("NX").word("PX").number(VIEWS_TURN_MS);
-        Ok(self.ask::<Option<String>>(turn).await?.is_some())
-    }
-
-    /// Lets others move views. If that cannot be said, they find out in a while.
-    pub(crate) async fn end_turn(&self) {
-        let ended: Result<u64> = self.ask(Command::new("DEL", [self.target.turn()])).await;
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a turn was not ended; it runs out by itself");
-        }
-    }
-
-    /// Some views that wait, the longest first.
-    pub(crate) async fn gathered(&self, most: usize) -> Result<Batch> {
-        let last = i64::try_from(most).unwrap_or(i64::MAX).saturating_sub(1);
-        let range = Command::new("ZRANGE", [self.target.views()]).number(0).number(last);
-        let members: Vec<String> = self.ask(range).await?;
-        let viewers = members.iter().filter_map(|member| member.parse().ok()).collect();
-        Ok(Batch { members, viewers })
+        let last = i64::try_from(VIEWS_COUNTED_MAX).unwrap_or(i64::MAX).saturating_sub(1);
+        self.ask(Command::new("ZRANGE", [views]).number(0).number(last)).await
     }
 
     /// Removes views that are counted.
@@ -205,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn so_many_views_wait_and_not_one_more() {
         let target = Arc::new(Target::parse(&redis::shared().url()).unwrap());
-        let connection = Connection::open(&target).await.unwrap();
+        let connection = Connection::open(&target).await.unwrap_or_else(|refusal| panic!("{}", refusal.reason));
         let link = Link::new(&connection, &target, 1);
         assert_eq!(link.views_max, VIEWS_GATHERED_MAX);
         let link = Link { views_max: 3, ..link };
@@ -213,17 +209,18 @@ mod tests {
             let viewer = |session: &&str| Viewer { video: VideoId::from_bits(1), session: session.parse().unwrap() };
             sessions.iter().map(viewer).collect()
         };
-        let waiting = async || link.gathered(10).await.unwrap().viewers.len();
-        link.gather(&[], &views(&["a", "b"]), 1).await.unwrap();
-        assert!(matches!(link.gather(&[], &views(&["c", "d"]), 1).await, Err(Error::Busy)));
+        let waiting = async || link.kept(0).await.unwrap().len();
+        link.keep(&views(&["a", "b"]), 1).await.unwrap();
+        assert!(matches!(link.keep(&views(&["c", "d"]), 1).await, Err(Error::Busy)));
         assert_eq!(waiting().await, 2, "all of it or nothing");
-        link.gather(&[], &views(&["c"]), 1).await.unwrap();
-        assert!(matches!(link.gather(&[], &views(&["d"]), 1).await, Err(Error::Busy)));
+        link.keep(&views(&["c"]), 1).await.unwrap();
+        assert!(matches!(link.keep(&views(&["d"]), 1).await, Err(Error::Busy)));
+        // Who watches is told all the same.
         let seen: Vec<_> = views(&["d"]).into_iter().map(|viewer| (viewer, 1)).collect();
-        assert!(matches!(link.gather(&seen, &views(&["d"]), 1).await, Err(Error::Busy)));
+        link.tell(&seen, 1).await.unwrap();
         assert_eq!(link.viewers(&[VideoId::from_bits(1)], 1).await.unwrap(), [1]);
-        link.remove(link.gathered(1).await.unwrap().members).await.unwrap();
-        link.gather(&[], &views(&["d"]), 1).await.unwrap();
+        link.remove(vec![views(&["a"])[0].to_string()]).await.unwrap();
+        link.keep(&views(&["d"]), 1).await.unwrap();
         assert_eq!(waiting().await, 3);
     }
 }

@@ -86,14 +86,14 @@ impl Target {
         format!("{}:present:{video}", self.prefix)
     }
 
-    /// The sorted set of views that are not in the catalog yet, by when they were seen.
+    /// The sorted set of copies of views that the catalog has not taken in time, by when they were made.
     pub(super) fn views(&self) -> String {
         format!("{}:views", self.prefix)
     }
 
-    /// The key of the process that moves views into the catalog.
-    pub(super) fn turn(&self) -> String {
-        format!("{}:views:turn", self.prefix)
+    /// The key that is written to know whether anything can be.
+    pub(super) fn written(&self) -> String {
+        format!("{}:written", self.prefix)
     }
 }
 

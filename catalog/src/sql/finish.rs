@@ -94,7 +94,8 @@ fn stored_once(db: &Db<'_>, job: &jobs::Job, first: u64) -> Result<Option<Segmen
     db.first(sql, key, read)
 }
 
-/// Every object is gone: the rows follow, and a tombstone stays.
+/// Every object is gone: the rows follow, and a tombstone stays. The sessions that watched, of which there may be
+/// millions, go when they are over; no view is counted for them.
 pub(crate) fn delete(tx: &mut Tx<'_>, held: Held) -> Result<()> {
     let Some(job) = held_of_kind(tx, held, JobKind::Delete)? else { return Ok(()) };
     jobs::end(tx, job.id, "done")?;
@@ -105,7 +106,6 @@ pub(crate) fn delete(tx: &mut Tx<'_>, held: Held) -> Result<()> {
     }
     events::of_state(tx, id, &["video.deleted"], job.failures.saturating_add(1))?;
     videos::remove_generations(tx, id)?;
-    tx.execute("DELETE FROM view_sessions WHERE video = ?1", params![id.to_string()])?;
     tx.execute("DELETE FROM videos WHERE id = ?1", params![id.to_string()])?;
     let sql = "INSERT INTO tombstones (id, deleted_at_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     tx.execute(sql, params![id.to_string(), tx.now_ms])?;

@@ -143,6 +143,8 @@ fn forget_tombstones(tx: &mut Tx<'_>) -> Result<u64> {
 /// Waits that ran out so long ago that they say nothing of where a viewer is.
 fn forget_waits(tx: &mut Tx<'_>) -> Result<()> {
     let over_ms = tx.now_ms.saturating_sub(limits::AHEAD_MS);
-    tx.execute("DELETE FROM waits WHERE deadline_ms <= ?1", params![over_ms])?;
+    let sql = "DELETE FROM waits WHERE (video, generation, segment) IN
+         (SELECT video, generation, segment FROM waits WHERE deadline_ms <= ?1 ORDER BY deadline_ms LIMIT ?2)";
+    tx.execute(sql, params![over_ms, limits::SWEEP_ROWS_MAX])?;
     Ok(())
 }

@@ -8,12 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::timeout;
 use tokio_postgres::NoTls;
-use vidstream_catalog::{Catalog, Edit, Error, Options, State, Wanted, limits::ANSWER_MS};
+use vidstream_catalog::{
+    Catalog, Edit, Error, Options, State, Wanted,
+    limits::{ANSWER_MS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
+};
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
 
-use crate::fixture::{self, Adapter, Postgres};
+use crate::{
+    audience::{viewer, views, watch},
+    fixture::{self, Adapter, Postgres},
+};
 
 /// Does something until the database lets it: what a worker and an uploader do while it is away.
 macro_rules! patiently {
@@ -178,6 +185,40 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn so_many_reads_wait_for_a_connection_and_the_next_is_refused_at_once() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+    let id = fixture::queued(&catalog).await;
+    let locker = lock(&place.url(), id).await;
+    let write = || {
+        let catalog = catalog.clone();
+        tokio::spawn(async move { catalog.delete(id).await })
+    };
+    let first = write();
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    let read = || {
+        let catalog = catalog.clone();
+        tokio::spawn(async move { catalog.last_seq().await })
+    };
+    let reading: Vec<_> = (0..READS_QUEUED_MAX).map(|_| read()).collect();
+    let refused = async {
+        while !matches!(timeout(Duration::from_millis(50), catalog.last_seq()).await, Ok(Err(Error::Busy))) {}
+    };
+    timeout(Duration::from_millis(QUEUE_WAIT_MS / 2), refused).await.unwrap();
+    // Who writes is not refused.
+    let second = write();
+    locker.batch_execute("COMMIT").await.unwrap();
+    for write in [first, second] {
+        write.await.unwrap().unwrap();
+    }
+    for read in reading {
+        read.await.unwrap().unwrap();
+    }
+    assert_eq!(fixture::video(&catalog, id).await.state, State::Deleting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_claim_passes_over_jobs_that_others_are_claiming() {
     let place = Postgres::new();
     let catalog = open(&place, "-c lock_timeout=200", 4).await;
@@ -243,4 +284,43 @@ async fn a_statement_that_no_longer_fits_is_prepared_again() {
     place.behind("ALTER TABLE videos ADD COLUMN colour TEXT");
     assert!(matches!(catalog.video(id).await, Err(Error::Unavailable(_))));
     assert!(catalog.video(id).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counting_views_waits_for_nobody_who_changes_a_video() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let (busy, free) = (fixture::queued(&catalog).await, fixture::queued(&catalog).await);
+    let locker = lock(&place.url(), busy).await;
+    // As a sweeper has it.
+    locker.batch_execute(&format!("SELECT pg_advisory_xact_lock({})", 0x7669_6443_0001_i64)).await.unwrap();
+    for id in [busy, free] {
+        catalog.note_viewer(viewer(id, "a")).unwrap();
+    }
+    catalog.count_views().await.unwrap();
+    assert_eq!((views(&catalog, busy).await, views(&catalog, free).await), (0, 1));
+    assert!(matches!(catalog.finish_views(Duration::from_millis(100)).await, Err(Error::Busy)));
+    locker.batch_execute("COMMIT").await.unwrap();
+    catalog.count_views().await.unwrap();
+    assert_eq!((views(&catalog, busy).await, views(&catalog, free).await), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_being_counted_again_is_not_forgotten() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 4).await;
+    let id = fixture::queued(&catalog).await;
+    for session in ["a", "b"] {
+        watch(&catalog, id, session).await;
+    }
+    fixture::advance(&place, VIEW_SESSION_MS);
+    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let renew = format!("BEGIN; UPDATE view_sessions SET at_ms = {} WHERE session = 'a'", fixture::now(&place));
+    client.batch_execute(&renew).await.unwrap();
+    catalog.sweep().await.unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(place.rows("view_sessions"), 1);
+    watch(&fixture::open(&place).await, id, "a").await;
+    assert_eq!(views(&catalog, id).await, 2);
 }

@@ -38,6 +38,8 @@ pub trait Adapter {
     fn clock(&self) -> &Arc<AtomicI64>;
     /// Runs statements behind the catalog's back.
     fn behind(&self, statements: &str);
+    /// Counts the rows of a table.
+    fn rows(&self, table: &str) -> u64;
 }
 
 pub struct Sqlite {
@@ -82,6 +84,11 @@ impl Adapter for Sqlite {
         let conn = rusqlite::Connection::open(self.folder.path().join("catalog.db")).unwrap();
         conn.execute_batch(statements).unwrap();
     }
+
+    fn rows(&self, table: &str) -> u64 {
+        let conn = rusqlite::Connection::open(self.folder.path().join("catalog.db")).unwrap();
+        conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
 }
 
 impl Adapter for Postgres {
@@ -109,6 +116,11 @@ impl Adapter for Postgres {
         postgres::shared().execute(&self.url, statements).unwrap();
         // What autovacuum does within a minute: the planner knows how much there is.
         postgres::shared().execute(&self.url, "ANALYZE").unwrap();
+    }
+
+    fn rows(&self, table: &str) -> u64 {
+        let text = postgres::shared().execute(&self.url, &format!("SELECT count(*) FROM {table}")).unwrap();
+        text.trim().parse().unwrap()
     }
 }
 
@@ -153,6 +165,10 @@ impl<P: Adapter> Adapter for WithRedis<P> {
 
     fn behind(&self, statements: &str) {
         self.place.behind(statements);
+    }
+
+    fn rows(&self, table: &str) -> u64 {
+        self.place.rows(table)
     }
 }
 

@@ -49,6 +49,7 @@ macro_rules! meeting {
                 views_of_many_videos_are_counted_however_many_they_are,
                 views_of_a_video_that_is_gone_are_dropped,
                 viewers_who_are_told_by_many_processes_at_once_count_once,
+                sessions_are_forgotten_when_they_are_over_also_where_nobody_sweeps,
             }
         }
     };

@@ -1,17 +1,24 @@
 //! Processes that meet at a Redis, and what it can do to them: die, hang, be slow, forget, refuse.
 
 use std::{
+    io::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::broadcast::Receiver, time::timeout};
-use vidstream_catalog::{Catalog, Edit, Error, Events, Hint, HintKind, limits::VIEW_SESSION_MS};
+use tokio::{
+    sync::{Barrier, broadcast::Receiver},
+    time::timeout,
+};
+use vidstream_catalog::{
+    Catalog, Edit, Error, Events, Hint, HintKind, Options,
+    limits::{VIEW_SESSION_MS, VIEWERS_ANSWER_MS, VIEWS_LATE_MS},
+};
 use vidstream_media::VideoId;
 use vidstream_testkit::{postgres, redis};
 
 use crate::{
-    audience::{viewer, views, watch},
+    audience::{until_views, viewer, views, watch},
     fixture::{self, Adapter, Postgres, Sqlite, WithRedis, open, queued, upload},
 };
 
@@ -54,6 +61,12 @@ fn views_key(place: &impl Adapter) -> String {
 /// Leaves a view with the server, as a process does that dies before it is in the catalog.
 fn leave(server: &redis::Server, place: &impl Adapter, member: &str, at_ms: i64) {
     server.command(&["ZADD", &views_key(place), &at_ms.to_string(), member]).unwrap();
+}
+
+/// A process on a place of which only the database is known there.
+async fn connect(place: &impl Adapter, events_url: &str) -> Catalog {
+    let events = Events::open(events_url).await.unwrap();
+    Catalog::open(&place.url(), Options { events, ..fixture::options(place) }).await.unwrap()
 }
 
 async fn refusal(url: &str) -> Error {
@@ -102,7 +115,9 @@ async fn a_killed_server_costs_hints_and_nothing_else() {
     watch(&here, id, "before").await;
     server.kill().unwrap();
     until_there(&here, false).await;
-    let text = refusal(&place.events_url()).await.to_string();
+    // Who begins now begins without it, and says so.
+    let late = open(&place).await;
+    let text = late.events_trouble().unwrap();
     let port = server.port();
     assert!(text.starts_with(&format!("the Redis server at 127.0.0.1:{port}: Connection refused")), "{text}");
     let began = Instant::now();
@@ -123,8 +138,10 @@ async fn a_killed_server_costs_hints_and_nothing_else() {
     let told = upload(&here).await;
     all_until(&mut hints, told).await;
     // The server has forgotten who watches, and is told again.
-    here.count_views().await.unwrap();
+    here.tell_viewers().await;
     assert_eq!(there.viewers(&[id]).await, [2]);
+    until_there(&late, true).await;
+    assert_eq!(late.viewers(&[id]).await, [2]);
     watch(&there, id, "after").await;
     assert_eq!((views(&here, id).await, here.viewers(&[id]).await), (3, vec![3]));
 }
@@ -136,10 +153,15 @@ async fn a_server_that_hangs_is_given_up_and_what_it_kept_counts_nothing_twice()
     let (here, there) = (open(&place).await, open(&place).await);
     let id = queued(&here).await;
     leave(&server, &place, &viewer(id, "a").to_string(), fixture::now(&place));
+    here.note_viewer(viewer(id, "a")).unwrap();
     server.pause().unwrap();
+    // Who has been told of viewers goes on with what was told, and is not told of this process alone.
+    let began = Instant::now();
+    assert_eq!(here.viewers_in_time(&[id]).await, None);
+    let waited = began.elapsed();
+    assert!((Duration::from_millis(VIEWERS_ANSWER_MS)..PROMPT).contains(&waited), "{waited:?}");
     // Whoever commits or watches does not wait for it, known or not known to hang.
     let began = Instant::now();
-    here.note_viewer(viewer(id, "a")).unwrap();
     upload(&here).await;
     assert_eq!(here.viewers(&[id]).await, [1]);
     assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
@@ -148,7 +170,8 @@ async fn a_server_that_hangs_is_given_up_and_what_it_kept_counts_nothing_twice()
     assert_eq!(views(&here, id).await, 1);
     until_there(&here, false).await;
     until_there(&there, false).await;
-    let text = refusal(&place.events_url()).await.to_string();
+    assert_eq!(here.viewers_in_time(&[id]).await, Some(vec![1]));
+    let text = open(&place).await.events_trouble().unwrap();
     assert!(text.contains("does not answer"), "{text}");
     let began = Instant::now();
     watch(&there, id, "b").await;
@@ -184,7 +207,7 @@ async fn a_server_that_is_slow_holds_up_nobody() {
     let present = views_key(&place).replace("views", &format!("present:{id}"));
     let told = async {
         while server.command(&["ZCARD", &present]).unwrap() != "20" {
-            catalog.count_views().await.unwrap();
+            catalog.tell_viewers().await;
         }
     };
     timeout(WAIT_MAX, told).await.unwrap();
@@ -192,61 +215,143 @@ async fn a_server_that_is_slow_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_are_exact_over_a_server_that_comes_and_goes() {
+async fn views_are_exact_though_servers_and_processes_come_and_go() {
     const ROUNDS: usize = 4;
-    const SESSIONS: usize = 50;
-    let server = server();
-    let place = WithRedis::<Postgres>::on(&server);
-    let (here, there) = (open(&place).await, open(&place).await);
-    let id = queued(&here).await;
-    let watching: Vec<_> = [here.clone(), there.clone()]
-        .into_iter()
-        .map(|catalog| {
-            tokio::spawn(async move {
-                for n in 0..ROUNDS * SESSIONS {
-                    watch(&catalog, id, &format!("s{n}")).await;
-                }
-            })
-        })
-        .collect();
-    let flapping = Arc::clone(&server);
-    let flaps = tokio::task::spawn_blocking(move || {
-        for _ in 0..ROUNDS {
-            flapping.kill().unwrap();
-            flapping.restart().unwrap();
+    const SESSIONS: usize = 40;
+    let (server, database) = (server(), Arc::new(postgres::Server::start(None).unwrap()));
+    let (place, events_url) = (Postgres::on(&database), server.url());
+    let views_key = format!("{}:views", events_url.split_once("prefix=").unwrap().1);
+    let staying = connect(&place, &events_url).await;
+    let id = queued(&staying).await;
+    let mut wanted = 0;
+    for round in 0..ROUNDS {
+        // Of what the process knows that dies, either the copies of its views survive, or another process knows it too.
+        let redis_dies = round % 2 == 1;
+        let leaving = connect(&place, &events_url).await;
+        until_there(&staying, true).await;
+        let middle = Arc::new(Barrier::new(3));
+        let watching =
+            [(staying.clone(), "s"), (leaving.clone(), if redis_dies { "s" } else { "l" })].map(|(catalog, name)| {
+                let middle = Arc::clone(&middle);
+                tokio::spawn(async move {
+                    for n in 0..SESSIONS {
+                        if n == SESSIONS / 4 || n == SESSIONS / 2 {
+                            middle.wait().await;
+                        }
+                        catalog.note_viewer(viewer(id, &format!("{name}{round}-{n}"))).unwrap();
+                        catalog.tell_viewers().await;
+                        drop(catalog.count_views().await);
+                    }
+                })
+            });
+        // Some were counted, some are being told while it dies, and some come after.
+        middle.wait().await;
+        let dying = Arc::clone(&database);
+        tokio::task::spawn_blocking(move || dying.kill().unwrap()).await.unwrap();
+        middle.wait().await;
+        for watcher in watching {
+            watcher.await.unwrap();
         }
-    });
-    for watcher in watching {
-        watcher.await.unwrap();
+        fixture::advance(&place, VIEWS_LATE_MS);
+        leaving.tell_viewers().await;
+        let copies: usize = server.command(&["ZCARD", &views_key]).unwrap().parse().unwrap();
+        assert!((SESSIONS / 2..=SESSIONS).contains(&copies), "{copies}");
+        drop(leaving);
+        if redis_dies {
+            server.kill().unwrap();
+            server.restart().unwrap();
+        }
+        database.restart().unwrap();
+        wanted += if redis_dies { SESSIONS } else { 2 * SESSIONS };
+        until_there(&staying, true).await;
+        until_views(&[&staying], id, wanted as u64).await;
+        assert_eq!(server.command(&["ZCARD", &views_key]).unwrap(), "0");
     }
-    flaps.await.unwrap();
-    until_there(&here, true).await;
-    until_there(&there, true).await;
-    here.finish_views().await.unwrap();
-    there.finish_views().await.unwrap();
-    assert_eq!(views(&here, id).await, (ROUNDS * SESSIONS) as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_wait_with_the_server_while_the_database_is_away() {
+async fn the_last_views_are_left_with_the_server_if_the_database_does_not_take_them() {
     let (server, database) = (server(), postgres::Server::start(None).unwrap());
-    let events_url = server.url();
-    let place = Postgres::on(&database);
-    let connect = async || {
-        let events = Events::open(&events_url).await.unwrap();
-        Catalog::open(&place.url(), vidstream_catalog::Options { events, ..fixture::options(&place) }).await.unwrap()
-    };
-    let (dying, living) = (connect().await, connect().await);
-    let id = queued(&living).await;
+    let (place, events_url) = (Postgres::on(&database), server.url());
+    let living = connect(&place, &events_url).await;
+    let (id, changing) = (queued(&living).await, queued(&living).await);
+    let ending = connect(&place, &events_url).await;
+    let alone = connect(&place, "local:").await;
+    // A video that somebody changes for longer than the end may take.
+    let (locker, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    locker.batch_execute(&format!("BEGIN; SELECT 1 FROM videos WHERE id = '{changing}' FOR UPDATE")).await.unwrap();
+    ending.note_viewer(viewer(changing, "a")).unwrap();
+    let limit = Duration::from_millis(300);
+    let began = Instant::now();
+    ending.finish_views(limit).await.unwrap();
+    let waited = began.elapsed();
+    assert!((limit..limit + PROMPT).contains(&waited), "{waited:?}");
+    locker.batch_execute("COMMIT").await.unwrap();
+    until_views(&[&living], changing, 1).await;
     database.kill().unwrap();
-    dying.note_viewer(viewer(id, "a")).unwrap();
-    assert!(matches!(dying.count_views().await, Err(Error::Unavailable(_))));
-    drop(dying);
+    for (catalog, session) in [(&ending, "b"), (&alone, "c")] {
+        catalog.note_viewer(viewer(id, session)).unwrap();
+    }
+    ending.finish_views(limit).await.unwrap();
+    // Nobody has these.
+    assert!(matches!(alone.finish_views(WAIT_MAX).await, Err(Error::Unavailable(_))));
+    drop(ending);
     database.restart().unwrap();
-    // Another process counts what it knows nothing of.
-    let counted = async { while !matches!(living.count_views().await, Ok(())) || views(&living, id).await == 0 {} };
-    timeout(WAIT_MAX, counted).await.unwrap();
-    assert_eq!(views(&living, id).await, 1);
+    until_views(&[&living], id, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_are_told_while_the_database_is_away() {
+    let (server, database) = (server(), postgres::Server::start(None).unwrap());
+    let (place, events_url) = (Postgres::on(&database), server.url());
+    let (here, there) = (connect(&place, &events_url).await, connect(&place, &events_url).await);
+    let id = queued(&here).await;
+    database.kill().unwrap();
+    here.note_viewer(viewer(id, "a")).unwrap();
+    here.tell_viewers().await;
+    assert!(matches!(here.count_views().await, Err(Error::Unavailable(_))));
+    assert_eq!(there.viewers(&[id]).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_only_reads_is_as_good_as_none_and_says_so() {
+    let server = server();
+    let place = Place::on(&server);
+    let (here, there) = (open(&place).await, open(&place).await);
+    let id = queued(&here).await;
+    watch(&there, id, "a").await;
+    watch(&here, id, "b").await;
+    assert_eq!(here.viewers(&[id]).await, [2]);
+    for (refuse, reason, take) in [
+        (&["CONFIG", "SET", "maxmemory", "1"][..], "OOM", &["CONFIG", "SET", "maxmemory", "0"][..]),
+        (&["REPLICAOF", "127.0.0.1", "1"], "READONLY", &["REPLICAOF", "NO", "ONE"]),
+    ] {
+        server.command(refuse).unwrap();
+        here.tell_viewers().await;
+        let text = here.events_trouble().unwrap();
+        assert!(text.starts_with("the Redis server at ") && text.contains(reason), "{text}");
+        // Its own, and not what nobody can change any more.
+        assert_eq!(here.viewers_in_time(&[id]).await, Some(vec![1]));
+        watch(&here, id, "b").await;
+        server.command(take).unwrap();
+        here.tell_viewers().await;
+        assert_eq!((here.events_trouble(), here.viewers(&[id]).await), (None, vec![2]));
+    }
+    assert_eq!(views(&here, id).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_such_server_is_refused() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let web = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+    });
+    assert!(matches!(refusal(&url).await, Error::Events(_)));
+    drop(web.join());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -305,7 +410,7 @@ async fn the_last_views_are_counted_although_the_server_hangs() {
     catalog.note_viewer(viewer(id, "a")).unwrap();
     let finishing = tokio::spawn({
         let catalog = catalog.clone();
-        async move { catalog.finish_views().await }
+        async move { catalog.finish_views(WAIT_MAX).await }
     });
     let counted = async { while views(&catalog, id).await == 0 {} };
     timeout(PROMPT, counted).await.unwrap();
@@ -323,11 +428,8 @@ async fn tls_is_verified_and_passwords_are_asked_for() {
     let roots = folder.path().join("roots.pem");
     std::fs::write(&roots, &certificate).unwrap();
     let place = Sqlite::new();
-    let connect = async |url: &str| {
-        let events = Events::open(url).await.unwrap();
-        Catalog::open(&place.url(), vidstream_catalog::Options { events, ..fixture::options(&place) }).await.unwrap()
-    };
-    let (here, there) = (connect(&server.tls_url(&roots)).await, connect(&server.tls_url(&roots)).await);
+    let tls_url = server.tls_url(&roots);
+    let (here, there) = (connect(&place, &tls_url).await, connect(&place, &tls_url).await);
     let mut hints = there.hints();
     let id = upload(&here).await;
     all_until(&mut hints, id).await;

@@ -2,7 +2,7 @@
 
 use vidstream_catalog::{
     Catalog, Edit, Error, Expiry, Lookup, NewUpload, State,
-    limits::{EXPIRED_MAX, HOLD_MS_MAX, ORPHANS_MS, SESSIONS_FORGOTTEN_MAX, VIEW_SESSION_MS},
+    limits::{EXPIRED_MAX, HOLD_MS_MAX, ORPHANS_MS, SWEEP_ROWS_MAX, VIEW_SESSION_MS},
 };
 use vidstream_media::VideoId;
 
@@ -103,14 +103,14 @@ pub async fn so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_nex
     let catalog = open(place).await;
     let (id, now_ms) = (new_id(), now(place));
     place.behind(&format!(
-        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SESSIONS_FORGOTTEN_MAX})
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SWEEP_ROWS_MAX})
          INSERT INTO view_sessions (video, session, at_ms) SELECT '{id}', 's' || n, {now_ms} FROM many"
     ));
     let forgotten = async || catalog.sweep().await.unwrap().sessions_forgotten;
     advance(place, VIEW_SESSION_MS - 1);
     assert_eq!(forgotten().await, 0);
     advance(place, 1);
-    assert_eq!([forgotten().await, forgotten().await, forgotten().await], [u64::from(SESSIONS_FORGOTTEN_MAX), 1, 0]);
+    assert_eq!([forgotten().await, forgotten().await, forgotten().await], [u64::from(SWEEP_ROWS_MAX), 1, 0]);
 }
 
 pub async fn one_of_all_processes_looks_for_orphans_and_goes_on_where_the_last_ended(place: &impl Adapter) {

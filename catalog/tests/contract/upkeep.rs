@@ -144,6 +144,14 @@ pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place:
         removed.push(catalog.sweep().await.unwrap().tombstones_removed);
     }
     assert_eq!(removed, [u64::from(SWEEP_ROWS_MAX), 1, 0]);
+    place.behind(&format!(
+        "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n <= {SWEEP_ROWS_MAX})
+         INSERT INTO waits (video, generation, segment, deadline_ms) SELECT 'v', 1, n, {now_ms} FROM many"
+    ));
+    for left in [1, 0] {
+        catalog.sweep().await.unwrap();
+        assert_eq!(place.rows("waits"), left);
+    }
 }
 
 pub async fn nothing_is_swept_before_its_time(place: &impl Adapter) {

@@ -14,7 +14,6 @@ fn failures_have_their_code_and_a_sentence() {
     let busy = taken.local_addr().unwrap().to_string();
     // It takes connections and never says a word.
     let silent = format!("catalog.url=postgres://u:secret@{busy}/d");
-    let silent_events = format!("events.url=redis://u:secret@{busy}");
     let missing = "tls.cert_file=/nonexistent.pem".to_owned();
     let garbage = format!("tls.cert_file={}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
     let cases: &[(&[&str], i32, &str)] = &[
@@ -44,8 +43,6 @@ fn failures_have_their_code_and_a_sentence() {
         (&["serve", "--data", &data, "--set", "events.url=redis://u:secret@h/x"], 64, "a number from 0 to 255"),
         (&["serve", "--data", &data, "--set", "events.url=redis://u:secret@h?colour=red"], 64, "colour"),
         (&["serve", "--data", &data, "--set", "events.url=rediss://h?sslrootcert=/dev/null"], 64, "no certificate"),
-        (&["origin", "--data", &data, "--set", "events.url=redis://u:secret@127.0.0.1:1"], 69, "127.0.0.1:1"),
-        (&["serve", "--data", &data, "--set", &silent_events], 69, "does not answer"),
         (&["migrate", "--set", "catalog.url=postgres://h/d?colour=red"], 64, "cannot be read"),
         (&["migrate", "--set", "catalog.url=postgres://u@%2Fnonexistent/d"], 69, "/nonexistent"),
         (&["migrate", "--set", "catalog.url=sqlite:///proc/nowhere/c.db"], 74, "catalog"),

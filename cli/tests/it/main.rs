@@ -11,6 +11,7 @@ mod package;
 mod plugins;
 mod postgres;
 mod recovery;
+mod redis;
 mod retention;
 mod server;
 mod transfer;

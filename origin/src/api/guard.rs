@@ -60,10 +60,19 @@ impl Guard {
         !matches!(self, Self::Loopback) || addr.ip().is_loopback()
     }
 
-    /// Whether viewers are counted: they have no token and need none.
-    pub(crate) fn check_view(&self) -> Result<(), Problem> {
+    /// Whether a request may tell who watches. That is no edit: whoever may watch may say so, with no token and through a
+    /// proxy. But a page of another website may not have its visitors count, nor, where there is no token and thus no name
+    /// but this machine's own, one whose DNS points here.
+    pub(crate) fn check_view(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if is_foreign(headers) {
+            return Err(Kind::WriteNotAllowed.because("a page of another website may not count views"));
+        }
         match self {
             Self::ReadOnly => Err(Kind::ReadOnly.because("this origin only reads")),
+            Self::Loopback if !names_this_machine(headers) => {
+                Err(Kind::WriteNotAllowed
+                    .because("without a token views must be told to localhost; set auth.token_file"))
+            }
             Self::Token(_) | Self::Loopback => Ok(()),
         }
     }
@@ -99,14 +108,18 @@ fn check_local(peer: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
         return refused("without a token a forwarded request may not write; set auth.token_file");
     }
-    // A name that a stranger's DNS points here is not this machine's name.
-    if !headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback_host) {
+    if !names_this_machine(headers) {
         return refused("without a token writes must be addressed to localhost; set auth.token_file");
     }
     if is_foreign(headers) {
         return refused("a page of another website may not write");
     }
     Ok(())
+}
+
+/// Whether a request is addressed to this machine: a name that a stranger's DNS points here is not its name.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback_host)
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -174,6 +187,28 @@ mod tests {
         assert!(Guard::Loopback.check_write(Ipv4Addr::new(10, 0, 0, 1).into(), &list).is_err());
         assert!(Guard::Loopback.check_write(Ipv6Addr::LOCALHOST.into(), &list).is_ok());
         assert!(Guard::Loopback.check_write(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), &list).is_ok());
+    }
+
+    #[test]
+    fn views_come_from_whoever_may_watch_and_not_from_other_websites() {
+        let through_a_proxy = [("x-forwarded-for", "192.0.2.1"), ("host", "127.0.0.1:8080")];
+        let public = [("host", "videos.example"), ("origin", "https://videos.example")];
+        let foreign = [("host", "127.0.0.1:8080"), ("origin", "https://evil.example")];
+        let token = Guard::Token((*b"x").into());
+        for (guard, list, refused) in [
+            (&Guard::Loopback, &through_a_proxy[..], None),
+            // As a page is addressed whose DNS points here.
+            (&Guard::Loopback, &public[..], Some(Kind::WriteNotAllowed)),
+            (&Guard::Loopback, &foreign[..], Some(Kind::WriteNotAllowed)),
+            (&Guard::Loopback, &[], Some(Kind::WriteNotAllowed)),
+            (&token, &through_a_proxy[..], None),
+            (&token, &public[..], None),
+            (&token, &foreign[..], Some(Kind::WriteNotAllowed)),
+            (&Guard::ReadOnly, &public[..], Some(Kind::ReadOnly)),
+        ] {
+            let kind = guard.check_view(&headers(list)).err().map(|problem| problem.kind);
+            assert_eq!(kind, refused, "{list:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Who watches a video: said by its players, and shown.
 
+use std::{net::IpAddr, time::Instant};
+
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use vidstream_catalog::{Session, Viewer};
 use vidstream_media::VideoId;
 
-use super::{Call, answer, body, guard::is_foreign, videos};
+use super::{Call, answer, body, videos};
 use crate::{
     app::App,
     respond::{Body, Kind, Problem},
@@ -20,24 +22,22 @@ pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, 
 
 /// `POST /v1/videos/{id}/views`: a session watches now. Its first time counts a view.
 pub(super) async fn post(call: &mut Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
-    // Without this check a page of any website could have its visitors count.
-    if is_foreign(&call.request.headers) {
-        return Err(Kind::WriteNotAllowed.because("a page of another website may not count views"));
-    }
-    call.app.guard.check_view()?;
+    call.app.guard.check_view(&call.request.headers)?;
     let Some(incoming) = call.body.take() else { return Err(Kind::EmptyBody.because("there is no body")) };
     let bytes = body::small(incoming, call.app.patience.body_idle).await?;
-    watch(call.app, Viewer { video: id, session: read(&bytes)? }).await?;
+    watch(call.app, call.context.peer.ip(), Viewer { video: id, session: read(&bytes)? }).await?;
     // It is in memory and not yet anywhere else.
     Ok(answer(StatusCode::ACCEPTED, &json!({})))
 }
 
-/// A session watches a video now.
-pub(crate) async fn watch(app: &App, viewer: Viewer) -> Result<(), Problem> {
-    app.guard.check_view()?;
+/// A session watches a video now; a client that may say so says it.
+pub(crate) async fn watch(app: &App, client: IpAddr, viewer: Viewer) -> Result<(), Problem> {
     if !app.views.get(viewer.video).await?.playable {
         videos::live(&app.catalog, viewer.video).await?;
         return Err(Kind::Conflict.because("nothing of the video can be played"));
+    }
+    if !app.catalog.knows_viewer(&viewer) && !app.newcomers.admit(client, Instant::now()) {
+        return Err(Kind::Busy.because("too many sessions begin at once; say it again in a while"));
     }
     Ok(app.catalog.note_viewer(viewer)?)
 }

@@ -1,6 +1,6 @@
 //! One WebSocket: what it subscribed to, where in the log it stands, and when it is given up.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use http::Uri;
@@ -52,6 +52,8 @@ struct Audience {
 struct Session<'a> {
     app: &'a Arc<App>,
     stream: HyperWebsocketStream,
+    /// Whose views these are, or why it may not tell any.
+    teller: Result<IpAddr, Problem>,
     subscriptions: Vec<Subscription>,
     audiences: Vec<Audience>,
     /// Everything up to here was sent or is not wanted.
@@ -61,11 +63,12 @@ struct Session<'a> {
 }
 
 /// Runs a session to its end.
-pub(super) async fn run(app: &Arc<App>, stream: HyperWebsocketStream) {
+pub(super) async fn run(app: &Arc<App>, stream: HyperWebsocketStream, teller: Result<IpAddr, Problem>) {
     metrics::gauge!("vidstream_sockets").increment(1.0);
     let mut session = Session {
         app,
         stream,
+        teller,
         subscriptions: Vec::new(),
         audiences: Vec::new(),
         cursor: 0,
@@ -143,10 +146,16 @@ impl Session<'_> {
     async fn obey(&mut self, said: Said) -> Result<(), End> {
         match said {
             Said::Ping => self.send_json(&json!({ "op": "pong" })).await,
-            Said::View(viewer) => match watch(self.app, viewer).await {
-                Ok(()) => Ok(()),
-                Err(problem) => self.complain(&problem).await,
-            },
+            Said::View(viewer) => {
+                let told = match self.teller.clone() {
+                    Ok(client) => watch(self.app, client, viewer).await,
+                    Err(refused) => Err(refused),
+                };
+                match told {
+                    Ok(()) => Ok(()),
+                    Err(problem) => self.complain(&problem).await,
+                }
+            }
             Said::Unsubscribe { topics } => {
                 self.drop_topics(&topics);
                 self.acknowledge("unsubscribed", &topics).await
@@ -157,8 +166,12 @@ impl Session<'_> {
                     let detail = format!("a WebSocket may have {TOPICS_MAX} topics");
                     return self.complain(&Kind::InvalidParameter.because(detail)).await;
                 }
+                let Some(audiences) = self.ask_for_viewers(&topics) else {
+                    return self.complain(&Kind::Busy.because("too many videos are asked about")).await;
+                };
                 self.acknowledge("subscribed", &topics).await?;
-                self.ask_for_viewers(&topics);
+                self.audiences.retain(|held| !topics.contains(&Topic::Viewers(held.question.video)));
+                self.audiences.extend(audiences);
                 self.send_viewers().await?;
                 self.subscribe(&topics, after_seq).await
             }
@@ -175,13 +188,11 @@ impl Session<'_> {
         self.audiences.retain(|held| !topics.contains(&Topic::Viewers(held.question.video)));
     }
 
-    fn ask_for_viewers(&mut self, topics: &[Topic]) {
-        self.audiences.retain(|held| !topics.contains(&Topic::Viewers(held.question.video)));
-        for topic in topics {
-            if let Topic::Viewers(video) = *topic {
-                self.audiences.push(Audience { question: self.app.viewers.ask(video), told: None });
-            }
-        }
+    /// Asks about the videos that topics name, if there is a place for all of them.
+    fn ask_for_viewers(&self, topics: &[Topic]) -> Option<Vec<Audience>> {
+        let videos =
+            topics.iter().filter_map(|topic| if let Topic::Viewers(video) = topic { Some(*video) } else { None });
+        videos.map(|video| Some(Audience { question: self.app.viewers.ask(video)?, told: None })).collect()
     }
 
     /// Tells of counts that are not as they were told.
@@ -254,7 +265,8 @@ impl Session<'_> {
     }
 
     async fn complain(&mut self, problem: &Problem) -> Result<(), End> {
-        self.bad_frames += 1;
+        // Nobody is to blame for what the server cannot do.
+        self.bad_frames += u32::from(problem.kind.is_of_client());
         if self.bad_frames > BAD_FRAMES_MAX {
             return Err(End::Close(CloseCode::Policy, "too many bad messages"));
         }

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 use vidstream_catalog::Catalog;
 use vidstream_media::VideoId;
 
+use crate::limits::VIDEOS_ASKED_MAX;
+
 /// The videos that anybody asks about, and how many watch each.
 pub(crate) struct Viewers {
     catalog: Catalog,
@@ -34,10 +36,15 @@ impl Viewers {
         Self { catalog, asked: Arc::default(), changes: watch::Sender::new(()) }
     }
 
-    /// Asks about a video; there is an answer after the next [`Self::refresh`], if there is none yet.
-    pub(crate) fn ask(&self, video: VideoId) -> Question {
-        lock(&self.asked).entry(video).or_insert(Asked { sockets: 0, count: None }).sockets += 1;
-        Question { video, asked: Arc::clone(&self.asked) }
+    /// Asks about a video; there is an answer after the next [`Self::refresh`], if there is none yet. Of so many videos
+    /// nobody else may ask.
+    pub(crate) fn ask(&self, video: VideoId) -> Option<Question> {
+        let mut asked = lock(&self.asked);
+        if asked.len() >= VIDEOS_ASKED_MAX && !asked.contains_key(&video) {
+            return None;
+        }
+        asked.entry(video).or_insert(Asked { sockets: 0, count: None }).sockets += 1;
+        Some(Question { video, asked: Arc::clone(&self.asked) })
     }
 
     /// Tells when any count has changed.
@@ -45,13 +52,13 @@ impl Viewers {
         self.changes.subscribe()
     }
 
-    /// Counts again.
+    /// Counts again. When nobody answers in time, what was told last stays.
     pub(crate) async fn refresh(&self) {
         let videos: Vec<VideoId> = lock(&self.asked).keys().copied().collect();
         if videos.is_empty() {
             return;
         }
-        let counts = self.catalog.viewers(&videos).await;
+        let Some(counts) = self.catalog.viewers_in_time(&videos).await else { return };
         let mut changed = false;
         let mut asked = lock(&self.asked);
         for (video, count) in videos.iter().zip(counts) {
@@ -89,4 +96,26 @@ impl Drop for Question {
 
 fn lock(asked: &Mutex<HashMap<VideoId, Asked>>) -> MutexGuard<'_, HashMap<VideoId, Asked>> {
     asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_catalog::Options;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_so_many_videos_is_asked_and_not_of_one_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/catalog.db", folder.path().display());
+        let viewers = Viewers::new(Catalog::open(&url, Options::default()).await.unwrap());
+        let nth = |n: usize| VideoId::from_bits(n as u128);
+        let mut questions: Vec<_> = (0..VIDEOS_ASKED_MAX).map_while(|n| viewers.ask(nth(n))).collect();
+        assert_eq!(questions.len(), VIDEOS_ASKED_MAX);
+        assert!(viewers.ask(nth(VIDEOS_ASKED_MAX)).is_none());
+        // Of those somebody asks about already anybody may ask.
+        assert!(viewers.ask(nth(0)).is_some());
+        questions.pop();
+        assert!(viewers.ask(nth(VIDEOS_ASKED_MAX)).is_some());
+    }
 }

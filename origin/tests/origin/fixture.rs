@@ -127,6 +127,7 @@ pub(crate) fn hasty() -> Patience {
         write_stall: ms(400),
         socket_send: ms(400),
         drain: ms(800),
+        last_views: Patience::default().last_views,
     }
 }
 

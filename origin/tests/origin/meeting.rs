@@ -16,7 +16,7 @@ async fn until_told(site: &Site, path: &str, wanted: &str) {
     let told = async {
         loop {
             let answer = get(site.admin, path).await;
-            assert_eq!(answer.status, 200, "an origin without hints is ready all the same");
+            assert_eq!(answer.status, 200, "an origin without Redis is ready all the same");
             if answer.text().contains(wanted) {
                 return;
             }
@@ -56,7 +56,7 @@ async fn two_origins_tell_each_other_and_lose_nothing_when_redis_dies() {
 
     server.kill().unwrap();
     for site in [&one, &other] {
-        until_told(site, "/readyz", "ready, without hints: ").await;
+        until_told(site, "/readyz", "ready, degraded: ").await;
     }
     until_told(&one, "/metrics", "vidstream_redis_connected 0").await;
     rename("Apart").await;

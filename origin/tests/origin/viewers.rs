@@ -1,15 +1,19 @@
 //! Who watches: counted over HTTP and the WebSocket, and told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use vidstream_catalog::Edit;
 use vidstream_media::VideoId;
+use vidstream_testkit::postgres;
 
 use crate::{
     client::{get, send},
     events::Socket,
-    fixture::{Site, fresh_id, planned, playable, work_all},
+    fixture::{Place, Site, fresh_id, planned, playable, work_all},
 };
 
 /// Says that a session watches.
@@ -38,7 +42,7 @@ pub(crate) async fn until_views(addr: SocketAddr, id: VideoId, views: u64, viewe
 
 #[tokio::test]
 async fn a_session_counts_once_however_often_it_is_seen() {
-    let site = Site::start().await;
+    let site = Site::with(|config| config.patience.last_views = COUNTED_MAX).await;
     let id = playable(&site).await;
     until_views(site.addr, id, 0, 0).await;
     for session in ["a", "a", "b", "a"] {
@@ -107,6 +111,86 @@ async fn viewers_need_no_token_and_an_origin_that_only_reads_counts_none() {
     socket.say(json!({ "op": "view", "video": id, "session": "b" })).await;
     assert_eq!(socket.hear().await["problem"]["code"], "read_only");
     assert_eq!(get(reader.addr, &path).await.json(), json!({ "views": 1, "viewers": 0 }));
+}
+
+#[tokio::test]
+async fn a_flood_of_new_sessions_is_refused_and_ends_no_socket() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let (mut socket, _) = Socket::greeted(site.addr).await;
+    let view = |session: &str| json!({ "op": "view", "video": id, "session": session });
+    let (mut sent, mut refused) = (0_u64, 0_u64);
+    let began = Instant::now();
+    // More than the bad messages that end one: what a server cannot take is nobody's fault.
+    while refused <= 100 {
+        for _ in 0..50 {
+            socket.say(view(&format!("s{sent}"))).await;
+            sent += 1;
+        }
+        socket.say(json!({ "op": "ping" })).await;
+        loop {
+            let frame = socket.hear().await;
+            if frame["op"] == "pong" {
+                break;
+            }
+            assert_eq!((&frame["problem"]["code"], &frame["problem"]["status"]), (&json!("busy"), &json!(503)));
+            refused += 1;
+        }
+    }
+    assert!(sent - refused <= 50 * (2 + began.elapsed().as_secs()), "{refused} of {sent}");
+    // By the other way it is the same client, and one that is known goes on.
+    let (path, mut statuses) = (format!("/v1/videos/{id}/views"), Vec::new());
+    while !statuses.contains(&503) {
+        let body = format!(r#"{{"session":"t{}"}}"#, statuses.len());
+        statuses.push(send(site.addr, "POST", &path, &[], body.as_bytes()).await.status);
+        watch(site.addr, id, "s0").await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_whose_name_points_here_counts_nothing() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let path = format!("/v1/videos/{id}/views");
+    let post = async |headers: &[(&str, &str)]| send(site.addr, "POST", &path, headers, br#"{"session":"a"}"#).await;
+    let rebound = post(&[("host", "evil.example"), ("origin", "http://evil.example")]).await;
+    assert_eq!((rebound.status, rebound.code().as_str()), (403, "write_not_allowed"));
+    // Viewers behind a proxy of this machine may say that they watch, though they may not write.
+    assert_eq!(post(&[("x-forwarded-for", "192.0.2.1")]).await.status, 202);
+    let edit = send(site.addr, "DELETE", &format!("/v1/videos/{id}"), &[("x-forwarded-for", "192.0.2.1")], b"").await;
+    assert_eq!(edit.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_is_told_while_counting_waits_for_the_database() {
+    let database = postgres::shared();
+    let url = database.database().unwrap();
+    let site = Site::at(Place::on(url.clone(), "local:".to_owned()), |_| {}).await;
+    let id = playable(&site).await;
+    let (mut socket, _) = Socket::greeted(site.addr).await;
+    socket.subscribe(json!({ "op": "subscribe", "topics": [format!("viewers:{id}")] })).await;
+    let told = |viewers: u64| json!({ "op": "viewers", "video": id, "viewers": viewers });
+    assert_eq!(socket.hear().await, told(0));
+    let locked = url.clone();
+    let locking = tokio::task::spawn_blocking(move || {
+        database.execute(&locked, "BEGIN; LOCK TABLE view_sessions IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)")
+    });
+    let held = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database()
+         AND relation = 'view_sessions'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+    while database.execute(&url, held).unwrap().trim() == "0" {}
+    let began = Instant::now();
+    for (session, viewers) in [("a", 1), ("b", 2), ("c", 3)] {
+        watch(site.addr, id, session).await;
+        assert_eq!(socket.hear().await, told(viewers));
+    }
+    // A wait for the lock takes five seconds, and there were three looks.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(get(site.addr, &format!("/v1/videos/{id}")).await.json()["views"], 0);
+    database
+        .execute(&url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'")
+        .unwrap();
+    drop(locking.await);
+    until_views(site.addr, id, 3, 3).await;
 }
 
 #[tokio::test]
