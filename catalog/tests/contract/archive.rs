@@ -41,7 +41,7 @@ async fn import(catalog: &Catalog, lines: &[String]) -> Result<u64> {
     catalog.import(from).await
 }
 
-pub async fn everything_is_found_again_in_another_catalog(place: &impl Adapter) {
+pub async fn everything_is_found_again_in_another_catalog(place: &dyn Adapter) {
     let catalog = open(place).await;
     let ready = queued(&catalog).await;
     work_all(&catalog).await;
@@ -93,7 +93,7 @@ pub async fn everything_is_found_again_in_another_catalog(place: &impl Adapter) 
     }
 }
 
-pub async fn an_export_that_was_imported_is_the_same_again(place: &impl Adapter) {
+pub async fn an_export_that_was_imported_is_the_same_again(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     work_all(&catalog).await;
@@ -112,7 +112,7 @@ pub async fn an_export_that_was_imported_is_the_same_again(place: &impl Adapter)
     }
 }
 
-pub async fn an_export_of_the_version_before_is_taken(place: &impl Adapter) {
+pub async fn an_export_of_the_version_before_is_taken(place: &dyn Adapter) {
     let source = Sqlite::new();
     let catalog = open(&source).await;
     let id = queued(&catalog).await;
@@ -133,7 +133,7 @@ pub async fn an_export_of_the_version_before_is_taken(place: &impl Adapter) {
 }
 
 /// The store may be that of a server which went on after the export, and what was being uploaded then a film.
-pub async fn what_was_being_uploaded_is_not_deleted_after_an_import(place: &impl Adapter) {
+pub async fn what_was_being_uploaded_is_not_deleted_after_an_import(place: &dyn Adapter) {
     let source = Sqlite::new();
     let catalog = open(&source).await;
     upload(&catalog).await;
@@ -146,7 +146,7 @@ pub async fn what_was_being_uploaded_is_not_deleted_after_an_import(place: &impl
     assert_sound(&target).await;
 }
 
-pub async fn what_is_no_whole_export_changes_nothing(place: &impl Adapter) {
+pub async fn what_is_no_whole_export_changes_nothing(place: &dyn Adapter) {
     let source = Sqlite::new();
     let catalog = open(&source).await;
     queued(&catalog).await;

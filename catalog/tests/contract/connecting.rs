@@ -15,7 +15,7 @@ async fn refusal(url: &str) -> Error {
     }
 }
 
-pub async fn what_must_be_there_is_not_made(place: &impl Adapter) {
+pub async fn what_must_be_there_is_not_made(place: &dyn Adapter) {
     let existing = async || Catalog::open(&place.url(), Options { existing: true, ..fixture::options(place) }).await;
     for _ in 0..2 {
         assert!(matches!(existing().await, Err(Error::Absent)));

@@ -10,7 +10,7 @@ use crate::fixture::{
     segments, upload, video, work, work_all,
 };
 
-pub async fn a_video_goes_from_upload_to_ready(place: &impl Adapter) {
+pub async fn a_video_goes_from_upload_to_ready(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
@@ -36,7 +36,7 @@ pub async fn a_video_goes_from_upload_to_ready(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn the_probe_is_claimable_while_bytes_arrive(place: &impl Adapter) {
+pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -57,7 +57,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &impl Adapter) {
     assert_eq!(video(&catalog, other).await.state, State::Processing);
 }
 
-pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &impl Adapter) {
+pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     let probe = claim_any(&catalog).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &impl Adapter) 
     assert!(matches!(catalog.abandon_upload(done).await, Err(Error::Conflict(_))));
 }
 
-pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
+pub async fn an_upload_is_held_only_as_long_as_asked(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     advance(place, LEASE_MS - 1);
@@ -95,7 +95,7 @@ pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::NotFound)));
 }
 
-pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &impl Adapter) {
+pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     catalog.finish_upload(id, 5).await.unwrap();
@@ -108,7 +108,7 @@ pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: 
     assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
 }
 
-pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adapter) {
+pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &dyn Adapter) {
     let catalog = open(place).await;
     assert_eq!(catalog.delete(new_id()).await.unwrap(), Deletion::Unknown);
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
@@ -132,7 +132,7 @@ pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adap
     assert_eq!(catalog.sweep().await.unwrap().tombstones_removed, 1);
 }
 
-pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &impl Adapter) {
+pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     catalog.delete(id).await.unwrap();
@@ -147,7 +147,7 @@ pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &impl Adap
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
 }
 
-pub async fn illegal_changes_are_refused(place: &impl Adapter) {
+pub async fn illegal_changes_are_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(10, &[])).await;
     assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
@@ -159,7 +159,7 @@ pub async fn illegal_changes_are_refused(place: &impl Adapter) {
     assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
 }
 
-pub async fn a_failed_video_can_be_tried_again(place: &impl Adapter) {
+pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -199,7 +199,7 @@ async fn claim_probe_of(catalog: &vidstream_catalog::Catalog, id: vidstream_medi
     job
 }
 
-pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
+pub async fn titles_change_and_are_bounded(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     let before = video(&catalog, id).await.row_version;
@@ -221,7 +221,7 @@ pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
     assert!(matches!(catalog.edit(new_id(), Edit::title(String::new()), None).await, Err(Error::NotFound)));
 }
 
-pub async fn texts_that_cannot_be_stored_are_refused(place: &impl Adapter) {
+pub async fn texts_that_cannot_be_stored_are_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     let new = NewUpload { id: new_id(), title: "a\0b".to_owned(), bytes_expected: None, expires_at_ms: None };

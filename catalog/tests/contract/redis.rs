@@ -54,17 +54,17 @@ async fn until_there(catalog: &Catalog, is_there: bool) {
 }
 
 /// The name of the views that wait with the server.
-fn views_key(place: &impl Adapter) -> String {
+fn views_key(place: &dyn Adapter) -> String {
     format!("{}:views", place.events_url().split_once("prefix=").unwrap().1)
 }
 
 /// Leaves a view with the server, as a process does that dies before it is in the catalog.
-fn leave(server: &redis::Server, place: &impl Adapter, member: &str, at_ms: i64) {
+fn leave(server: &redis::Server, place: &dyn Adapter, member: &str, at_ms: i64) {
     server.command(&["ZADD", &views_key(place), &at_ms.to_string(), member]).unwrap();
 }
 
 /// A process on a place of which only the database is known there.
-async fn connect(place: &impl Adapter, events_url: &str) -> Catalog {
+async fn connect(place: &dyn Adapter, events_url: &str) -> Catalog {
     let events = Events::open(events_url).await.unwrap();
     Catalog::open(&place.url(), Options { events, ..fixture::options(place) }).await.unwrap()
 }

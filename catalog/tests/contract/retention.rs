@@ -18,7 +18,7 @@ async fn expire(catalog: &Catalog, id: VideoId, expiry: Expiry) -> Result<u64, E
     catalog.edit(id, Edit::expiry(expiry), None).await.map(|video| video.row_version)
 }
 
-pub async fn a_video_is_deleted_when_its_time_is_over(place: &impl Adapter) {
+pub async fn a_video_is_deleted_when_its_time_is_over(place: &dyn Adapter) {
     let catalog = open(place).await;
     let ready = queued(&catalog).await;
     work_all(&catalog).await;
@@ -56,7 +56,7 @@ pub async fn a_video_is_deleted_when_its_time_is_over(place: &impl Adapter) {
     }
 }
 
-pub async fn an_end_is_set_moved_and_taken_back(place: &impl Adapter) {
+pub async fn an_end_is_set_moved_and_taken_back(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     assert_eq!(video(&catalog, id).await.expires_at_ms, None);
@@ -84,7 +84,7 @@ pub async fn an_end_is_set_moved_and_taken_back(place: &impl Adapter) {
     assert!(matches!(expire(&catalog, id, Expiry::Never).await, Err(Error::Conflict(_))));
 }
 
-pub async fn so_many_videos_end_in_one_sweep_and_the_rest_in_the_next(place: &impl Adapter) {
+pub async fn so_many_videos_end_in_one_sweep_and_the_rest_in_the_next(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (digits, now_ms) = (place.digits_26(), now(place));
     place.behind(&format!(
@@ -99,7 +99,7 @@ pub async fn so_many_videos_end_in_one_sweep_and_the_rest_in_the_next(place: &im
     assert_eq!(counts, [EXPIRED_MAX as usize, 1, 0]);
 }
 
-pub async fn so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_next(place: &impl Adapter) {
+pub async fn so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_next(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (id, now_ms) = (new_id(), now(place));
     place.behind(&format!(
@@ -113,7 +113,7 @@ pub async fn so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_nex
     assert_eq!([forgotten().await, forgotten().await, forgotten().await], [u64::from(SWEEP_ROWS_MAX), 1, 0]);
 }
 
-pub async fn one_of_all_processes_looks_for_orphans_and_goes_on_where_the_last_ended(place: &impl Adapter) {
+pub async fn one_of_all_processes_looks_for_orphans_and_goes_on_where_the_last_ended(place: &dyn Adapter) {
     let (here, there) = (open(place).await, open(place).await);
     let began = async |catalog: &Catalog| catalog.begin_orphans().await.unwrap();
     assert_eq!(began(&here).await.as_deref(), Some(""));
