@@ -1,5 +1,5 @@
 # Each target is one script, so that it can be read, and run, without make.
-.PHONY: help demo test test-long check bench load web
+.PHONY: help demo cluster test test-long check bench load web
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -8,10 +8,13 @@ help: ## show this
 demo: ## set up, build, serve on 127.0.0.1:8080 and package a clip (VIDEO= PORT= DATA=)
 	@scripts/demo.sh
 
+cluster: ## the set of docker/compose.yaml as plain processes on 127.0.0.1:8080, until Ctrl-C (PORT= DATA=)
+	@scripts/cluster.sh
+
 test: ## set up and pass all tests (DASH_XSD= checks MPDs against the schema)
 	@scripts/test.sh
 
-test-long: ## the long rows: films of every kind and of two hours, 20 kills of a 3-minute film, more cases of every property
+test-long: ## the long rows: films of every kind and of two hours, 20 kills of a 3-minute film, every fault of a cluster, more cases of every property
 	@scripts/test-long.sh
 
 check: ## formatting, lints, documentation and house rules

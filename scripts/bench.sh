@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Figures beside their bounds, on this machine; exits 1 on a miss.
 #   bench.sh           every part, and writes docs/BENCHMARKS.md
-#   bench.sh PART ...  some parts: encode package memory delivery seek playable
+#   bench.sh PART ...  some parts: encode package memory delivery seek playable catalog workers live views
 # BENCH_RUNS=1 makes each measurement once: for a quick look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly all=(encode package memory delivery seek playable)
+readonly all=(encode package memory delivery seek playable catalog workers live views)
 parts=("${@:-${all[@]}}")
 for part in "${parts[@]}"; do
   [[ " ${all[*]} " == *" $part "* ]] || { echo "bench.sh: no part '$part'; there are: ${all[*]}" >&2; exit 64; }

@@ -3,6 +3,7 @@
 #   setup.sh run    what building and running vidstream needs
 #   setup.sh test   what its tests need on top
 #   setup.sh bench  what its bench needs on top of those
+#   setup.sh long   what its long tests need on top of the tests
 # Images build in one place and run in another, and an origin alone needs no GStreamer:
 #   setup.sh build-packager | build-origin    what building needs
 #   setup.sh run-packager | run-origin        what the built executable needs
@@ -47,6 +48,8 @@ case $purpose in
   test) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}") ;;
   # wrk is the load of the delivery part.
   bench) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" wrk) ;;
+  # Fresh systems, in which the images' parts of this file run.
+  long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap) ;;
   build-packager) packages=("${compilers[@]}" "${headers[@]}") ;;
   build-origin) packages=("${compilers[@]}") ;;
   # The libraries beside the elements are those that the executable links.
@@ -56,7 +59,7 @@ case $purpose in
   *) echo "setup.sh: no purpose '$purpose'" >&2; exit 64 ;;
 esac
 [ -z "$builds" ] || check_rust
-case $purpose in test | bench) check_lints ;; esac
+case $purpose in test | bench | long) check_lints ;; esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -2,7 +2,7 @@
 # The long rows of the tests: more of the same, at full size.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/setup.sh test
+scripts/setup.sh long
 scripts/web.sh
 export PROPTEST_CASES=${PROPTEST_CASES:-1000}
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
@@ -20,4 +20,9 @@ export TEST_S3
 run --test contract on_s3 -- --nocapture
 run --test it bucket -- --nocapture
 unset TEST_S3
+# What the images install and run, in fresh systems.
+scripts/images.sh
 TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture
+# Every fault of every part of a cluster.
+cargo build --profile ci --locked --quiet --workspace --all-targets
+(cd players && npm ci --no-audit --no-fund --loglevel=error && TEST_FAULTS=all node --test test/cluster.test.mjs)

@@ -29,6 +29,8 @@ pub struct Options {
     pub connections: usize,
     /// Where other processes are told what this one commits, and where viewers are gathered.
     pub events: Events,
+    /// Whether the catalog must be there, with the schema of this version: it is not made and not changed.
+    pub existing: bool,
 }
 
 /// The catalog. Cheap to clone; every clone is the same connection.
@@ -44,7 +46,7 @@ pub struct Catalog {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: None, connections: limits::CONNECTIONS, events: Events::local() }
+        Self { clock: None, connections: limits::CONNECTIONS, events: Events::local(), existing: false }
     }
 }
 
@@ -62,7 +64,8 @@ impl Catalog {
     ///
     /// # Errors
     /// `Invalid` for any other URL, `Unavailable` when the file or server cannot be opened or refuses the
-    /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog.
+    /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog; where it must exist, `Absent`
+    /// and `Older`.
     pub async fn open(url: &str, options: Options) -> Result<Self> {
         let steady_clock = options.clock.clone().unwrap_or_else(steady_clock);
         let database = Arc::new(Database::open(url, options).await?);

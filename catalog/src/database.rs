@@ -52,11 +52,11 @@ impl Adapter {
 impl Database {
     /// Opens the database of a URL and brings its schema up to date.
     pub(crate) async fn open(url: &str, options: Options) -> Result<Self> {
-        let events = options.events;
+        let Options { events, existing, .. } = options;
         let adapter = if let Some(path) = url.strip_prefix("sqlite://") {
-            Adapter::Sqlite(Sqlite::open(path).await?)
+            Adapter::Sqlite(Sqlite::open(path, existing).await?)
         } else if crate::is_server(url) {
-            Adapter::Postgres(Postgres::open(url, options.connections, events.between_databases()).await?)
+            Adapter::Postgres(Postgres::open(url, options.connections, existing, events.between_databases()).await?)
         } else {
             // A URL may hold a password: what was given is not repeated.
             let forms = "a catalog is sqlite:///path/file.db or postgres://user@host/database";

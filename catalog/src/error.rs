@@ -34,6 +34,17 @@ pub enum Error {
         /// The version of the schema.
         found: u64,
     },
+    /// The schema was made by an older version of vidstream, and was not to be changed.
+    #[error(
+        "the catalog has schema {found}, made by an older version of vidstream: `vidstream migrate` brings it up to date"
+    )]
+    Older {
+        /// The version of the schema.
+        found: u64,
+    },
+    /// There is no catalog, and none was to be made.
+    #[error("there is no catalog")]
+    Absent,
     /// The caller's data breaks the contract of the method; a bug of the caller, not to be retried.
     #[error("invalid: {0}")]
     Invalid(String),

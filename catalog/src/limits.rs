@@ -38,6 +38,10 @@ pub const EVENTS_MAX: i64 = 250_000;
 pub const EVENTS_MS: i64 = 30 * 24 * 3_600_000;
 /// Rows that one sweep removes or repairs of a kind; the rest is for the next sweep.
 pub const SWEEP_ROWS_MAX: u32 = 1_000;
+/// Videos whose time is over that one sweep begins to delete; the rest is for the next sweep.
+pub const EXPIRED_MAX: u32 = 100;
+/// How often one of all processes looks for objects that no row names, in milliseconds.
+pub const ORPHANS_MS: i64 = 3_600_000;
 /// How often the sweeper restores the jobs of one generation before it gives the video up.
 pub const REPAIRS_MAX: u32 = 3;
 /// How often a worker that claims is noted as present, in milliseconds.
@@ -52,8 +56,9 @@ pub const VIEW_SESSION_MS: i64 = 24 * 3_600_000;
 pub const SESSION_BYTES_MAX: usize = 64;
 /// How long a session counts as present after it was seen, in milliseconds.
 pub const PRESENT_MS: i64 = 30_000;
-/// Sessions that a process knows; while there are so many, further ones are refused.
-pub const VIEWERS_MAX: usize = 65_536;
+/// Sessions that a process knows; while there are so many, further ones are refused. 5,000 new ones a second are 150,000
+/// that are present at once.
+pub const VIEWERS_MAX: usize = 262_144;
 /// Views that one transaction counts, fewer than the sessions that one forgets.
 pub const VIEWS_COUNTED_MAX: usize = 256;
 /// How long a view waits for the catalog before Redis gets a copy of it, in milliseconds.

@@ -51,11 +51,20 @@ pub(crate) async fn migrate(url: &str) -> Result<u64> {
 // === impl Postgres ===
 
 impl Postgres {
-    /// Brings the schema up to date and, if hints go by way of this database, begins to listen; further connections
+    /// Brings the schema up to date, unless it must be so, and, if hints go by way of this database, begins to listen; further connections
     /// are made when they are needed.
-    pub(crate) async fn open(url: &str, connections: usize, hints: Option<broadcast::Sender<Hint>>) -> Result<Self> {
+    pub(crate) async fn open(
+        url: &str,
+        connections: usize,
+        existing: bool,
+        hints: Option<broadcast::Sender<Hint>>,
+    ) -> Result<Self> {
         let target = Target::parse(url)?;
-        schema::migrate(&target).await?;
+        if existing {
+            schema::check(&target).await?;
+        } else {
+            schema::migrate(&target).await?;
+        }
         let pool = pool(&target, connections)?;
         let notices = match hints {
             Some(hints) => Some(Notices::start(target, hints).await),

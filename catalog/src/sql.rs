@@ -35,6 +35,7 @@ pub(crate) mod rows;
 pub(crate) mod snapshot;
 pub(crate) mod sweep;
 pub(crate) mod transaction;
+pub(crate) mod turns;
 pub(crate) mod uploads;
 pub(crate) mod videos;
 pub(crate) mod views;

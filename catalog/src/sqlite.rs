@@ -28,13 +28,13 @@ pub(crate) struct Sqlite {
 // === impl Sqlite ===
 
 impl Sqlite {
-    /// Opens the file, makes it if it is not there, and brings its schema up to date.
-    pub(crate) async fn open(path: &str) -> Result<Self> {
+    /// Opens the file. Unless it must be there with the schema of this version, it is made and brought up to date.
+    pub(crate) async fn open(path: &str, existing: bool) -> Result<Self> {
         if path.is_empty() || path.contains('\0') {
             return Err(Error::Invalid("the catalog's URL names no file: sqlite:///path/file.db".to_owned()));
         }
         let path: Arc<Path> = Path::new(path).into();
-        let writes = threads::writer(Arc::clone(&path)).await?;
+        let writes = threads::writer(Arc::clone(&path), existing).await?;
         let reads = threads::readers(path).await?;
         Ok(Self { writes, reads })
     }

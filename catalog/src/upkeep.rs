@@ -9,6 +9,8 @@ pub struct Swept {
     pub leases_expired: u64,
     /// Uploads whose lease had run out. Their rows are gone; `delete` jobs remove what they stored.
     pub uploads_expired: Vec<VideoId>,
+    /// Videos whose time was over; they are being deleted.
+    pub videos_expired: Vec<VideoId>,
     /// Videos whose missing jobs were queued again.
     pub repaired: Vec<VideoId>,
     /// Videos that were given up because repairs did not help.
@@ -19,6 +21,8 @@ pub struct Swept {
     pub tombstones_removed: u64,
     /// Events that were trimmed from the log.
     pub events_trimmed: u64,
+    /// Viewing sessions that are over and were forgotten.
+    pub sessions_forgotten: u64,
 }
 
 /// Something that would never move on.

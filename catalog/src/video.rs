@@ -146,6 +146,12 @@ pub struct Video {
     pub updated_at_ms: i64,
     /// Bytes of the source: as stored, or as announced while they arrive.
     pub bytes: Option<u64>,
+    /// When it is deleted by itself, in milliseconds since the epoch; absent if never.
+    #[serde(default)]
+    pub expires_at_ms: Option<i64>,
+    /// Whether the generation has a poster: chosen at the end.
+    #[serde(default)]
+    pub has_poster: bool,
 }
 
 /// A video that begins with an upload.
@@ -157,6 +163,26 @@ pub struct NewUpload {
     pub title: String,
     /// Bytes that are announced, if they are.
     pub bytes_expected: Option<u64>,
+    /// When it is to be deleted by itself, in milliseconds since the epoch, if ever.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// What is changed of a video; what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// The new title.
+    pub title: Option<String>,
+    /// When it is to be deleted by itself.
+    pub expiry: Option<Expiry>,
+}
+
+/// When a video is deleted by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Never.
+    Never,
+    /// At this time, in milliseconds since the epoch, or a few seconds after.
+    AtMs(i64),
 }
 
 /// Which videos to list. The default lists the newest ones of all states but `deleting`.
@@ -215,6 +241,32 @@ pub struct Snapshot {
 #[derive(Debug, thiserror::Error)]
 #[error("a state is uploading, queued, probing, processing, ready, failed or deleting")]
 pub struct ParseStateError;
+
+// === impl Edit ===
+
+impl Edit {
+    /// Another title.
+    pub fn title(title: impl Into<String>) -> Self {
+        Self { title: Some(title.into()), ..Self::default() }
+    }
+
+    /// Another end.
+    pub fn expiry(expiry: Expiry) -> Self {
+        Self { expiry: Some(expiry), ..Self::default() }
+    }
+}
+
+// === impl Expiry ===
+
+impl Expiry {
+    /// The time, if there is one.
+    pub(crate) fn at_ms(self) -> Option<i64> {
+        match self {
+            Self::Never => None,
+            Self::AtMs(at_ms) => Some(at_ms),
+        }
+    }
+}
 
 // === impl State ===
 

@@ -127,9 +127,12 @@ pub(crate) struct Migrate {
 #[derive(Group, Debug)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(crate) struct Export {
-    /// The folder to write; it may hold what an interrupted export left
+    /// The folder to write; it may hold an export, of which only what is new is copied
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    /// Be done although objects are missing that rows name
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -140,6 +143,9 @@ pub(crate) struct Import {
     /// An export, or the data folder of a server with the embedded defaults
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    /// Be done although objects are missing that rows name
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -151,7 +157,8 @@ Examples:
 
 Servers may go on meanwhile: rows are those of one moment, and objects are written once and never changed. What is
 uploaded at that moment is not part of it, and goes on where it is. Into the same folder again it copies what is
-missing.";
+missing, and its rows take the place of the old ones at the end; what was deleted meanwhile stays there as objects
+that no row names. Exit code 1 and a list if objects are missing that rows name.";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
@@ -160,7 +167,8 @@ Examples:
 
 The second one moves a server with the embedded defaults to Postgres; with store.url also its objects. Stop it
 before, so that nothing comes that is not moved. Objects are copied first and rows at the end, all or none; if it is
-interrupted, say it again.";
+interrupted, say it again. What was being uploaded is left out. Exit code 1, a list and no rows if objects are missing
+that rows name.";
 
 const MIGRATE_EXAMPLES: &str = "\
 Examples:
@@ -171,16 +179,19 @@ The URL of a Postgres catalog:
   postgres://USER:PASSWORD@HOST:PORT/DATABASE            TLS if the server offers it
   …?sslmode=require&sslrootcert=/etc/ssl/db-ca.pem       TLS always, by a certificate of this authority
   …?sslmode=disable                                      plaintext: on this machine, or where nobody can listen
-A certificate is verified whenever there is one. A password is safer in the variable or the file than in --set, which
-`ps` shows. Versions only go forward: an older vidstream refuses tables that a newer one has changed. Several may run
-this at the same time; one does the work and the others wait.";
+A certificate is verified whenever there is one. A password is safer in the variable, the configuration, or a file that
+catalog.url_file names, than in --set, which `ps` shows. Versions only go forward: an older vidstream refuses tables
+that a newer one has changed. Several may run this at the same time; one does the work and the others wait.";
 
 #[derive(Group, Debug)]
 #[command(after_help = FSCK_EXAMPLES)]
 pub(crate) struct Fsck {
-    /// Delete what no row names, and let servers make again what misses something
+    /// Delete what no row names, and let servers make again what misses media
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Delete also films, with their sources, of which the catalog knows nothing at all
+    #[arg(long, requires = "repair")]
+    pub(crate) delete_unknown: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -191,8 +202,9 @@ Examples:
   vidstream fsck --config /etc/vidstream.toml --repair
 
 Look at what it finds before you let it repair: with the catalog of a backup, newer videos are objects that no row
-names. A video that misses media is made again from its source, as a new generation with new URLs. One that misses its
-source plays on and is reported each time.";
+names. Those that have a source are kept, unless --delete-unknown says otherwise. A video that misses media is made
+again from its source, as a new generation with new URLs; what is left of the old one is what no row names, once the
+new one is ready. One that misses its source, a tile sheet or its poster plays on and is reported each time.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Add {
@@ -313,7 +325,7 @@ fn settings_help() -> String {
     for key in vidstream_config::KEYS {
         let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
         // Writing to a string cannot fail.
-        let _ = writeln!(help, "  {:<20} {}{default}", key.name, key.help);
+        let _ = writeln!(help, "  {:<22} {}{default}", key.name, key.help);
     }
     help
 }

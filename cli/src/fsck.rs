@@ -1,17 +1,18 @@
 //! `fsck`: what the catalog names against what the store has, both ways.
 //!
-//! It may run beside servers. Objects are listed before rows are read, so that a video which is not in work
-//! by then has none on their way; what is missing is looked for once more.
+//! It may run beside servers; what is missing is looked for once more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use vidstream_catalog::{ArtifactState, Catalog, ListQuery, Snapshot, State};
+use vidstream_catalog::{Catalog, Error as CatalogError, ListQuery, Lookup, State};
+use vidstream_config::Config;
 use vidstream_media::VideoId;
-use vidstream_store::{Error as StoreError, Key, Store};
+use vidstream_store::{Access, Error as StoreError, Key, Store};
 
 use crate::{
     args::Fsck,
     exit::{Code, Failure},
+    inventory::{Inventory, fault, of_store},
     parts, settings,
 };
 
@@ -20,6 +21,8 @@ struct Pair {
     catalog: Catalog,
     store: Store,
     repair: bool,
+    /// Whether films go of which the catalog knows nothing at all.
+    delete_unknown: bool,
 }
 
 /// What was seen.
@@ -32,36 +35,43 @@ struct Seen {
     repaired: u64,
 }
 
-/// What should be there of a video.
-#[derive(Debug)]
-struct Named {
-    /// By path, all objects that rows name.
-    all: BTreeSet<String>,
-    /// Those that must be there, with their bytes where they are known.
-    needed: Vec<(Key, Option<u64>)>,
-    /// A folder in which objects may be on their way.
-    unsettled: Option<String>,
-}
-
 /// Compares, prints and, if that is wished, repairs.
 pub(crate) fn run(args: &Fsck) -> anyhow::Result<Code> {
     let config = settings::of_place(&args.place)?;
     parts::runtime()?.block_on(async {
-        let pair =
-            Pair { store: parts::store(&config).await?, catalog: parts::catalog(&config).await?, repair: args.repair };
+        let pair = Pair {
+            catalog: parts::catalog_alone(&config, true).await?,
+            // What it repairs it deletes; nothing is written.
+            store: parts::store_for(&config, Access::Read).await?,
+            repair: args.repair,
+            delete_unknown: args.delete_unknown,
+        };
         let mut seen = Seen::default();
-        pair.compare(&mut seen).await?;
+        pair.compare(&mut seen).await.map_err(|error| failure(&config, error))?;
         say(&seen.sentence());
         Ok(if seen.found == seen.repaired { Code::Done } else { Code::Verdict })
     })
+}
+
+/// Gives what ended the comparison its exit code.
+fn failure(config: &Config, error: anyhow::Error) -> anyhow::Error {
+    if let Some(error) = error.downcast_ref::<CatalogError>() {
+        return parts::catalog_failure(config, error).into();
+    }
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::NotFound { .. }) => {
+            Failure::new(Code::NoInput, format!("there is no store {}", config.store_url)).into()
+        }
+        Some(error) => of_store(error).into(),
+        None => error,
+    }
 }
 
 // === impl Pair ===
 
 impl Pair {
     async fn compare(&self, seen: &mut Seen) -> anyhow::Result<()> {
-        let stored: BTreeSet<VideoId> =
-            self.store.list_videos().await.map_err(|error| of_store(&error))?.into_iter().collect();
+        let stored: BTreeSet<VideoId> = self.store.list_videos().await?.into_iter().collect();
         let known = self.known().await?;
         if self.repair && !stored.is_empty() && stored.is_disjoint(&known) {
             // All of it would be deleted.
@@ -94,47 +104,48 @@ impl Pair {
     }
 
     async fn video(&self, id: VideoId, seen: &mut Seen) -> anyhow::Result<()> {
-        let listed: BTreeMap<String, u64> =
-            self.store.list_video(id).await.map_err(|error| of_store(&error))?.into_iter().collect();
-        seen.objects += listed.len() as u64;
-        let Some(snapshot) = self.catalog.snapshot(id).await? else {
-            return self.extra(id, &listed, &Named::nothing(), seen).await;
-        };
-        seen.videos += 1;
-        if !matches!(snapshot.video.state, State::Ready | State::Failed) {
-            seen.in_work += 1;
-            return Ok(());
-        }
-        let named = Named::of(&snapshot);
-        let (mut is_source_missing, mut missing) = (false, 0);
-        for (key, bytes) in &named.needed {
-            if listed.get(&key.path()).is_some_and(|&stored| bytes.is_none_or(|bytes| bytes == stored)) {
-                continue;
-            }
-            if let Some(text) = self.look_again(key, *bytes).await? {
+        let inventory = Inventory::take(&self.catalog, &self.store, id).await?;
+        seen.objects += inventory.listed.len() as u64;
+        seen.videos += u64::from(inventory.is_known);
+        seen.in_work += u64::from(inventory.named.is_none());
+        let (mut is_source_missing, mut is_media_missing, mut missing) = (false, false, 0);
+        for (key, bytes, _) in inventory.faults() {
+            if let Some(text) = self.look_again(key, bytes).await? {
                 say(&format!("{}: {text}", key.path()));
                 is_source_missing |= matches!(key, Key::Source { .. });
+                is_media_missing |= matches!(key, Key::Media { .. });
                 missing += 1;
             }
         }
         seen.found += missing;
-        self.extra(id, &listed, &named, seen).await?;
-        if self.repair && is_source_missing {
+        self.orphans(id, &inventory, seen).await?;
+        if !self.repair || missing == 0 {
+            return Ok(());
+        }
+        if is_source_missing {
             say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
-        } else if self.repair && missing > 0 {
-            self.make_again(id, &listed, &named).await?;
-            seen.repaired += missing;
+        } else if is_media_missing {
+            self.make_again(id, missing, seen).await?;
+        } else {
+            // A new generation is hours of work, and breaks links.
+            say(&format!("{id}: plays without these pictures, and is not made again for them"));
         }
         Ok(())
     }
 
-    /// Queues a video as a new generation, and removes what the rows named before.
-    async fn make_again(&self, id: VideoId, listed: &BTreeMap<String, u64>, named: &Named) -> anyhow::Result<()> {
-        self.catalog.retry(id).await?;
-        say(&format!("{id}: will be made again, by a server"));
-        let source = Key::Source { id }.path();
-        for path in listed.keys().filter(|&path| named.allows(path) && *path != source) {
-            self.store.delete_listed(id, path).await.map_err(|error| of_store(&error))?;
+    /// Queues a video as a new generation. What is left of this one is what no row names once that is ready.
+    async fn make_again(&self, id: VideoId, missing: u64, seen: &mut Seen) -> anyhow::Result<()> {
+        match self.catalog.retry(id).await {
+            Ok(_) => {
+                say(&format!("{id}: will be made again, by a server"));
+                seen.repaired += missing;
+            }
+            // Somebody else has just done so, or has deleted it.
+            Err(CatalogError::Conflict(_) | CatalogError::NotFound) => {
+                seen.in_work += 1;
+                seen.found -= missing;
+            }
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -142,64 +153,35 @@ impl Pair {
     /// What is wrong with an object; nothing if it has come meanwhile.
     async fn look_again(&self, key: &Key, bytes: Option<u64>) -> anyhow::Result<Option<String>> {
         match self.store.size(key).await {
-            Ok(stored) => Ok(bytes
-                .filter(|&bytes| bytes != stored)
-                .map(|bytes| format!("has {stored} bytes, and its row says {bytes}"))),
-            Err(StoreError::NotFound { .. }) => Ok(Some("is missing".to_owned())),
-            Err(error) => Err(of_store(&error).into()),
+            Ok(stored) => Ok(fault(bytes, Some(stored))),
+            Err(StoreError::NotFound { .. }) => Ok(fault(bytes, None)),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Objects that no row names.
-    async fn extra(
-        &self,
-        id: VideoId,
-        listed: &BTreeMap<String, u64>,
-        named: &Named,
-        seen: &mut Seen,
-    ) -> anyhow::Result<()> {
-        for (path, bytes) in listed.iter().filter(|(path, _)| !named.allows(path)) {
+    async fn orphans(&self, id: VideoId, inventory: &Inventory, seen: &mut Seen) -> anyhow::Result<()> {
+        let keeps = self.repair && !self.delete_unknown && self.is_unknown_film(id, inventory).await?;
+        let end = match (self.repair, keeps) {
+            (false, _) => "",
+            (true, true) => ": kept, since the catalog knows nothing of this film (--delete-unknown)",
+            (true, false) => ": removed",
+        };
+        for (path, bytes) in inventory.orphans() {
             seen.found += 1;
-            if self.repair {
-                self.store.delete_listed(id, path).await.map_err(|error| of_store(&error))?;
+            if self.repair && !keeps {
+                self.store.delete_listed(id, path).await?;
                 seen.repaired += 1;
             }
-            let end = if self.repair { ": removed" } else { "" };
             say(&format!("{path}: {bytes} bytes that no row names{end}"));
         }
         Ok(())
     }
-}
 
-// === impl Named ===
-
-impl Named {
-    fn nothing() -> Self {
-        Self { all: BTreeSet::new(), needed: Vec::new(), unsettled: None }
-    }
-
-    fn source(id: VideoId) -> Self {
-        Self { all: BTreeSet::from([Key::Source { id }.path()]), ..Self::nothing() }
-    }
-
-    /// What a video that is not in work names: once it has failed, its source alone, if it ever had one.
-    fn of(snapshot: &Snapshot) -> Self {
-        let video = &snapshot.video;
-        let id = video.id;
-        let (State::Ready, Some(presentation)) = (video.state, &snapshot.presentation) else { return Self::source(id) };
-        let generation = presentation.generation;
-        let mut needed = vec![(Key::Source { id }, video.bytes)];
-        needed.extend(Key::named_by(presentation));
-        let other = [Key::Packets { id, generation }, Key::Remux { id, generation }];
-        let all = needed.iter().map(|(key, _)| key).chain(&other).map(Key::path).collect();
-        // Sheets may be made after all else.
-        let is_settled = |state| matches!(state, ArtifactState::Ready | ArtifactState::Failed);
-        let storyboard = video.artifacts.get("storyboard").filter(|storyboard| !is_settled(storyboard.state));
-        Self { all, needed, unsettled: storyboard.map(|_| format!("{id}/{generation}/thumbnails/")) }
-    }
-
-    fn allows(&self, path: &str) -> bool {
-        self.all.contains(path) || self.unsettled.as_ref().is_some_and(|folder| path.starts_with(folder))
+    /// Whether this is a film with its source that the catalog has neither as a video nor as a deleted one: with the
+    /// catalog of a backup, one that came after it.
+    async fn is_unknown_film(&self, id: VideoId, inventory: &Inventory) -> anyhow::Result<bool> {
+        let has_source = inventory.listed.contains_key(&Key::Source { id }.path());
+        Ok(!inventory.is_known && has_source && self.catalog.lookup(id).await? == Lookup::Unknown)
     }
 }
 
@@ -221,6 +203,26 @@ fn say(line: &str) {
     crate::add::print(&format!("{line}\n"));
 }
 
-fn of_store(error: &StoreError) -> Failure {
-    Failure::new(Code::Io, parts::sentence(error))
+#[cfg(test)]
+mod tests {
+    use vidstream_catalog::{NewUpload, Options};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_video_that_went_to_work_meanwhile_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("catalog.sqlite").display());
+        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+        let id = VideoId::from_bits(7);
+        let new = NewUpload { id, title: String::new(), bytes_expected: None, expires_at_ms: None };
+        catalog.create_upload(new).await.unwrap();
+        let store = Store::open("memory://").await.unwrap();
+        let pair = Pair { catalog, store, repair: true, delete_unknown: false };
+        for id in [id, VideoId::from_bits(8)] {
+            let mut seen = Seen { found: 2, ..Seen::default() };
+            pair.make_again(id, 2, &mut seen).await.unwrap();
+            assert_eq!((seen.in_work, seen.found, seen.repaired), (1, 0, 0));
+        }
+    }
 }

@@ -7,12 +7,15 @@ mod check;
 mod client;
 mod exit;
 mod fsck;
+mod inventory;
 mod logging;
 mod migrate;
+mod orphans;
 #[cfg(feature = "packager")]
 mod package;
 mod parts;
 mod plugins;
+mod secrets;
 mod serve;
 mod settings;
 mod transfer;

@@ -74,7 +74,7 @@ async fn make(
     let id = VideoId::from_bits(uuid::Uuid::now_v7().as_u128());
     store.link(&Key::Source { id }, &input.path).await.map_err(|error| disk(&error))?;
     let title = input.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    catalog.create_upload(NewUpload { id, title, bytes_expected: Some(input.bytes) }).await?;
+    catalog.create_upload(NewUpload { id, title, bytes_expected: Some(input.bytes), expires_at_ms: None }).await?;
     catalog.finish_upload(id, input.bytes).await?;
     let video = progress::until_made(catalog, id, stop).await?;
     let snapshot = catalog.snapshot(id).await?;

@@ -2,15 +2,25 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use vidstream_catalog::{Catalog, Events};
+use vidstream_catalog::{Catalog, Events, Options};
 use vidstream_config::Config;
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    secrets,
+};
 
 /// The store that the configuration names.
 pub(crate) async fn store(config: &Config) -> Result<Store, Failure> {
-    Store::open(&config.store_url).await.map_err(|error| match error {
+    store_for(config, Access::Write).await
+}
+
+/// As [`store()`], for who needs no more than this access.
+pub(crate) async fn store_for(config: &Config, access: Access) -> Result<Store, Failure> {
+    let is_bucket = config.store_url.starts_with("s3://");
+    let variables = if is_bucket { secrets::variables()? } else { Vec::new() };
+    Store::open_with(&config.store_url, variables.into_iter(), access).await.map_err(|error| match error {
         vidstream_store::Error::Url { .. } | vidstream_store::Error::Settings { .. } => {
             Failure::new(Code::Usage, error.to_string())
         }
@@ -25,13 +35,25 @@ pub(crate) async fn catalog(config: &Config) -> Result<Catalog, Failure> {
         let is_usage = matches!(error, vidstream_catalog::Error::Invalid(_));
         Failure::new(if is_usage { Code::Usage } else { Code::Unavailable }, sentence(&error))
     })?;
-    let options = vidstream_catalog::Options {
-        connections: config.catalog_connections,
-        events,
-        ..vidstream_catalog::Options::default()
-    };
+    let options = Options { connections: config.catalog_connections, events, ..Options::default() };
     let catalog = Catalog::open(&config.catalog_url, options).await;
     catalog.map_err(|error| catalog_failure(config, &error))
+}
+
+/// The catalog that the configuration names, for a command that is no server and needs no Redis. One that must be there
+/// is not changed.
+pub(crate) async fn catalog_alone(config: &Config, existing: bool) -> Result<Catalog, Failure> {
+    use vidstream_catalog::Error;
+
+    let options = Options { connections: config.catalog_connections, existing, ..Options::default() };
+    Catalog::open(&config.catalog_url, options).await.map_err(|error| match error {
+        Error::Newer { .. } | Error::Older { .. } => Failure::new(Code::Usage, sentence(&error)),
+        Error::Absent if vidstream_catalog::is_server(&config.catalog_url) => {
+            Failure::new(Code::NoInput, "there is no catalog in this database")
+        }
+        Error::Absent => Failure::new(Code::NoInput, format!("there is no catalog {}", config.catalog_url)),
+        other => catalog_failure(config, &other),
+    })
 }
 
 /// Why the catalog cannot be used: a file is a matter of the disk, a server may come back.

@@ -7,12 +7,14 @@ use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_config::Config;
 use vidstream_origin::{Origin, TlsFiles};
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 
 use crate::{
     args::Common,
     exit::{Code, Failure},
-    logging, parts, settings,
+    logging,
+    orphans::Sweeper,
+    parts, settings,
 };
 
 /// Everything has ended this long after Ctrl-C or TERM, or is left behind.
@@ -23,19 +25,24 @@ const ADMIN_FILE: &str = "admin.addr";
 
 /// `serve`: origin and packager in one process.
 pub(crate) fn both(common: &Common) -> anyhow::Result<Code> {
-    start(common, async |server| {
-        let origin = server.bind_origin().await?;
-        let packager = server.packager().await?;
-        server.publish_addresses(&origin)?;
-        let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
-        tokio::join!(origin.run(origin_stop), packager.run(packager_stop));
-        Ok(())
-    })
+    start(
+        common,
+        |_| Access::Write,
+        async |server| {
+            let origin = server.bind_origin().await?;
+            let packager = server.packager().await?;
+            server.publish_addresses(&origin)?;
+            let (origin_stop, packager_stop) = (server.stop.clone(), server.stop.clone());
+            tokio::join!(origin.run(origin_stop), packager.run(packager_stop), server.remove_orphans());
+            Ok(())
+        },
+    )
 }
 
 /// `origin`: delivery, API and page.
 pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
-    start(common, async |server| {
+    let access = |config: &Config| if config.read_only { Access::Read } else { Access::Write };
+    start(common, access, async |server| {
         let origin = server.bind_origin().await?;
         server.publish_addresses(&origin)?;
         origin.run(server.stop.clone()).await;
@@ -46,10 +53,15 @@ pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
 /// `packager`: jobs only.
 #[cfg(feature = "packager")]
 pub(crate) fn packager(common: &Common) -> anyhow::Result<Code> {
-    start(common, async |server| {
-        server.packager().await?.run(server.stop.clone()).await;
-        Ok(())
-    })
+    start(
+        common,
+        |_| Access::Write,
+        async |server| {
+            let packager = server.packager().await?;
+            tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
+            Ok(())
+        },
+    )
 }
 
 /// The opened parts that both servers share.
@@ -60,12 +72,18 @@ struct Server {
     stop: CancellationToken,
 }
 
-fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>) -> anyhow::Result<Code> {
+/// Opens the parts, the store for the access that is needed of it, and serves until it is ended.
+fn start(
+    common: &Common,
+    access: impl FnOnce(&Config) -> Access,
+    serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>,
+) -> anyhow::Result<Code> {
     let config = settings::load(common)?;
     logging::start(common.log_json, logging::SERVER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let outcome = runtime.block_on(async {
-        let server = Server::open(config).await?;
+        let access = access(&config);
+        let server = Server::open(config, access).await?;
         let signals = tokio::spawn(parts::until_signalled(server.stop.clone()));
         let stop = server.stop.clone();
         let overdue = async {
@@ -87,12 +105,12 @@ fn start(common: &Common, serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>
 // === impl Server ===
 
 impl Server {
-    async fn open(config: Config) -> anyhow::Result<Self> {
+    async fn open(config: Config, access: Access) -> anyhow::Result<Self> {
         let disk = |error: std::io::Error| {
             Failure::new(Code::Io, format!("cannot use the data folder {}: {error}", config.data.display()))
         };
         fs::create_dir_all(&config.data).map_err(disk)?;
-        let store = parts::store(&config).await?;
+        let store = parts::store_for(&config, access).await?;
         let catalog = parts::catalog(&config).await?;
         Ok(Self { config, catalog, store, stop: CancellationToken::new() })
     }
@@ -104,6 +122,7 @@ impl Server {
             read_only: self.config.read_only,
             cache_bytes: self.config.cache_bytes,
             upload_bytes_max: self.config.upload_bytes_max,
+            expire_after: self.config.expire_after,
             ..vidstream_origin::Config::new(self.config.listen, self.config.admin_listen)
         };
         let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
@@ -125,6 +144,13 @@ impl Server {
         tracing::info!("listening on {scheme}://{}, admin on http://{}", origin.addr(), origin.admin_addr());
         write_address(&self.config.data.join(ADMIN_FILE), origin.admin_addr())?;
         write_address(&self.config.data.join(LISTEN_FILE), origin.addr())
+    }
+
+    /// Beside packagers alone: an origin may have no right to delete.
+    async fn remove_orphans(&self) {
+        let Some(age) = self.config.orphans_after else { return };
+        let sweeper = Sweeper { catalog: self.catalog.clone(), store: self.store.clone(), age };
+        sweeper.run(self.stop.clone()).await;
     }
 
     #[cfg(feature = "packager")]

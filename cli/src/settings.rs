@@ -5,11 +5,18 @@ use vidstream_config::{Config, Layers};
 use crate::{
     args::{Common, Place},
     exit::{Code, Failure},
+    secrets,
 };
 
 /// Layers the settings of a server command.
 pub(crate) fn load(common: &Common) -> Result<Config, Failure> {
-    layered(common).map_err(|error| Failure::new(Code::Usage, error.to_string()))
+    layered(common).map_err(|error| {
+        let code = match &error {
+            vidstream_config::Error::Secret { source, .. } => secrets::code(source.kind()),
+            _ => Code::Usage,
+        };
+        Failure::new(code, error.to_string())
+    })
 }
 
 /// Layers the settings of a command that is no server.

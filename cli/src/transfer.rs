@@ -3,6 +3,7 @@
 //! The folder is a store of files with the catalog's rows beside it. Rows are taken before objects are copied
 //! and put in after, so that what they name is always there.
 
+mod check;
 mod objects;
 mod rows;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use vidstream_catalog::{Catalog, Error, ListQuery, Options};
 use vidstream_config::Config;
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 
 use crate::{
     add::print,
@@ -23,6 +24,8 @@ use crate::{
 const ROWS_FILE: &str = "catalog.jsonl";
 /// The same while objects are still missing.
 const ROWS_PART: &str = "catalog.jsonl.part";
+/// So often rows are taken anew when objects went away that they name: a video was deleted while it was copied.
+const PASSES_MAX: usize = 3;
 /// The catalog of a data folder.
 const EMBEDDED_FILE: &str = "catalog.sqlite";
 
@@ -31,15 +34,21 @@ pub(crate) fn export(args: &Export) -> anyhow::Result<Code> {
     let config = settings::of_place(&args.place)?;
     parts::runtime()?.block_on(async {
         let folder = absolute(&args.folder)?;
-        if folder.join(ROWS_FILE).exists() {
-            let sentence = format!("{} has an export already: name another folder", folder.display());
-            return Err(Failure::new(Code::Usage, sentence).into());
-        }
-        let (catalog, from) = (parts::catalog(&config).await?, parts::store(&config).await?);
-        let to = folder_store(&folder).await?;
+        let catalog = parts::catalog_alone(&config, true).await?;
+        let from = parts::store_for(&config, Access::Read).await?;
+        let to = folder_store(&folder, Access::Write).await?;
         let part = folder.join(ROWS_PART);
-        let count = rows::write(&catalog, &part, |error| parts::catalog_failure(&config, error)).await?;
-        let copied = objects::copy(&from, &to, &rows::videos(&part)?).await?;
+        let (mut pass, mut missing) = (1, Vec::new());
+        let (count, copied) = loop {
+            let count = rows::write(&catalog, &part, |error| parts::catalog_failure(&config, error)).await?;
+            let copied = objects::copy(&from, &to, &rows::videos(&part)?).await?;
+            check::missing(&part, &to, &mut missing).await?;
+            if missing.is_empty() || pass == PASSES_MAX {
+                break (count, copied);
+            }
+            pass += 1;
+        };
+        tell(&missing, args.allow_missing)?;
         std::fs::rename(&part, folder.join(ROWS_FILE)).map_err(|error| io(&folder, &error))?;
         print(&format!("{count} rows and {copied} are in {}\n", folder.display()));
         Ok(Code::Done)
@@ -53,14 +62,30 @@ pub(crate) fn import(args: &Import) -> anyhow::Result<Code> {
         let folder = absolute(&args.folder)?;
         let scratch = tempfile::tempdir().map_err(|error| io(&std::env::temp_dir(), &error))?;
         let source = rows_of(&folder, scratch.path()).await?;
-        let (catalog, to) = (parts::catalog(&config).await?, parts::store(&config).await?);
+        let (catalog, to) = (parts::catalog_alone(&config, false).await?, parts::store(&config).await?);
         refuse_filled(&catalog, &config).await?;
-        let from = folder_store(&folder).await?;
+        let from = folder_store(&folder, Access::Read).await?;
         let copied = objects::copy(&from, &to, &rows::videos(&source)?).await?;
+        let mut missing = Vec::new();
+        check::missing(&source, &to, &mut missing).await?;
+        tell(&missing, args.allow_missing)?;
         let count = rows::read(&catalog, &source, |error| refused(&config, error)).await?;
         print(&format!("{count} rows and {copied} came from {}\n", folder.display()));
         Ok(Code::Done)
     })
+}
+
+/// Says what is missing, and ends the command unless that is allowed.
+fn tell(missing: &[String], is_allowed: bool) -> Result<(), Failure> {
+    for line in missing {
+        print(&format!("{line}\n"));
+    }
+    if missing.is_empty() || is_allowed {
+        return Ok(());
+    }
+    let sentence =
+        format!("{} objects are missing that rows name (--allow-missing goes on without them)", missing.len());
+    Err(Failure::new(Code::Verdict, sentence))
 }
 
 /// The file with the rows of an export, or of a data folder, whose rows are written into `scratch`.
@@ -77,8 +102,12 @@ async fn rows_of(folder: &Path, scratch: &Path) -> anyhow::Result<PathBuf> {
         };
         return Err(Failure::new(Code::NoInput, format!("in {} is {what}", folder.display())).into());
     }
-    let unread = |error: &Error| Failure::new(Code::NoInput, parts::sentence(error));
-    let opened = Catalog::open(&format!("sqlite://{}", embedded.display()), Options::default()).await;
+    let unread = |error: &Error| {
+        let is_other_schema = matches!(error, Error::Older { .. } | Error::Newer { .. });
+        Failure::new(if is_other_schema { Code::Usage } else { Code::NoInput }, parts::sentence(error))
+    };
+    let options = Options { existing: true, ..Options::default() };
+    let opened = Catalog::open(&format!("sqlite://{}", embedded.display()), options).await;
     let file = scratch.join(ROWS_FILE);
     rows::write(&opened.map_err(|error| unread(&error))?, &file, unread).await?;
     Ok(file)
@@ -102,8 +131,8 @@ async fn refuse_filled(catalog: &Catalog, config: &Config) -> Result<(), Failure
     Ok(())
 }
 
-async fn folder_store(folder: &Path) -> Result<Store, Failure> {
-    let opened = Store::open(&format!("file://{}", folder.display())).await;
+async fn folder_store(folder: &Path, access: Access) -> Result<Store, Failure> {
+    let opened = Store::open_with(&format!("file://{}", folder.display()), std::iter::empty(), access).await;
     opened.map_err(|error| Failure::new(Code::Io, parts::sentence(&error)))
 }
 

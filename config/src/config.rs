@@ -2,16 +2,27 @@
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
-use crate::{Error, Layers, units::parse_bytes};
+use crate::{
+    Error, Layers,
+    secret::read_secret,
+    units::{parse_bytes, parse_duration},
+};
 
 /// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
 const SLOTS_MIN: usize = 2;
 /// Most rungs of a ladder, as many as are planned.
 const RUNGS_MAX: usize = 10;
+
+/// How long after its creation a video may be deleted by itself.
+const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(24 * 36_500);
+/// How old an object may be that no row names: what is on its way gets its row long before.
+const ORPHANS_AFTER: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(24 * 36_500);
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +51,10 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Largest upload, in bytes.
     pub upload_bytes_max: u64,
+    /// How long after its creation a new video is deleted by itself; never without it.
+    pub expire_after: Option<Duration>,
+    /// How old an object that no row names must be before it is deleted; never without it.
+    pub orphans_after: Option<Duration>,
     /// Stable name of this worker, if set.
     pub worker_id: Option<String>,
     /// Chunks encoded side by side.
@@ -63,20 +78,22 @@ impl Config {
     pub fn new(layers: &Layers) -> Result<Self, Error> {
         let data = layers.get("data").unwrap_or("data");
         let data = std::path::absolute(data).map_err(|error| fault("data", data, error.to_string()))?;
-        let url = |key, fallback: String| layers.get(key).map_or(fallback, str::to_owned);
         Ok(Self {
             listen: parsed(layers, "listen", "an address such as 127.0.0.1:8080")?,
             admin_listen: parsed(layers, "admin_listen", "an address such as 127.0.0.1:9090")?,
-            catalog_url: url("catalog.url", format!("sqlite://{}", data.join("catalog.sqlite").display())),
+            catalog_url: secret(layers, "catalog.url", "catalog.url_file")?
+                .unwrap_or_else(|| format!("sqlite://{}", data.join("catalog.sqlite").display())),
             catalog_connections: connections(layers)?,
-            events_url: url("events.url", "local:".to_owned()),
-            store_url: url("store.url", format!("file://{}", data.display())),
+            events_url: secret(layers, "events.url", "events.url_file")?.unwrap_or_else(|| "local:".to_owned()),
+            store_url: layers.get("store.url").map_or_else(|| format!("file://{}", data.display()), str::to_owned),
             data,
             tls_files: tls_files(layers)?,
             token_file: layers.get("auth.token_file").map(PathBuf::from),
             read_only: parsed(layers, "origin.read_only", "true or false")?,
             cache_bytes: bytes(layers, "origin.cache_bytes")?,
             upload_bytes_max: bytes(layers, "upload.bytes_max")?,
+            expire_after: duration(layers, "retention.expire_after", EXPIRE_AFTER)?,
+            orphans_after: duration(layers, "retention.orphans_after", ORPHANS_AFTER)?,
             worker_id: layers.get("worker.id").map(str::to_owned),
             worker_slots: slots(layers)?,
             ladder_heights: heights(layers)?,
@@ -102,6 +119,15 @@ fn fault(key: &'static str, value: &str, reason: impl Into<String>) -> Error {
     Error::Value { key, value: value.to_owned(), reason: reason.into() }
 }
 
+/// A setting that may also lie in a file of its own.
+fn secret(layers: &Layers, key: &'static str, file_key: &'static str) -> Result<Option<String>, Error> {
+    let Some(path) = layers.get(file_key).map(PathBuf::from) else { return Ok(layers.get(key).map(str::to_owned)) };
+    if layers.has(key) {
+        return Err(Error::Both { key, file_key });
+    }
+    read_secret(&path).map(Some).map_err(|source| Error::Secret { key: file_key, path, source })
+}
+
 fn parsed<T: FromStr>(layers: &Layers, key: &'static str, wanted: &str) -> Result<T, Error> {
     let value = layers.get(key).unwrap_or_default();
     value.parse().map_err(|_| fault(key, value, format!("this must be {wanted}")))
@@ -111,6 +137,16 @@ fn bytes(layers: &Layers, key: &'static str) -> Result<u64, Error> {
     let value = layers.get(key).unwrap_or_default();
     let parsed = parse_bytes(value).filter(|&bytes| bytes > 0);
     parsed.ok_or_else(|| fault(key, value, "this must be a size such as 256 MiB"))
+}
+
+/// A length of time between two others; none where nothing is set.
+fn duration(layers: &Layers, key: &'static str, fits: RangeInclusive<Duration>) -> Result<Option<Duration>, Error> {
+    let Some(value) = layers.get(key) else { return Ok(None) };
+    let parsed = parse_duration(value).filter(|duration| fits.contains(duration));
+    let min = fits.start().as_secs() / 60;
+    parsed
+        .map(Some)
+        .ok_or_else(|| fault(key, value, format!("this must be a time such as 30 days, from {min} min to 36500 days")))
 }
 
 /// Both files or neither: one without the other is a slip that would serve plaintext.

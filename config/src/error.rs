@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A configuration that cannot be used; the process ends with exit code 64.
+/// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
@@ -30,6 +30,24 @@ pub enum Error {
         key: String,
         /// The known key that looks most like it.
         nearest: &'static str,
+    },
+    /// A setting is given, and so is a file that holds it.
+    #[error("{key} and {file_key} are both set; leave one of them out")]
+    Both {
+        /// The setting.
+        key: &'static str,
+        /// The setting that names its file.
+        file_key: &'static str,
+    },
+    /// The file that holds a setting gives none. `InvalidData` says that there is no such thing in it.
+    #[error("{key} names {path}, which cannot be used: {source}")]
+    Secret {
+        /// The setting that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
     },
     /// The value does not fit the key.
     #[error("{key} = {value:?}: {reason}")]

@@ -27,17 +27,19 @@ pub const KEYS: &[Key] = &[
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
     key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),
+    key("catalog.url_file", "", "file with that URL, if it holds a password"),
     key("catalog.connections", "10", "most connections of a process to a Postgres catalog, besides one that listens"),
     key(
         "store.url",
         "",
-        "object store: file:///DIR, s3://BUCKET/PREFIX with the AWS_* variables, or memory://; by default DATA",
+        "object store: file:///DIR, s3://BUCKET/PREFIX with AWS_* or AWS_*_FILE variables, or memory://; by default DATA",
     ),
     key(
         "events.url",
         "local:",
         "hints and viewers between processes: local:, or redis://HOST:6379/0, over TLS rediss://",
     ),
+    key("events.url_file", "", "file with that URL, if it holds a password"),
     key(
         "tls.cert_file",
         "",
@@ -48,6 +50,16 @@ pub const KEYS: &[Key] = &[
     key("origin.read_only", "false", "serve delivery and reads only; may then listen on any address"),
     key("origin.cache_bytes", "256 MiB", "memory for hot segments"),
     key("upload.bytes_max", "100 GiB", "largest upload"),
+    key(
+        "retention.expire_after",
+        "",
+        "how long after its upload a video is deleted, such as 30 days, unless it has an expires_at of its own; by default never",
+    ),
+    key(
+        "retention.orphans_after",
+        "7 days",
+        "how old an object must be that no row of the catalog names before it is deleted, at least 1 day; empty for never",
+    ),
     key("worker.id", "", "stable name of this worker; by default made once and kept in DATA/worker.id"),
     key("worker.slots", "", "chunks encoded side by side; by default one a core, at least 2"),
     key("ladder.heights", "1080,720,480,360,240", "rungs, by their nominal heights"),

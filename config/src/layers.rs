@@ -62,6 +62,11 @@ impl Layers {
         Ok(())
     }
 
+    /// Whether any layer has a value for a key.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| !value.trim().is_empty())
+    }
+
     /// The value of a key, from the latest layer that has one, else its default; `None` if that is empty.
     pub(crate) fn get(&self, name: &'static str) -> Option<&str> {
         let default = || KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default);

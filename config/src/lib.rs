@@ -7,10 +7,12 @@ mod config;
 mod error;
 mod keys;
 mod layers;
+mod secret;
 mod units;
 
 pub use config::{Config, default_slots};
 pub use error::Error;
 pub use keys::{KEYS, Key};
 pub use layers::Layers;
-pub use units::parse_bytes;
+pub use secret::read_secret;
+pub use units::{parse_bytes, parse_duration};

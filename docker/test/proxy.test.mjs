@@ -1,22 +1,21 @@
 // The caching proxy as compose.yaml starts it, nginx with this folder's configuration, before two real origins.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { clip, serve, start, temporary, until } from "../../players/lib/vidstream.mjs";
+import { clip, serve, start, temporary } from "../../players/lib/vidstream.mjs";
+import { freePort } from "../cluster/part.mjs";
+import { proxy } from "../cluster/servers.mjs";
 
 const VIEWERS = 40;
 const READY_MS = 120_000;
-const NGINX_MS = 5_000;
+const STOP_WAIT_MS = 5_000;
 const HELLO_MS = 5_000;
 const TOKEN = "only-for-this-test";
 
-let folder, origins, proxy, url, id;
+let folder, origins, front, url, id;
 
 before(async () => {
   folder = await temporary(null, "proxy");
@@ -29,38 +28,16 @@ before(async () => {
   origins.push(await start("origin", join(folder, "other"), [...shared, ...place]));
   origins[0].admin = `http://${(await readFile(join(data, "admin.addr"), "utf8")).trim()}`;
   origins[1].admin = `http://${(await readFile(join(folder, "other/admin.addr"), "utf8")).trim()}`;
-  [proxy, url] = await nginx(origins.map((origin) => new URL(origin.url).host));
+  front = await proxy(folder, origins.map((origin) => new URL(origin.url).host), await freePort());
+  await front.start();
+  url = front.address;
 });
 
 after(async () => {
-  if (proxy) {
-    const ended = once(proxy, "exit");
-    proxy.kill("SIGTERM");
-    await ended;
-  }
+  await front?.stop(STOP_WAIT_MS);
   await Promise.all((origins ?? []).map((origin) => origin.stop()));
   await rm(folder, { recursive: true, force: true });
 });
-
-// The configuration of the image, with addresses and folders of this test.
-async function nginx(hosts) {
-  const port = await new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port: free } = server.address();
-      server.close(() => resolve(free));
-    });
-  });
-  const text = await readFile(new URL("../nginx.conf", import.meta.url), "utf8");
-  const own = text.replaceAll(" /tmp/", ` ${folder}/`).replaceAll("/var/cache/nginx/", `${folder}/cache-`)
-    .replace("listen 8080", `listen 127.0.0.1:${port}`).replace("origin-1:8080", hosts[0]).replace("origin-2:8080", hosts[1]);
-  const config = join(folder, "nginx.conf");
-  await writeFile(config, own);
-  const directives = `daemon off;${process.getuid() === 0 ? " user root;" : ""}`;
-  const child = spawn("nginx", ["-p", folder, "-c", config, "-e", "stderr", "-g", directives], { stdio: ["ignore", "ignore", "inherit"] });
-  const base = `http://127.0.0.1:${port}`;
-  await until("proxy", NGINX_MS, () => fetch(`${base}/-/healthz`).then(({ ok }) => ok, () => false));
-  return [child, base];
-}
 
 // What both origins were asked so far on a route.
 async function asked(route) {

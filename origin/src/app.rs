@@ -1,6 +1,12 @@
 //! From a request to its answer: checks that hold for all of them, the route, and what is said of the outcome.
 
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, Version, header, request::Parts};
@@ -35,6 +41,7 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) uploads: Uploads,
     pub(crate) upload_bytes_max: u64,
+    pub(crate) expire_after: Option<Duration>,
     pub(crate) feed: Feed,
     pub(crate) viewers: Viewers,
     pub(crate) newcomers: Newcomers,
@@ -49,8 +56,8 @@ pub(crate) struct App {
 // === impl App ===
 
 impl App {
-    pub(crate) async fn new(config: &Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
-        let guard = Guard::new(config.read_only, config.token_file.as_deref()).await?;
+    pub(crate) fn new(config: &Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
+        let guard = Guard::new(config.read_only, config.token_file.as_deref())?;
         if !guard.allows_listening(config.listen) {
             return Err(Error::Unprotected { addr: config.listen });
         }
@@ -75,6 +82,7 @@ impl App {
             guard,
             uploads: Uploads::new(),
             upload_bytes_max: config.upload_bytes_max,
+            expire_after: config.expire_after,
             sockets: TaskTracker::new(),
             patience: config.patience,
             shutdown,

@@ -19,6 +19,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Largest upload, in bytes.
     pub upload_bytes_max: u64,
+    /// How long after its creation a new video is deleted by itself; never without it.
+    pub expire_after: Option<Duration>,
     /// How long things may take.
     pub patience: Patience,
 }
@@ -68,6 +70,7 @@ impl Config {
             read_only: false,
             cache_bytes: 256 << 20,
             upload_bytes_max: 100 << 30,
+            expire_after: None,
             patience: Patience::default(),
         }
     }

@@ -118,9 +118,9 @@ pub(crate) const EVENTS_DEFAULT: u32 = 100;
 /// A session that was not there before counts among those of so long.
 pub(crate) const NEWCOMERS_EVERY: Duration = Duration::from_secs(1);
 /// Such sessions of one client, in [`NEWCOMERS_EVERY`]; many viewers may come through one proxy. Who is refused comes again.
-pub(crate) const NEWCOMERS_PER_CLIENT_MAX: u32 = 50;
-/// Such sessions of all clients, in [`NEWCOMERS_EVERY`].
-pub(crate) const NEWCOMERS_MAX: u32 = 1_000;
+pub(crate) const NEWCOMERS_PER_CLIENT_MAX: u32 = 500;
+/// Such sessions of all clients, in [`NEWCOMERS_EVERY`]: twice what the bench of views sends.
+pub(crate) const NEWCOMERS_MAX: u32 = 10_000;
 
 /// Open sockets of `/v1/ws` at once.
 pub(crate) const SOCKETS_MAX: usize = 1_024;

@@ -202,6 +202,8 @@ impl From<vidstream_catalog::Error> for Problem {
                 tracing::error!(found, "the catalog has the schema of a newer version");
                 Kind::CatalogUnavailable.because("the catalog does not answer")
             }
+            // Servers bring a catalog up to date when they open it.
+            E::Older { .. } | E::Absent => Kind::CatalogUnavailable.because("the catalog does not answer"),
             E::Corrupt(reason) => {
                 tracing::error!(reason, "the catalog is corrupt");
                 Kind::Internal.because("a stored row cannot be read")

@@ -58,7 +58,7 @@ impl Origin {
     /// one that cannot be used.
     pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
         metering::start();
-        let app = App::new(&config, catalog, store).await?;
+        let app = App::new(&config, catalog, store)?;
         let tls = match config.tls {
             Some(files) => Some(Tls::open(files).await?),
             None => None,

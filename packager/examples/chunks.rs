@@ -90,7 +90,8 @@ impl Shop {
     async fn catalog(&self, name: &str) -> Result<Catalog> {
         let url = format!("sqlite://{}/{name}.sqlite", self.folder.display());
         let catalog = Catalog::open(&url, Options::default()).await?;
-        let new = NewUpload { id: self.id, title: name.to_owned(), bytes_expected: Some(self.bytes) };
+        let new =
+            NewUpload { id: self.id, title: name.to_owned(), bytes_expected: Some(self.bytes), expires_at_ms: None };
         catalog.create_upload(new).await?;
         catalog.finish_upload(self.id, self.bytes).await?;
         Ok(catalog)

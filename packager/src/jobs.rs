@@ -168,7 +168,9 @@ impl From<CatalogError> for Stop {
             CatalogError::Busy
             | CatalogError::Unavailable(_)
             | CatalogError::Events(_)
-            | CatalogError::Newer { .. } => {
+            | CatalogError::Newer { .. }
+            | CatalogError::Older { .. }
+            | CatalogError::Absent => {
                 Self::Failed(Failure::retryable("catalog", "the catalog could not be reached", error))
             }
             CatalogError::Changed | CatalogError::Conflict(_) | CatalogError::Corrupt(_) | CatalogError::Invalid(_) => {

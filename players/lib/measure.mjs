@@ -12,6 +12,8 @@ export function median(values) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+export const slowest = (values) => values.reduce((most, value) => Math.max(most, value), -Infinity);
+
 // Processor seconds of a process so far: its own, or those of its ended children.
 async function cpuSeconds(pid, ofChildren) {
   const text = await readFile(`/proc/${pid}/stat`, "utf8");
@@ -31,6 +33,23 @@ export async function childrenOf(pid) {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const lists = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, "utf8").catch(() => "")));
   return lists.join(" ").split(" ").filter(Boolean).map(Number);
+}
+
+// Processor seconds so far of a process and of all below it: what has ended counts for who started it.
+export async function cpuOfTree(pid) {
+  const below = await Promise.all((await childrenOf(pid)).map(cpuOfTree));
+  const own = await Promise.all([cpuSeconds(pid, false), cpuSeconds(pid, true)]).catch(() => [0]);
+  return [...own, ...below].reduce((sum, seconds) => sum + seconds, 0);
+}
+
+// The child of a process that keeps a program of this name.
+export async function keeperOf(pid, program) {
+  for (const keeper of await childrenOf(pid)) {
+    for (const child of await childrenOf(keeper)) {
+      if ((await readFile(`/proc/${child}/comm`, "utf8").catch(() => "")).trim() === program) return keeper;
+    }
+  }
+  throw new Error(`nobody keeps a ${program}`);
 }
 
 // The largest resident size that one of a process and its descendants has had so far, in bytes.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch } from "../lib/browser.mjs";
-import { clip, serve, temporary } from "../lib/vidstream.mjs";
+import { clip, serve, start, temporary } from "../lib/vidstream.mjs";
 
 let server, browser, folder;
 
@@ -60,4 +60,40 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.waitForSelector("#list li", { state: "detached", timeout: 15_000 });
   assert.deepEqual(outside, []);
   assert.deepEqual(faults, []);
+});
+
+test("an origin that only reads is told of a viewer once, and the page goes on without a word of it", async () => {
+  const { id } = await server.upload(await clip(folder, "quiet.mp4", { seconds: 12 }), "quiet");
+  await server.wait(id, "ready", 120_000, (video) => video.state === "ready");
+  const place = ["--set", `catalog.url=sqlite://${folder}/data/catalog.sqlite`, "--set", `store.url=file://${folder}/data`];
+  const reader = await start("origin", `${folder}/reader`, ["--read-only", ...place]);
+  try {
+    const page = await browser.newPage();
+    const [told, faults] = [[], []];
+    page.on("response", (response) => { if (response.request().method() === "POST") told.push(response); });
+    page.on("pageerror", (error) => faults.push(error.message));
+    await page.goto(`${reader.url}/#/${id}`);
+    const plays = async (time) => {
+      await page.evaluate(() => document.querySelector("video").play());
+      await page.waitForFunction((past) => document.querySelector("video").currentTime > past, time, { timeout: 15_000 });
+    };
+    const refused = page.waitForResponse((response) => response.request().method() === "POST", { timeout: 15_000 });
+    await plays(1);
+    const answer = await refused;
+    assert.deepEqual([answer.status(), answer.headers()["content-type"]], [403, "application/problem+json"]);
+    assert.equal((await answer.json()).code, "read_only");
+    const before = await page.textContent("#status");
+    // Each of these begins to play anew.
+    for (const time of [2, 3]) {
+      await page.evaluate(() => document.querySelector("video").pause());
+      await plays(time);
+    }
+    assert.equal(told.length, 1);
+    assert.equal(await page.textContent("#status"), before);
+    assert.equal(before, "");
+    assert.deepEqual(faults, []);
+    await page.close();
+  } finally {
+    await reader.stop();
+  }
 });

@@ -5,13 +5,18 @@
 //! who scan it while it uploads, and records of uploads in parts, so that deleting a video leaves
 //! nothing of them behind, whoever died when.
 
-use std::{fmt, ops::Range, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    Attribute, Error as Cause, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, memory::InMemory,
-    multipart::MultipartStore, path::Path,
+    Attribute, Error as Cause, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload,
+    memory::InMemory, multipart::MultipartStore, path::Path,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,7 +24,7 @@ use tokio::{
 };
 use vidstream_media::VideoId;
 
-use crate::{Error, Key};
+use crate::{Access, Error, Key};
 
 mod copies;
 mod growing;
@@ -31,7 +36,7 @@ mod refusal;
 mod upload;
 
 pub(crate) use growing::Growing;
-pub(crate) use refusal::is_full;
+pub(crate) use refusal::{is_full, is_passing, sentence};
 pub(crate) use upload::Upload;
 
 use patience::{ANSWER_WAIT_MAX, patiently};
@@ -40,6 +45,8 @@ use patience::{ANSWER_WAIT_MAX, patiently};
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a server may take to say that it is there.
 const LOOK_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The object that is written and deleted to see whether it is; always the same one, so that no more are left behind.
+const LOOK: &str = "proof-answers";
 /// What a reader of one place after another takes at once: a request costs as long as some 100 KiB.
 pub(crate) const STRIDE_BYTES: u32 = 2 << 20;
 /// Longer ranges are read in pieces of this size: one request must end in the time that it has.
@@ -57,6 +64,8 @@ const RECORD: &str = "multipart-";
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     objects: Arc<dyn ObjectStore>,
+    /// The same for requests that carry bytes, whose time is bounded by how many and not by the client.
+    carrying: Arc<dyn ObjectStore>,
     /// How large objects are stored; absent where none is too large for one request.
     large: Option<Large>,
     prefix: Path,
@@ -66,6 +75,8 @@ pub(crate) struct Bucket {
 #[derive(Clone)]
 struct Large {
     parts: Arc<dyn MultipartStore>,
+    /// The same for parts themselves, as of the bucket.
+    carrying: Arc<dyn MultipartStore>,
     /// Completes an upload only where no object is yet.
     creating: Arc<dyn MultipartStore>,
     sizes: parts::Sizes,
@@ -94,12 +105,17 @@ impl fmt::Debug for Large {
 impl Bucket {
     /// A bucket in memory, gone with its last handle.
     pub(crate) fn in_memory() -> Self {
-        Self { objects: Arc::new(InMemory::new()), large: None, prefix: Path::default() }
+        let objects = Arc::new(InMemory::new());
+        Self { objects: Arc::clone(&objects) as _, carrying: objects, large: None, prefix: Path::default() }
     }
 
     /// A bucket of a server, once that has proved itself.
-    pub(crate) async fn on_s3(place: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
-        open::s3(place, variables).await
+    pub(crate) async fn on_s3(
+        place: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        access: Access,
+    ) -> Result<Self, Error> {
+        open::s3(place, variables, access).await
     }
 
     /// Starts an object.
@@ -169,6 +185,12 @@ impl Bucket {
         Ok(head.map_err(|error| Error::from_bucket(path, error))?.size)
     }
 
+    pub(crate) async fn modified(&self, path: &str) -> Result<SystemTime, Error> {
+        let place = self.place(path);
+        let head = patiently(ANSWER_WAIT_MAX, || self.head(&place)).await;
+        Ok(head.map_err(|error| Error::from_bucket(path, error))?.last_modified.into())
+    }
+
     /// Deletes one object, with what an upload in parts has left at the server.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
         let place = self.place(path);
@@ -212,15 +234,34 @@ impl Bucket {
         Ok(listed.common_prefixes.iter().filter_map(|folder| self.path(folder)).collect())
     }
 
-    /// Whether the server does at this moment what it is asked.
+    /// Whether the server does at this moment what it is asked. A bucket may be read and take nothing.
     pub(crate) async fn answers(&self) -> bool {
-        matches!(timeout(LOOK_WAIT_MAX, self.list_once(&self.place("proof"))).await, Ok(Ok(_)))
+        let place = self.place(LOOK);
+        let look = async {
+            self.objects.put(&place, PutPayload::from_static(LOOK.as_bytes())).await?;
+            self.list_once(&place).await?;
+            self.objects.delete(&place).await
+        };
+        matches!(timeout(LOOK_WAIT_MAX, look).await, Ok(Ok(())))
     }
 
     /// All objects under a path, as under a folder.
     async fn list(&self, path: &str) -> Result<Vec<ObjectMeta>, Cause> {
-        let folder = self.place(path);
-        patiently(ANSWER_WAIT_MAX, || self.list_once(&folder)).await
+        self.list_after(path, None).await
+    }
+
+    /// Those of them whose path comes after another one.
+    async fn list_after(&self, path: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, Cause> {
+        let (folder, after) = (self.place(path), after.map(|after| self.place(after)));
+        let list = || async {
+            match &after {
+                Some(after) => {
+                    self.objects.list_with_offset(Some(&folder), after).try_collect().await.map_err(refusal::of_list)
+                }
+                None => self.list_once(&folder).await,
+            }
+        };
+        patiently(ANSWER_WAIT_MAX, list).await
     }
 
     async fn list_once(&self, folder: &Path) -> Result<Vec<ObjectMeta>, Cause> {

@@ -38,7 +38,7 @@ pub enum Error {
     /// The store URL is not one that this build can open.
     #[error("store.url must be file:///DIRECTORY, s3://BUCKET/PREFIX or memory://, not {url}")]
     Url {
-        /// The URL as given.
+        /// The URL as given, without a user.
         url: String,
     },
     /// The bucket cannot be used with the settings as they are; another setting helps.
@@ -57,7 +57,8 @@ pub enum Error {
         /// What the server does not do.
         reason: String,
     },
-    /// Any other failure of the underlying storage.
+    /// Any other failure of the underlying storage; of the kind [`io::ErrorKind::NotConnected`] if its server was away
+    /// or failed for longer than it is asked again.
     #[error("storage failed at {path}")]
     Io {
         /// The path of the key.
@@ -66,6 +67,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+/// A URL without the user and the password that it may name, for messages.
+pub(crate) fn without_user(url: &str) -> String {
+    // Keys of buckets may have slashes: whatever comes before the last @ may be one.
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
 }
 
 impl Error {
@@ -89,7 +99,43 @@ impl Error {
             E::NotFound { .. } => Self::NotFound { path },
             E::AlreadyExists { .. } | E::Precondition { .. } => Self::Exists { path },
             full if bucket::is_full(&full) => Self::Full { path },
-            other => Self::Io { path, source: io::Error::other(other) },
+            other => {
+                // One sentence of bounded length: the library repeats whole answers, which may be anything.
+                let kind = if bucket::is_passing(&other) { io::ErrorKind::NotConnected } else { io::ErrorKind::Other };
+                Self::Io { path, source: io::Error::new(kind, bucket::sentence(&other)) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_server_is_told_once_and_in_one_line() {
+        let page = format!("502: <html>\n{}</html>", "x".repeat(100_000));
+        for said in [page, "<Error><Code>SlowDown</Code><Message>No\nway</Message></Error>".to_owned()] {
+            let cause = object_store::Error::Generic { store: "S3", source: said.into() };
+            let error = Error::from_bucket("a", cause);
+            let Error::Io { source, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(source.kind(), io::ErrorKind::NotConnected);
+            let told = [error.to_string(), source.to_string(), format!("{error:?}")].concat();
+            assert!(told.len() < 1_000 && !told.contains('\n'), "{told}");
+            assert!(std::error::Error::source(source).is_none());
+        }
+    }
+
+    #[test]
+    fn a_url_is_told_without_its_user() {
+        for (url, told) in [
+            ("ftp://host/dir", "ftp://host/dir"),
+            ("https://key:hunter2@host/bucket", "https://…@host/bucket"),
+            ("https://key:hunt/er2@host", "https://…@host"),
+            ("s3://a:b@c@host", "s3://…@host"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(without_user(url), told);
         }
     }
 }

@@ -12,4 +12,4 @@ mod store;
 
 pub use error::Error;
 pub use key::Key;
-pub use store::{Growing, Store, Writer};
+pub use store::{Access, Growing, Store, Writer};

@@ -9,13 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
 
-use crate::{Error, Key};
+use crate::{Access, Error, Key};
 
 mod writer;
 
@@ -47,11 +47,13 @@ pub(crate) struct Growing {
 // === impl Local ===
 
 impl Local {
-    /// Opens the store in a folder, and makes it.
-    pub(crate) async fn open(directory: &Path) -> Result<Self, Error> {
+    /// Opens the store in a folder, and makes it for who writes.
+    pub(crate) async fn open(directory: &Path, access: Access) -> Result<Self, Error> {
         let root = directory.join(OBJECTS);
-        let made = root.clone();
-        blocking(directory.display().to_string(), move || fs::create_dir_all(made)).await?;
+        if access == Access::Write {
+            let made = root.clone();
+            blocking(directory.display().to_string(), move || fs::create_dir_all(made)).await?;
+        }
         Ok(Self { root: Arc::new(root), staged: Arc::default() })
     }
 
@@ -178,6 +180,12 @@ impl Local {
             Ok(found)
         })
         .await
+    }
+
+    /// When the file of a path that was listed was last written.
+    pub(crate) async fn modified(&self, listed: &str) -> Result<SystemTime, Error> {
+        let place = self.root.join(listed);
+        blocking(listed.to_owned(), move || fs::symlink_metadata(place)?.modified()).await
     }
 
     /// Deletes the file of a path that was listed.

@@ -1,6 +1,10 @@
 //! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
 
-use std::{ffi::OsString, ops::Range, path::Path, time::Duration};
+use std::{
+    ops::Range,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use vidstream_media::VideoId;
@@ -8,6 +12,7 @@ use vidstream_media::VideoId;
 use crate::{
     Error, Key,
     bucket::{self, Bucket},
+    error::without_user,
     local::{self, Local},
 };
 
@@ -19,6 +24,15 @@ pub struct Store(Adapter);
 enum Adapter {
     Local(Local),
     Bucket(Bucket),
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is written, and no folder made: reading is all that must be possible.
+    Read,
+    /// Everything.
+    Write,
 }
 
 /// An object being written. Dropping it before it is finished discards it.
@@ -44,29 +58,31 @@ enum Reading {
 // === impl Store ===
 
 impl Store {
-    /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables of
-    /// this process, or `memory://`, which is gone with the process. A folder is made; a bucket must be
-    /// there, and its server is asked to prove that it keeps the contract.
+    /// As [`Store::open_with`], without settings: for folders and memory.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::open_with(url, std::iter::empty(), Access::Write).await
+    }
+
+    /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables
+    /// among these, or `memory://`, which is gone with the process. A folder is made for who
+    /// writes; a bucket must be there, and its server is asked to prove that it keeps the contract, as far as the access
+    /// needs it.
     ///
     /// # Errors
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
     /// [`Error::Unavailable`] when the server does not do its part.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        // What is no text is no setting of a bucket.
-        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        let variables: Vec<(String, String)> = std::env::vars_os().filter_map(text).collect();
-        Self::open_with(url, variables.into_iter()).await
-    }
-
-    /// As [`Store::open`], with these environment variables.
-    pub async fn open_with(url: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+    pub async fn open_with(
+        url: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        access: Access,
+    ) -> Result<Self, Error> {
         let adapter = match url.split_once("://") {
             Some(("file", directory)) if directory.starts_with('/') => {
-                Adapter::Local(Local::open(Path::new(directory)).await?)
+                Adapter::Local(Local::open(Path::new(directory), access).await?)
             }
             Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
-            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables).await?),
-            _ => return Err(Error::Url { url: url.to_owned() }),
+            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables, access).await?),
+            _ => return Err(Error::Url { url: without_user(url) }),
         };
         Ok(Self(adapter))
     }
@@ -161,21 +177,26 @@ impl Store {
         }
     }
 
+    /// When an object that [`Store::list_video`] named was last written, by the clock of its server.
+    pub async fn modified_listed(&self, id: VideoId, listed: &str) -> Result<SystemTime, Error> {
+        check_inside(id, listed)?;
+        match &self.0 {
+            Adapter::Local(local) => local.modified(listed).await,
+            Adapter::Bucket(bucket) => bucket.modified(listed).await,
+        }
+    }
+
     /// Deletes an object that [`Store::list_video`] named and no key in use names.
     pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
-        let inside = listed
-            .strip_prefix(&format!("{id}/"))
-            .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
-        if !inside {
-            return Err(Error::NotFound { path: listed.to_owned() });
-        }
+        check_inside(id, listed)?;
         match &self.0 {
             Adapter::Local(local) => local.delete_listed(listed).await,
             Adapter::Bucket(bucket) => bucket.delete(listed).await,
         }
     }
 
-    /// Whether the store can be reached at all, so that what just failed has a reason of its own.
+    /// Whether the store can be reached at all and takes what it is given, so that what just failed has a reason of its
+    /// own.
     pub async fn answers(&self) -> bool {
         match &self.0 {
             Adapter::Local(_) => true,
@@ -199,6 +220,14 @@ impl Store {
             Adapter::Bucket(_) => Some(bucket::STRIDE_BYTES),
         }
     }
+}
+
+/// Refuses a path that is not below a video.
+fn check_inside(id: VideoId, listed: &str) -> Result<(), Error> {
+    let inside = listed
+        .strip_prefix(&format!("{id}/"))
+        .is_some_and(|rest| !rest.split('/').any(|part| part == ".." || part.is_empty()));
+    if inside { Ok(()) } else { Err(Error::NotFound { path: listed.to_owned() }) }
 }
 
 // === impl Writer ===

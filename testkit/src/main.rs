@@ -1,4 +1,5 @@
-//! `testkit`: makes test clips and reads their counters back, for scripts and for looking at things by hand.
+//! `testkit`: makes test clips and reads their counters back, and serves objects, for scripts and for looking at things by
+//! hand.
 
 use std::{
     io::{IsTerminal as _, Write as _, stdout},
@@ -41,6 +42,20 @@ enum Command {
     Odd {
         /// Folder for them
         folder: PathBuf,
+    },
+    /// Serve the folders in a folder as buckets of S3, until it is killed
+    #[cfg(feature = "s3")]
+    S3 {
+        /// Folder of the buckets
+        folder: PathBuf,
+        /// Where to listen
+        address: std::net::SocketAddr,
+        /// Who may use them
+        #[arg(long, env = "AWS_ACCESS_KEY_ID")]
+        key: String,
+        /// And by which secret
+        #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+        secret: String,
     },
 }
 
@@ -105,6 +120,13 @@ fn run(command: Command) -> Result<()> {
                 writeln!(stdout(), "{:?} {}", odd.outcome, odd.path.display())?;
             }
             Ok(())
+        }
+        #[cfg(feature = "s3")]
+        Command::S3 { folder, address, key, secret } => {
+            let _server = vidstream_testkit::s3::Server::open(&folder, address, (&key, &secret))?;
+            loop {
+                std::thread::park();
+            }
         }
     }
 }

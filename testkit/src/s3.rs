@@ -1,7 +1,7 @@
 //! A real S3-compatible server of a test's own, which can go away, lose answers and damage what it is sent.
 //!
-//! It listens on a free loopback port and keeps its objects in a temporary folder. It runs on a thread
-//! of its own, so that tests and servers under test may use any runtime.
+//! It listens on a free loopback port and keeps its objects in a temporary folder, or where it is told to. It runs on a
+//! thread of its own, so that tests and servers under test may use any runtime.
 
 use std::{
     fs,
@@ -9,12 +9,13 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use anyhow::Result;
 use hyper::{
-    Request, Response, StatusCode, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE,
-    server::conn::http1, service::service_fn,
+    Request, Response, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE, server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use s3s::{
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
+    time::timeout,
 };
 
 mod gateway;
@@ -41,6 +43,8 @@ pub const BUCKET: &str = "films";
 pub const ACCESS_KEY: &str = "vidstream-tests";
 const SECRET_KEY: &str = "not-a-secret";
 const REGION: &str = "us-east-1";
+/// How late an answer is.
+const LATE: Duration = Duration::from_secs(1);
 /// A request that meets with a fault is held in memory.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
@@ -55,6 +59,12 @@ pub enum Fault {
     IgnoreCondition,
     /// It is refused, as by a server whose disk is full.
     Full,
+    /// It is refused with a status and a code.
+    Refuse(u16, &'static str),
+    /// It is done, and answered a second later.
+    Late,
+    /// Nothing is done, and no answer comes.
+    Hang,
 }
 
 /// A server, until it is dropped.
@@ -64,14 +74,16 @@ pub struct Server {
     /// Whether the server can be reached.
     present: watch::Sender<bool>,
     thread: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
+    /// Removed with the server.
+    temporary: Option<TempDir>,
 }
 
 struct Shared {
-    folder: TempDir,
+    folder: PathBuf,
     /// Faults of requests whose line contains a text.
     faults: Mutex<Vec<(String, Fault)>>,
-    /// Lines of requests when they come, and again when they are answered.
-    log: Mutex<Vec<(String, Moment)>>,
+    /// Lines of requests when they come, and again when they are answered, if a test may ask for them.
+    log: Option<Mutex<Vec<(String, Moment)>>>,
     /// Requests with a condition take turns: this server looks and writes in two steps.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -90,15 +102,37 @@ impl Server {
     /// # Errors
     /// When there is no port, thread or temporary folder.
     pub fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        fs::create_dir(folder.path().join(BUCKET))?;
-        let mut builder =
-            S3ServiceBuilder::new(FileSystem::new(folder.path()).map_err(|error| anyhow::anyhow!("{error:?}"))?);
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let temporary = tempfile::tempdir()?;
+        let folder = temporary.path();
+        fs::create_dir(folder.join(BUCKET))?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self::on(folder, any, (ACCESS_KEY, SECRET_KEY), Some(Mutex::default()))?;
+        server.temporary = Some(temporary);
+        Ok(server)
+    }
+
+    /// Starts a server whose buckets are the folders in a folder, for whom has that key and its secret.
+    ///
+    /// # Errors
+    /// When the address is in use, or the folder is none.
+    pub fn open(folder: &Path, address: SocketAddr, key: (&str, &str)) -> Result<Self> {
+        Self::on(folder, address, key, None)
+    }
+
+    fn on(
+        folder: &Path,
+        address: SocketAddr,
+        (key, secret): (&str, &str),
+        log: Option<Mutex<Vec<(String, Moment)>>>,
+    ) -> Result<Self> {
+        let files = FileSystem::new(folder).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(SimpleAuth::from_single(key, secret));
         let service = builder.build();
-        let shared = Arc::new(Shared { folder, faults: Mutex::default(), log: Mutex::default(), turn: Arc::default() });
+        let shared = Shared { folder: folder.to_owned(), faults: Mutex::default(), log, turn: Arc::default() };
+        let shared = Arc::new(shared);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (present, presence) = watch::channel(true);
@@ -113,7 +147,7 @@ impl Server {
             });
             runtime.shutdown_background();
         })?;
-        Ok(Self { address, shared, present, thread: Some((end, serving)) })
+        Ok(Self { address, shared, present, thread: Some((end, serving)), temporary: None })
     }
 
     /// The environment of a program that uses the server.
@@ -144,8 +178,8 @@ impl Server {
 
     /// The lines of all requests so far.
     pub fn requests(&self) -> Vec<String> {
-        let log = self.shared.log();
-        log.iter().filter(|(_, moment)| *moment == Moment::Came).map(|(line, _)| line.clone()).collect()
+        let log = self.shared.log().into_iter();
+        log.filter(|(_, moment)| *moment == Moment::Came).map(|(line, _)| line).collect()
     }
 
     /// The most requests whose line contains `text` that were without an answer at the same time.
@@ -160,7 +194,7 @@ impl Server {
 
     /// The names of all objects of the bucket, sorted, and of the parts of uploads that were not completed.
     pub fn left(&self) -> Vec<String> {
-        let root = self.shared.folder.path();
+        let root = &self.shared.folder;
         let mut names = files(&root.join(BUCKET), root);
         // The server keeps these beside its buckets.
         let uploads = fs::read_dir(root).into_iter().flatten().flatten();
@@ -248,14 +282,23 @@ async fn answer(
     if fault == Some(Fault::IgnoreCondition) {
         // The signature covers the condition, so it is the object that goes.
         let object: PathBuf = request.uri().path().trim_start_matches('/').into();
-        let _ = fs::remove_file(shared.folder.path().join(object));
+        let _ = fs::remove_file(shared.folder.join(object));
     }
     let mut request = request.map(Body::from);
-    if fault == Some(Fault::Full) {
+    if fault == Some(Fault::Hang) {
+        // Until the client ends the connection.
+        std::future::pending::<()>().await;
+    }
+    let refused = match fault {
+        Some(Fault::Full) => Some((507, "XMinioStorageFull")),
+        Some(Fault::Refuse(status, code)) => Some((status, code)),
+        _ => None,
+    };
+    if let Some((status, code)) = refused {
         // Read to its end, or the client would find the connection gone instead of the answer.
         request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?;
-        shared.log().push((line, Moment::Answered));
-        return full();
+        shared.note(line, Moment::Answered);
+        return refuse(status, code);
     }
     if fault == Some(Fault::DamageBody) {
         let mut bytes = request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
@@ -271,17 +314,20 @@ async fn answer(
         service.call(request).await
     });
     let done = done.await;
-    shared.log().push((line, Moment::Answered));
+    shared.note(line, Moment::Answered);
     let answer = done.map_err(|error| HttpError::new(error.into()))?;
+    if fault == Some(Fault::Late) {
+        let _ = timeout(LATE, std::future::pending::<()>()).await;
+    }
     match fault {
         Some(Fault::LoseAnswer) => Err(HttpError::new("the answer is lost".into())),
         _ => answer,
     }
 }
 
-fn full() -> Result<Response<Body>, HttpError> {
-    let text = "<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold.</Message></Error>";
-    let answer = Response::builder().status(StatusCode::INSUFFICIENT_STORAGE).body(Body::from(text.to_owned()));
+fn refuse(status: u16, code: &str) -> Result<Response<Body>, HttpError> {
+    let text = format!("<Error><Code>{code}</Code><Message>As the test wants it.</Message></Error>");
+    let answer = Response::builder().status(status).body(Body::from(text));
     answer.map_err(|error| HttpError::new(error.into()))
 }
 
@@ -296,7 +342,7 @@ impl Shared {
         let mut faults = self.faults();
         let met = faults.iter().position(|(text, _)| line.contains(text.as_str()));
         let fault = met.map(|n| faults.remove(n).1);
-        self.log().push((line.clone(), Moment::Came));
+        self.note(line.clone(), Moment::Came);
         (line, fault)
     }
 
@@ -304,7 +350,13 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn log(&self) -> MutexGuard<'_, Vec<(String, Moment)>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    fn note(&self, line: String, moment: Moment) {
+        if let Some(log) = &self.log {
+            log.lock().unwrap_or_else(PoisonError::into_inner).push((line, moment));
+        }
+    }
+
+    fn log(&self) -> Vec<(String, Moment)> {
+        self.log.iter().flat_map(|log| log.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
     }
 }

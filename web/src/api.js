@@ -9,8 +9,9 @@ async function json(response) {
 export const list = async (cursor) => json(await fetch(`/v1/videos?limit=24${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`));
 export const get = async (id) => json(await fetch(`/v1/videos/${id}`));
 export const remove = async (id) => json(await fetch(`/v1/videos/${id}`, { method: "DELETE" }));
-// Whether it is heard is of no matter to who watches.
-export const watch = (id, session) => fetch(`/v1/videos/${id}/views`, { method: "POST", body: JSON.stringify({ session }) }).catch(() => null);
+// Whether it is heard is of no matter to who watches; false says that this server never will.
+export const watch = (id, session) =>
+  fetch(`/v1/videos/${id}/views`, { method: "POST", body: JSON.stringify({ session }) }).then(({ status }) => status !== 403, () => true);
 
 // XMLHttpRequest, because fetch does not tell how much of a body was sent.
 export function upload(file, onProgress) {

@@ -66,7 +66,9 @@ function sessionOf(id) {
 // The first time counts a view; each keeps this playback among the viewers.
 function tell(media, video, signal) {
   const session = sessionOf(video.id);
-  const beat = () => { if (!media.paused && !media.ended) watch(video.id, session); };
+  // An origin that only reads counts nobody and is not asked again.
+  let isHeard = true;
+  const beat = async () => { if (isHeard && !media.paused && !media.ended) isHeard = await watch(video.id, session) && isHeard; };
   media.addEventListener("playing", beat, { signal });
   const timer = setInterval(beat, WATCH_MS);
   signal.addEventListener("abort", () => clearInterval(timer));

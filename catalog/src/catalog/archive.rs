@@ -18,7 +18,8 @@ impl Catalog {
         self.database.read(move |db| export(db, &lines)).await
     }
 
-    /// Stores the lines of an export: all or nothing, and only where nothing is. What ran is pending again. Gives how
+    /// Stores the lines of an export: all or nothing, and only where nothing is. What ran is pending again, and
+    /// what was being uploaded is left out. Gives how
     /// many rows there were.
     ///
     /// # Errors

@@ -5,7 +5,13 @@ use std::sync::Arc;
 use vidstream_media::{VideoId, presentation::Sheet};
 
 use super::Catalog;
-use crate::{Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, sql};
+use crate::{
+    Audit, Claim, Failure, Finalized, Probed, Published, Requeued, Result, Swept, Wanted, Worker, limits::ORPHANS_MS,
+    sql,
+};
+
+/// The turn of whoever looks for objects that no row names.
+const ORPHANS: &str = "orphans";
 
 impl Catalog {
     /// Gives the most wanted job that the worker can do, for [`crate::limits::LEASE_MS`]; none if
@@ -121,6 +127,17 @@ impl Catalog {
     /// any process.
     pub async fn sweep(&self) -> Result<Swept> {
         self.database.write(sql::sweep::sweep).await
+    }
+
+    /// Begins to look for objects that no row names, if nobody did so within [`crate::limits::ORPHANS_MS`]. Gives where
+    /// to go on, as [`Self::end_orphans`] was told; empty at the beginning.
+    pub async fn begin_orphans(&self) -> Result<Option<String>> {
+        self.database.write(|tx| sql::turns::begin(tx, ORPHANS, ORPHANS_MS)).await
+    }
+
+    /// Says where the next look for such objects is to go on.
+    pub async fn end_orphans(&self, place: String) -> Result<()> {
+        self.database.write(move |tx| sql::turns::end(tx, ORPHANS, &place)).await
     }
 
     /// Looks for videos that nothing would ever move on, and for chunks that do not cover their

@@ -1,9 +1,9 @@
-//! Uploads, titles and deletion.
+//! Uploads, edits and deletion.
 
 use vidstream_media::VideoId;
 
 use super::Catalog;
-use crate::{Deletion, NewUpload, Result, Video, sql};
+use crate::{Deletion, Edit, NewUpload, Result, Video, sql};
 
 impl Catalog {
     /// Creates the video of an upload that begins: state `uploading`, held for
@@ -51,20 +51,13 @@ impl Catalog {
         self.database.write(move |tx| sql::uploads::abandon(tx, id)).await
     }
 
-    /// Changes the title.
+    /// Changes a video; if a `row_version` is given, only that version of it.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long.
-    pub async fn rename(&self, id: VideoId, title: String) -> Result<Video> {
-        self.database.write(move |tx| sql::videos::rename(tx, id, &title, None)).await
-    }
-
-    /// Changes the title of a video that still has this `row_version`.
-    ///
-    /// # Errors
-    /// `Changed` when it has another one; else as [`Self::rename`].
-    pub async fn rename_unchanged(&self, id: VideoId, title: String, row_version: u64) -> Result<Video> {
-        self.database.write(move |tx| sql::videos::rename(tx, id, &title, Some(row_version))).await
+    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, `Changed` when it has
+    /// another `row_version`.
+    pub async fn edit(&self, id: VideoId, edit: Edit, row_version: Option<u64>) -> Result<Video> {
+        self.database.write(move |tx| sql::videos::edit(tx, id, &edit, row_version)).await
     }
 
     /// Begins to remove a video: not played from now on, its jobs cancelled, a `delete` job queued.

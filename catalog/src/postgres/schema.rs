@@ -16,7 +16,7 @@ mod files {
 }
 
 /// The version that this program makes and knows.
-const VERSION: u64 = 1;
+const VERSION: u64 = crate::sqlite::VERSION;
 /// Where applied versions are noted.
 const TABLE: &str = "vidstream_schema";
 /// The key of the lock that whoever migrates has.
@@ -25,13 +25,32 @@ const LOCK: i64 = 0x7669_6443_0002;
 /// Brings the database up to date, and gives its version. One that is up to date is only looked at, so that
 /// servers need no right to change it.
 pub(super) async fn migrate(target: &Target) -> Result<u64> {
+    migrate_within(target, limits::MIGRATE_WAIT_MS).await
+}
+
+/// Whether the database has the schema of this version, without changing anything.
+pub(super) async fn check(target: &Target) -> Result<()> {
+    let (client, connection) = target.connect().await?;
+    let connection = tokio::spawn(connection);
+    let found = version(&client).await;
+    drop(client);
+    drop(tokio::time::timeout(Duration::from_millis(limits::CONNECT_MS), connection).await);
+    match found? {
+        VERSION => Ok(()),
+        0 => Err(Error::Absent),
+        found if found > VERSION => Err(Error::Newer { found }),
+        found => Err(Error::Older { found }),
+    }
+}
+
+async fn migrate_within(target: &Target, wait_ms: u64) -> Result<u64> {
     let (mut client, connection) = target.connect().await?;
     // Ends with the client.
     let connection = tokio::spawn(connection);
     let migrated = match version(&client).await {
         Ok(VERSION) => Ok(VERSION),
         Ok(found) if found > VERSION => Err(Error::Newer { found }),
-        Ok(found) => update(&mut client, found).await,
+        Ok(found) => update(&mut client, found, wait_ms).await,
         Err(error) => Err(error),
     };
     drop(client);
@@ -40,13 +59,13 @@ pub(super) async fn migrate(target: &Target) -> Result<u64> {
     migrated
 }
 
-async fn update(client: &mut Client, found: u64) -> Result<u64> {
+async fn update(client: &mut Client, found: u64, wait_ms: u64) -> Result<u64> {
     let behind = |error: String| {
         let reason = format!("its schema {found} could not be brought to {VERSION} (see `vidstream migrate`): {error}");
         Error::Unavailable(reason)
     };
     // Others may migrate right now; changing a large table takes the time that it takes.
-    let patience = format!("SET statement_timeout = 0; SET lock_timeout = {}", limits::MIGRATE_WAIT_MS);
+    let patience = format!("SET statement_timeout = 0; SET lock_timeout = {wait_ms}");
     client.batch_execute(&patience).await.map_err(|error| from_driver(&error))?;
     client
         .batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))
@@ -77,7 +96,32 @@ async fn version(client: &Client) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use tokio_postgres::NoTls;
+    use vidstream_testkit::postgres;
+
     use super::*;
+
+    #[tokio::test]
+    async fn another_process_that_migrates_is_waited_for_and_not_for_ever() {
+        const SHORT_MS: u64 = 300;
+        let url = postgres::shared().database().unwrap();
+        let target = Target::parse(&url).unwrap();
+        let (other, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        other.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})")).await.unwrap();
+        let began = Instant::now();
+        let refused = migrate_within(&target, SHORT_MS).await.unwrap_err();
+        assert!(refused.to_string().contains("has been migrating it for too long"), "{refused}");
+        assert!(began.elapsed() >= Duration::from_millis(SHORT_MS), "{:?}", began.elapsed());
+        let waiting = tokio::spawn(async move { migrate(&target).await });
+        let waits = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database
+             WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
+        while other.query(waits, &[]).await.unwrap().is_empty() {}
+        other.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await.unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap(), VERSION);
+    }
 
     #[test]
     fn the_newest_file_is_the_version() {

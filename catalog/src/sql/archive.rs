@@ -14,14 +14,17 @@ use super::{
     Db, Engine, Tx, events,
     rows::{Row, Value, params},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, State, sqlite};
 
-/// The version of the lines: that of the tables whose rows they are.
-const VERSION: u32 = 1;
+/// The version of the lines: that of the tables whose rows they are. A column that an older one lacks has its default.
+const VERSION: u64 = sqlite::VERSION;
+/// Tokens that an import leaves out: names of objects carry them, and a store may have objects of claims that were given
+/// after the export was made.
+const TOKENS_LEFT_OUT: i64 = 1 << 32;
 /// Rows that one statement reads.
 const ROWS_READ_MAX: u32 = 500;
 
-/// A table whose rows are kept. Waits of viewers and the presence of workers are not: they are about processes.
+/// A table whose rows are kept. Waits of viewers, the presence of workers and turns are not: they are about processes.
 struct Table {
     name: &'static str,
     /// What makes a row unique, in the order of reading.
@@ -48,7 +51,7 @@ const TABLES: [Table; 10] = [
 ];
 
 /// Tables that an import empties beside those that it fills.
-const TRANSIENT: [&str; 2] = ["waits", "workers"];
+const TRANSIENT: [&str; 3] = ["waits", "workers", "turns"];
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ const TRANSIENT: [&str; 2] = ["waits", "workers"];
 enum Line {
     /// The first.
     Catalog {
-        version: u32,
+        version: u64,
     },
     Row {
         table: String,
@@ -130,15 +133,22 @@ fn columns(row: &Row) -> BTreeMap<String, Json> {
     row.columns().map(|(name, value)| (name.to_owned(), json(value))).collect()
 }
 
-/// Fills an empty catalog with the lines of an export. Gives how many rows there were.
+/// The names of all tables that an export or an import has to do with.
+#[cfg(test)]
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name).chain(TRANSIENT)
+}
+
+/// Fills an empty catalog with the lines of an export, but for uploads that were not at their end. Gives how many rows
+/// there were.
 pub(crate) fn import(tx: &Tx<'_>, lines: &mut Receiver<String>) -> Result<u64> {
     let mut next = || -> Result<Line> {
         let text = lines.blocking_recv().ok_or_else(|| invalid("it ends too early"))?;
         serde_json::from_str(&text).map_err(|error| invalid(&error.to_string()))
     };
     match next()? {
-        Line::Catalog { version: VERSION } => {}
-        Line::Catalog { version } => return Err(invalid(&format!("it is of version {version}, not {VERSION}"))),
+        Line::Catalog { version: 1..=VERSION } => {}
+        Line::Catalog { version } => return Err(invalid(&format!("it is of version {version}, not 1 to {VERSION}"))),
         _ => return Err(invalid("it has another beginning")),
     }
     empty(tx)?;
@@ -196,8 +206,18 @@ fn value(json: &Json) -> Option<Value> {
     }
 }
 
-/// Goes on counting behind what was given out, and takes jobs from workers that are not here.
+/// Goes on counting behind what was given out, takes jobs from workers that are not here, and forgets uploads.
 fn finish(tx: &Tx<'_>, token: i64, event: i64) -> Result<()> {
+    // Nobody goes on with them. A sweep would end them by deleting all that the store has of them, and it may be that of
+    // a server which went on after the export: there they may be finished films.
+    let uploading = State::Uploading.as_str();
+    for sql in [
+        "DELETE FROM jobs WHERE video IN (SELECT id FROM videos WHERE state = ?1)",
+        "DELETE FROM videos WHERE state = ?1",
+    ] {
+        tx.execute(sql, params![uploading])?;
+    }
+    let token = token.saturating_add(TOKENS_LEFT_OUT);
     tx.execute(
         "UPDATE jobs SET state = 'pending', worker = NULL, token = NULL, lease_until_ms = NULL WHERE state = 'running'",
         params![],

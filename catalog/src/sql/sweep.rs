@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Error, JobKind, Result, State, Step, Swept, VideoError, coverage, limits};
 
-/// One sweep, bounded by [`limits::SWEEP_ROWS_MAX`] of a kind.
+/// One sweep, with a bound for each kind of row.
 pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
     let mut swept = Swept::default();
     // One sweeper is enough; whoever else would sweep now has nothing to wait for.
@@ -25,6 +25,13 @@ pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
             swept.uploads_expired.push(id);
         }
     }
+    for id in expired_videos(tx)? {
+        tx.lock(id)?;
+        if is_expired(tx, id)? {
+            videos::delete(tx, id)?;
+            swept.videos_expired.push(id);
+        }
+    }
     for video in audit::without_job(tx)? {
         tx.lock(video.id)?;
         if let Some(video) = audit::still_without_job(tx, video.id)? {
@@ -34,7 +41,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>) -> Result<Swept> {
     swept.restarted = workers::restart_orphans(tx)?;
     swept.tombstones_removed = forget_tombstones(tx)?;
     swept.events_trimmed = events::trim(tx)?;
-    views::trim(tx)?;
+    swept.sessions_forgotten = views::trim(tx)?;
     forget_waits(tx)?;
     Ok(swept)
 }
@@ -47,6 +54,17 @@ fn expired_uploads(tx: &Tx<'_>) -> Result<Vec<VideoId>> {
 
 fn is_expired_upload(tx: &Tx<'_>, id: VideoId) -> Result<bool> {
     let sql = "SELECT 1 FROM videos WHERE id = ?1 AND state = 'uploading' AND coalesce(upload_until_ms, 0) <= ?2";
+    tx.exists(sql, params![id.to_string(), tx.now_ms])
+}
+
+fn expired_videos(tx: &Tx<'_>) -> Result<Vec<VideoId>> {
+    let sql =
+        "SELECT id FROM videos WHERE expires_at_ms <= ?1 AND state <> 'deleting' ORDER BY expires_at_ms, id LIMIT ?2";
+    tx.all(sql, params![tx.now_ms, limits::EXPIRED_MAX], |row| rows::video_id(row, "id"))
+}
+
+fn is_expired(tx: &Tx<'_>, id: VideoId) -> Result<bool> {
+    let sql = "SELECT 1 FROM videos WHERE id = ?1 AND expires_at_ms <= ?2 AND state <> 'deleting'";
     tx.exists(sql, params![id.to_string(), tx.now_ms])
 }
 

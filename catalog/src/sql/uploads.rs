@@ -16,9 +16,10 @@ pub(crate) fn create(tx: &mut Tx<'_>, new: &NewUpload) -> Result<Video> {
         return Err(used());
     }
     let bytes = new.bytes_expected.map(rows::int);
-    let sql = "INSERT INTO videos (id, title, state, bytes, upload_until_ms, created_at_ms, updated_at_ms)
-         VALUES (?1, ?2, 'uploading', ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING";
-    let row = params![new.id.to_string(), new.title, bytes, tx.now_ms + limits::LEASE_MS, tx.now_ms];
+    let sql =
+        "INSERT INTO videos (id, title, state, bytes, upload_until_ms, created_at_ms, updated_at_ms, expires_at_ms)
+         VALUES (?1, ?2, 'uploading', ?3, ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING";
+    let row = params![new.id.to_string(), new.title, bytes, tx.now_ms + limits::LEASE_MS, tx.now_ms, new.expires_at_ms];
     if tx.execute(sql, row)? == 0 {
         return Err(used());
     }

@@ -7,16 +7,20 @@ use super::{
     rows::{self, Row, params},
 };
 use crate::{
-    Deletion, Error, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
+    Deletion, Edit, Error, Expiry, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
     cursor::Cursor,
     limits,
     progress::{self, Counts},
     transition,
 };
 
+/// What [`video`] reads, before its conditions.
+const SELECT: &str = "SELECT videos.*, (SELECT poster FROM generations WHERE generations.video = videos.id
+     AND generations.generation = videos.generation) AS poster FROM videos";
+
 /// The video, if its row exists.
 pub(crate) fn get(db: &Db<'_>, id: VideoId) -> Result<Option<Video>> {
-    db.first("SELECT * FROM videos WHERE id = ?1", params![id.to_string()], video)
+    db.first(&format!("{SELECT} WHERE id = ?1"), params![id.to_string()], video)
 }
 
 /// The video, or `NotFound`.
@@ -64,12 +68,11 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     let (time, id) = after.map_or((i64::MAX, String::new()), |cursor| (cursor.created_at_ms, cursor.id.to_string()));
     let state = query.state.map_or("deleting", State::as_str);
     // Two texts, so that each uses its own index from the cursor on.
-    let sql = if query.state.is_some() {
-        "SELECT * FROM videos WHERE state = ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
-    } else {
-        "SELECT * FROM videos WHERE state <> ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
-    };
-    let mut videos: Vec<Video> = db.all(sql, params![state, time, id, i64::from(limit) + 1], video)?;
+    let same = if query.state.is_some() { "=" } else { "<>" };
+    let sql = format!(
+        "{SELECT} WHERE state {same} ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
+    );
+    let mut videos: Vec<Video> = db.all(&sql, params![state, time, id, i64::from(limit) + 1], video)?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = videos.len() > shown;
     videos.truncate(shown);
@@ -78,9 +81,9 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     Ok(Page { videos, next_cursor })
 }
 
-/// Changes the title.
-pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Option<u64>) -> Result<Video> {
-    check::title(title)?;
+/// Changes what an editor changes.
+pub(crate) fn edit(tx: &mut Tx<'_>, id: VideoId, edit: &Edit, row_version: Option<u64>) -> Result<Video> {
+    edit.title.as_deref().map_or(Ok(()), check::title)?;
     tx.lock(id)?;
     let video = existing(tx, id)?;
     if video.state == State::Deleting {
@@ -89,10 +92,13 @@ pub(crate) fn rename(tx: &mut Tx<'_>, id: VideoId, title: &str, row_version: Opt
     if row_version.is_some_and(|expected| expected != video.row_version) {
         return Err(Error::Changed);
     }
-    if video.title == title {
+    let title = edit.title.as_ref().unwrap_or(&video.title);
+    let expires_at_ms = edit.expiry.map_or(video.expires_at_ms, Expiry::at_ms);
+    if *title == video.title && expires_at_ms == video.expires_at_ms {
         return Ok(video);
     }
-    tx.execute("UPDATE videos SET title = ?2 WHERE id = ?1", params![id.to_string(), title])?;
+    let sql = "UPDATE videos SET title = ?2, expires_at_ms = ?3 WHERE id = ?1";
+    tx.execute(sql, params![id.to_string(), title, expires_at_ms])?;
     touch(tx, id)?;
     events::of_state(tx, id, &["video.updated"], 0)
 }
@@ -229,5 +235,7 @@ fn video(row: &Row) -> Result<Video> {
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
         bytes: row.get("bytes")?,
+        expires_at_ms: row.get("expires_at_ms")?,
+        has_poster: row.get::<Option<i64>>("poster")?.is_some(),
     })
 }

@@ -10,7 +10,7 @@ use crate::sql::Connection;
 async fn open() -> (tempfile::TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("catalog.db");
-    let sqlite = Sqlite::open(path.to_str().unwrap()).await.unwrap();
+    let sqlite = Sqlite::open(path.to_str().unwrap(), false).await.unwrap();
     (folder, sqlite)
 }
 

@@ -18,10 +18,10 @@ const STATEMENTS_CACHED_MAX: usize = 128;
 /// Bytes that the write-ahead log keeps on the disk between checkpoints.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
-/// Starts the writer: it opens the file, migrates it, and ends when the queue's last sender is gone.
-pub(super) async fn writer(path: Arc<Path>) -> Result<mpsc::Sender<Operation>> {
+/// Starts the writer: it opens the file, migrates it unless it must be there as it is, and ends when the queue's last sender is gone.
+pub(super) async fn writer(path: Arc<Path>, existing: bool) -> Result<mpsc::Sender<Operation>> {
     let (queue, mut operations) = mpsc::channel::<Operation>(limits::WRITES_QUEUED_MAX);
-    start("catalog-writer", move || open_to_write(&path), move || operations.blocking_recv()).await?;
+    start("catalog-writer", move || open_to_write(&path, existing), move || operations.blocking_recv()).await?;
     Ok(queue)
 }
 
@@ -65,7 +65,10 @@ async fn start(
     outcome.await.map_err(|_| Error::Unavailable("the catalog's thread ended while it opened the file".to_owned()))?
 }
 
-fn open_to_write(path: &Path) -> Result<Connection> {
+fn open_to_write(path: &Path, existing: bool) -> Result<Connection> {
+    if existing {
+        return open_existing(path);
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Unavailable(format!("cannot make the catalog's folder: {error}")))?;
@@ -79,6 +82,17 @@ fn open_to_write(path: &Path) -> Result<Connection> {
     conn.pragma_update(None, "synchronous", "FULL").map_err(from_driver)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX).map_err(from_driver)?;
     schema::migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// Nothing of the file is changed, not even its mode, before it is known to be a catalog of this version.
+fn open_existing(path: &Path) -> Result<Connection> {
+    if !path.exists() {
+        return Err(Error::Absent);
+    }
+    let conn = open(path)?;
+    schema::check(&conn)?;
+    conn.pragma_update(None, "synchronous", "FULL").map_err(from_driver)?;
     Ok(conn)
 }
 

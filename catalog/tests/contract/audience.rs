@@ -50,7 +50,7 @@ pub async fn views(catalog: &Catalog, id: VideoId) -> u64 {
     video(catalog, id).await.views
 }
 
-pub async fn a_session_is_one_view_a_day(place: &impl Adapter) {
+pub async fn a_session_is_one_view_a_day(place: &dyn Adapter) {
     let (here, there) = (open(place).await, open(place).await);
     let id = queued(&here).await;
     for catalog in [&here, &there, &here] {
@@ -79,7 +79,7 @@ pub async fn a_session_is_one_view_a_day(place: &impl Adapter) {
     }
 }
 
-pub async fn a_session_is_present_for_half_a_minute(place: &impl Adapter) {
+pub async fn a_session_is_present_for_half_a_minute(place: &dyn Adapter) {
     let catalog = open(place).await;
     let [id, other, unknown] = [upload(&catalog).await, upload(&catalog).await, new_id()];
     let present = async || catalog.viewers(&[id, other, unknown]).await;
@@ -101,7 +101,7 @@ pub async fn a_session_is_present_for_half_a_minute(place: &impl Adapter) {
     assert_eq!(present().await, [0, 0, 0]);
 }
 
-pub async fn what_was_noted_is_counted_at_the_end(place: &impl Adapter) {
+pub async fn what_was_noted_is_counted_at_the_end(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     watch(&catalog, id, "a").await;
@@ -111,7 +111,7 @@ pub async fn what_was_noted_is_counted_at_the_end(place: &impl Adapter) {
     assert_eq!(views(&open(place).await, id).await, 2);
 }
 
-pub async fn views_of_many_videos_are_counted_however_many_they_are(place: &impl Adapter) {
+pub async fn views_of_many_videos_are_counted_however_many_they_are(place: &dyn Adapter) {
     const VIDEOS: usize = 3;
     let catalog = open(place).await;
     let mut videos = Vec::new();
@@ -133,7 +133,7 @@ pub async fn views_of_many_videos_are_counted_however_many_they_are(place: &impl
     assert_eq!(catalog.viewers(&videos).await.iter().sum::<u64>(), sessions as u64);
 }
 
-pub async fn views_of_a_video_that_is_gone_are_dropped(place: &impl Adapter) {
+pub async fn views_of_a_video_that_is_gone_are_dropped(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (gone, id) = (queued(&catalog).await, queued(&catalog).await);
     for of in [gone, id, new_id()] {
@@ -147,7 +147,7 @@ pub async fn views_of_a_video_that_is_gone_are_dropped(place: &impl Adapter) {
     assert_eq!(views(&catalog, id).await, 2);
 }
 
-pub async fn viewers_who_are_told_by_many_processes_at_once_count_once(place: &impl Adapter) {
+pub async fn viewers_who_are_told_by_many_processes_at_once_count_once(place: &dyn Adapter) {
     const PROCESSES: usize = 4;
     const SESSIONS: usize = 40;
     let first = open(place).await;
@@ -173,7 +173,7 @@ pub async fn viewers_who_are_told_by_many_processes_at_once_count_once(place: &i
     until_views(&catalogs.iter().collect::<Vec<_>>(), id, SESSIONS as u64).await;
 }
 
-pub async fn sessions_are_forgotten_when_they_are_over_also_where_nobody_sweeps(place: &impl Adapter) {
+pub async fn sessions_are_forgotten_when_they_are_over_also_where_nobody_sweeps(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (gone, id) = (queued(&catalog).await, queued(&catalog).await);
     for session in ["a", "b", "c"] {

@@ -14,7 +14,7 @@ use crate::fixture::{
     work_all, worker,
 };
 
-pub async fn sixteen_threads_never_get_the_same_job(place: &impl Adapter) {
+pub async fn sixteen_threads_never_get_the_same_job(place: &dyn Adapter) {
     let catalog = open(place).await;
     let other = open(place).await;
     planned(&catalog, plan(400, &[1; 60])).await;
@@ -41,7 +41,7 @@ pub async fn sixteen_threads_never_get_the_same_job(place: &impl Adapter) {
     assert_eq!((jobs.len(), tokens.len()), (61, 61));
 }
 
-pub async fn an_expired_lease_is_claimable_and_its_token_stale(place: &impl Adapter) {
+pub async fn an_expired_lease_is_claimable_and_its_token_stale(place: &dyn Adapter) {
     let catalog = open(place).await;
     planned(&catalog, plan(2, &[])).await;
     let lost = claim_any(&catalog).await.unwrap();
@@ -60,7 +60,7 @@ pub async fn an_expired_lease_is_claimable_and_its_token_stale(place: &impl Adap
     assert!(matches!(catalog.publish(&lost, made(&lost, segments(&lost))).await, Err(Error::Stale)));
 }
 
-pub async fn a_renewed_lease_lasts(place: &impl Adapter) {
+pub async fn a_renewed_lease_lasts(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -72,7 +72,7 @@ pub async fn a_renewed_lease_lasts(place: &impl Adapter) {
     }
 }
 
-pub async fn tokens_only_grow(place: &impl Adapter) {
+pub async fn tokens_only_grow(place: &dyn Adapter) {
     let mut last = 0;
     for _ in 0..3 {
         let catalog = open(place).await;
@@ -86,7 +86,7 @@ pub async fn tokens_only_grow(place: &impl Adapter) {
     }
 }
 
-pub async fn every_finish_refuses_a_stale_token(place: &impl Adapter) {
+pub async fn every_finish_refuses_a_stale_token(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     let mut kinds = BTreeSet::new();
@@ -117,7 +117,7 @@ async fn video_is_ready(catalog: &vidstream_catalog::Catalog, id: vidstream_medi
     video.is_some_and(|video| video.state == vidstream_catalog::State::Ready)
 }
 
-pub async fn finishing_twice_is_harmless(place: &impl Adapter) {
+pub async fn finishing_twice_is_harmless(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     while let Some(claim) = claim_any(&catalog).await {
@@ -131,7 +131,7 @@ pub async fn finishing_twice_is_harmless(place: &impl Adapter) {
     assert!(video_is_ready(&catalog, id).await);
 }
 
-pub async fn a_released_claim_counts_no_attempt(place: &impl Adapter) {
+pub async fn a_released_claim_counts_no_attempt(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     for _ in 0..10 {
@@ -142,7 +142,7 @@ pub async fn a_released_claim_counts_no_attempt(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn a_restarted_worker_gets_its_jobs_back(place: &impl Adapter) {
+pub async fn a_restarted_worker_gets_its_jobs_back(place: &dyn Adapter) {
     let catalog = open(place).await;
     planned(&catalog, plan(60, &[1, 2, 4])).await;
     let mine = catalog.claim(&worker("mine"), Wanted::ALL).await.unwrap().unwrap();
@@ -156,7 +156,7 @@ pub async fn a_restarted_worker_gets_its_jobs_back(place: &impl Adapter) {
     assert!(again.token > theirs.token);
 }
 
-pub async fn a_worker_without_the_encoders_claims_no_chunk(place: &impl Adapter) {
+pub async fn a_worker_without_the_encoders_claims_no_chunk(place: &dyn Adapter) {
     let catalog = open(place).await;
     planned(&catalog, plan(10, &[])).await;
     let mut partial = worker("partial");
@@ -181,7 +181,7 @@ pub async fn a_worker_without_the_encoders_claims_no_chunk(place: &impl Adapter)
     }
 }
 
-pub async fn a_claim_that_nobody_waits_for_is_given_back(place: &impl Adapter) {
+pub async fn a_claim_that_nobody_waits_for_is_given_back(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     for _ in 0..200 {
@@ -205,7 +205,7 @@ pub async fn a_claim_that_nobody_waits_for_is_given_back(place: &impl Adapter) {
     assert_eq!(timeout(Duration::from_secs(10), given).await.unwrap().attempt, 1);
 }
 
-pub async fn deletion_takes_running_claims_away(place: &impl Adapter) {
+pub async fn deletion_takes_running_claims_away(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let running = claim_any(&catalog).await.unwrap();
@@ -222,7 +222,7 @@ pub async fn deletion_takes_running_claims_away(place: &impl Adapter) {
 }
 
 /// What several workers do at once must add up: the last of the parallel parts queues what comes after them.
-pub async fn many_workers_leave_nothing_behind(place: &impl Adapter) {
+pub async fn many_workers_leave_nothing_behind(place: &dyn Adapter) {
     const VIDEOS: usize = 3;
     let catalog = open(place).await;
     let other = open(place).await;

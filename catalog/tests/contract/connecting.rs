@@ -15,6 +15,17 @@ async fn refusal(url: &str) -> Error {
     }
 }
 
+pub async fn what_must_be_there_is_not_made(place: &dyn Adapter) {
+    let existing = async || Catalog::open(&place.url(), Options { existing: true, ..fixture::options(place) }).await;
+    for _ in 0..2 {
+        assert!(matches!(existing().await, Err(Error::Absent)));
+    }
+    fixture::queued(&fixture::open(place).await).await;
+    let catalog = existing().await.unwrap();
+    fixture::work_all(&catalog).await;
+    fixture::assert_sound(&catalog).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_open_an_empty_database_at_once() {
     let place = Postgres::new();
@@ -27,7 +38,22 @@ async fn many_open_an_empty_database_at_once() {
     for catalog in opened {
         fixture::queued(&catalog.await.unwrap().unwrap()).await;
     }
-    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 1);
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_the_first_version_keeps_its_rows() {
+    let place = Postgres::new();
+    let catalog = fixture::open(&place).await;
+    let before = fixture::video(&catalog, fixture::queued(&catalog).await).await;
+    place.behind(
+        "DROP TABLE turns; DROP INDEX videos_by_expiry; ALTER TABLE videos DROP COLUMN expires_at_ms;
+         DELETE FROM vidstream_schema WHERE version > 1",
+    );
+    let existing = Options { existing: true, ..Options::default() };
+    assert!(matches!(Catalog::open(&place.url(), existing).await, Err(Error::Older { found: 1 })));
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 2);
+    assert_eq!(fixture::video(&fixture::open(&place).await, before.id).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +85,7 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let guest = Catalog::open(&over_tcp("guest:right"), Options::default()).await.unwrap();
     fixture::queued(&guest).await;
     assert!(fixture::claim_any(&guest).await.is_some());
-    place.behind("UPDATE vidstream_schema SET version = 999");
+    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 2");
     assert!(matches!(refusal(&place.url()).await, Error::Newer { found: 999 }));
     let empty = Postgres::new();
     let url = over_tcp("guest:right").replace(&name, empty.url().rsplit('/').next().unwrap());
@@ -136,7 +162,12 @@ async fn other_processes_hear_of_commits() {
 }
 
 fn new() -> vidstream_catalog::NewUpload {
-    vidstream_catalog::NewUpload { id: fixture::new_id(), title: String::new(), bytes_expected: None }
+    vidstream_catalog::NewUpload {
+        id: fixture::new_id(),
+        title: String::new(),
+        bytes_expected: None,
+        expires_at_ms: None,
+    }
 }
 
 /// Waits for the hints of a new upload.

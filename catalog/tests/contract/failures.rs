@@ -7,7 +7,7 @@ use crate::fixture::{
     planned, queued, segments, upload, video, work, work_all,
 };
 
-pub async fn the_third_failure_makes_filler_and_a_warning(place: &impl Adapter) {
+pub async fn the_third_failure_makes_filler_and_a_warning(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[1, 1, 1])).await;
     let claim = claim_segment(&catalog, 2).await;
@@ -31,7 +31,7 @@ pub async fn the_third_failure_makes_filler_and_a_warning(place: &impl Adapter) 
     assert_eq!(video(&catalog, id).await.state, State::Processing);
 }
 
-pub async fn a_first_chunk_that_cannot_be_made_ends_the_video(place: &impl Adapter) {
+pub async fn a_first_chunk_that_cannot_be_made_ends_the_video(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(400, &[1, 2, 4])).await;
     let other = claim_segment(&catalog, 2).await;
@@ -50,7 +50,7 @@ pub async fn a_first_chunk_that_cannot_be_made_ends_the_video(place: &impl Adapt
     assert_sound(&catalog).await;
 }
 
-pub async fn more_than_a_tenth_of_filler_ends_the_video(place: &impl Adapter) {
+pub async fn more_than_a_tenth_of_filler_ends_the_video(place: &dyn Adapter) {
     let catalog = open(place).await;
     // 100 s: two chunks of 4 s are below a tenth, three are above.
     let id = planned(&catalog, plan(100, &[2, 1, 1, 1])).await;
@@ -72,7 +72,7 @@ pub async fn more_than_a_tenth_of_filler_ends_the_video(place: &impl Adapter) {
     assert_eq!(video(&catalog, id).await.state, State::Failed);
 }
 
-pub async fn a_probe_that_finds_no_media_ends_the_video(place: &impl Adapter) {
+pub async fn a_probe_that_finds_no_media_ends_the_video(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -94,7 +94,7 @@ pub async fn a_probe_that_finds_no_media_ends_the_video(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn a_sheet_that_cannot_be_made_is_a_warning(place: &impl Adapter) {
+pub async fn a_sheet_that_cannot_be_made_is_a_warning(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[])).await;
     let chunk = claim_any(&catalog).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn a_sheet_that_cannot_be_made_is_a_warning(place: &impl Adapter) {
     assert_eq!(ready.presentation.unwrap().sheets.len(), 2);
 }
 
-pub async fn finalizing_that_fails_leaves_a_warning(place: &impl Adapter) {
+pub async fn finalizing_that_fails_leaves_a_warning(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(2, &[])).await;
     let finalize = loop {
@@ -127,7 +127,7 @@ pub async fn finalizing_that_fails_leaves_a_warning(place: &impl Adapter) {
     assert!(claim_any(&catalog).await.is_none());
 }
 
-pub async fn a_deletion_is_tried_until_it_works(place: &impl Adapter) {
+pub async fn a_deletion_is_tried_until_it_works(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     catalog.delete(id).await.unwrap();
@@ -144,7 +144,7 @@ pub async fn a_deletion_is_tried_until_it_works(place: &impl Adapter) {
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
 }
 
-pub async fn a_resting_job_blocks_nobody(place: &impl Adapter) {
+pub async fn a_resting_job_blocks_nobody(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (bad, good) = (queued(&catalog).await, queued(&catalog).await);
     let claim = claim_any(&catalog).await.unwrap();
@@ -157,7 +157,7 @@ pub async fn a_resting_job_blocks_nobody(place: &impl Adapter) {
     assert_eq!((again.video, again.attempt), (bad, 2));
 }
 
-pub async fn failing_twice_with_one_claim_counts_once(place: &impl Adapter) {
+pub async fn failing_twice_with_one_claim_counts_once(place: &dyn Adapter) {
     let catalog = open(place).await;
     planned(&catalog, plan(100, &[1, 2, 4])).await;
     let claim = claim_any(&catalog).await.unwrap();

@@ -5,14 +5,14 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 use vidstream_catalog::{
-    Catalog, Error, Options, State, Wanted,
-    limits::{QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
+    Catalog, Edit, Error, Options, State, Wanted,
+    limits::{ANSWER_MS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
 };
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
@@ -134,14 +134,35 @@ async fn what_takes_too_long_is_busy_and_changes_nothing() {
         let catalog = open(&place, bound, 4).await;
         let id = fixture::queued(&catalog).await;
         let locker = lock(&place.url(), id).await;
-        let refused = catalog.rename(id, "late".to_owned()).await;
+        let refused = catalog.edit(id, Edit::title("late"), None).await;
         assert!(matches!(refused, Err(Error::Busy)), "{bound}: {refused:?}");
         // Readers and writers of other videos wait for nobody.
         assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
         fixture::queued(&catalog).await;
         locker.batch_execute("COMMIT").await.unwrap();
-        assert_eq!(catalog.rename(id, "now".to_owned()).await.unwrap().title, "now");
+        assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
+    let place = Postgres::new();
+    // Nothing at the server ends the wait.
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+    let id = fixture::queued(&catalog).await;
+    let locker = lock(&place.url(), id).await;
+    let began = Instant::now();
+    let refused = catalog.edit(id, Edit::title("late"), None).await;
+    let took = began.elapsed();
+    assert!(
+        matches!(&refused, Err(Error::Unavailable(reason)) if reason.contains("did not answer in time")),
+        "{refused:?}"
+    );
+    assert!(took >= Duration::from_millis(ANSWER_MS) && took < Duration::from_millis(ANSWER_MS) * 2, "{took:?}");
+    locker.batch_execute("COMMIT").await.unwrap();
+    // Whatever that connection still does is undone with it; the next one is new.
+    assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+    assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +173,7 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
     let locker = lock(&place.url(), id).await;
     let renaming = tokio::spawn({
         let catalog = catalog.clone();
-        async move { catalog.rename(id, "patient".to_owned()).await }
+        async move { catalog.edit(id, Edit::title("patient"), None).await }
     });
     // The one connection waits for the lock; nobody else gets one.
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

@@ -24,8 +24,10 @@ use vidstream_media::{
 use vidstream_testkit::{postgres, redis};
 
 /// Where a test's catalog is. Dropping it removes it.
-pub trait Adapter {
-    fn new() -> Self;
+pub trait Adapter: Send + Sync {
+    fn new() -> Self
+    where
+        Self: Sized;
     /// The SQL of the number `n` in 26 digits.
     fn digits_26(&self) -> &'static str;
     /// The SQL after which numbers of events go on, as if so many had been.
@@ -178,22 +180,22 @@ fn clock() -> Arc<AtomicI64> {
 }
 
 /// Another handle on the catalog of a place, as another process would have.
-pub async fn open(place: &impl Adapter) -> Catalog {
+pub async fn open(place: &dyn Adapter) -> Catalog {
     let events = Events::open(&place.events_url()).await.unwrap();
     Catalog::open(&place.url(), Options { events, ..options(place) }).await.unwrap()
 }
 
 /// The test's clock.
-pub fn options(place: &impl Adapter) -> Options {
+pub fn options(place: &dyn Adapter) -> Options {
     let clock = Arc::clone(place.clock());
     Options { clock: Some(Arc::new(move || clock.load(Ordering::SeqCst))), ..Options::default() }
 }
 
-pub fn advance(place: &impl Adapter, ms: i64) {
+pub fn advance(place: &dyn Adapter, ms: i64) {
     place.clock().fetch_add(ms, Ordering::SeqCst);
 }
 
-pub fn now(place: &impl Adapter) -> i64 {
+pub fn now(place: &dyn Adapter) -> i64 {
     place.clock().load(Ordering::SeqCst)
 }
 
@@ -251,7 +253,7 @@ pub fn plan(seconds: u64, lengths: &[u64]) -> Plan {
 
 pub async fn upload(catalog: &Catalog) -> VideoId {
     let id = new_id();
-    let new = NewUpload { id, title: "a talk".to_owned(), bytes_expected: None };
+    let new = NewUpload { id, title: "a talk".to_owned(), bytes_expected: None, expires_at_ms: None };
     catalog.create_upload(new).await.unwrap();
     id
 }
@@ -363,7 +365,7 @@ pub fn hopeless() -> Failure {
 }
 
 /// Fails a job three times in a row, moving the clock past its rests.
-pub async fn fail_three_times(place: &impl Adapter, catalog: &Catalog, first: Claim) {
+pub async fn fail_three_times(place: &dyn Adapter, catalog: &Catalog, first: Claim) {
     let (job, mut claim) = (first.job, first);
     for attempt in 1..=3 {
         assert_eq!((claim.job, claim.attempt), (job, attempt));

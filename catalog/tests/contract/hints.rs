@@ -6,7 +6,7 @@ use vidstream_catalog::HintKind;
 
 use crate::fixture::{Adapter, new_id, open, upload};
 
-pub async fn hints_follow_commits(place: &impl Adapter) {
+pub async fn hints_follow_commits(place: &dyn Adapter) {
     let catalog = open(place).await;
     let mut hints = catalog.hints();
     let id = upload(&catalog).await;

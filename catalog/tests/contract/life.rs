@@ -1,7 +1,7 @@
 //! Videos from upload to tombstone.
 
 use vidstream_catalog::{
-    Deletion, Error, Lookup, NewUpload, State, Step, Wanted, Work,
+    Deletion, Edit, Error, Lookup, NewUpload, State, Step, Wanted, Work,
     limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS},
 };
 
@@ -10,7 +10,7 @@ use crate::fixture::{
     segments, upload, video, work, work_all,
 };
 
-pub async fn a_video_goes_from_upload_to_ready(place: &impl Adapter) {
+pub async fn a_video_goes_from_upload_to_ready(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
@@ -36,7 +36,7 @@ pub async fn a_video_goes_from_upload_to_ready(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn the_probe_is_claimable_while_bytes_arrive(place: &impl Adapter) {
+pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -57,7 +57,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &impl Adapter) {
     assert_eq!(video(&catalog, other).await.state, State::Processing);
 }
 
-pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &impl Adapter) {
+pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     let probe = claim_any(&catalog).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &impl Adapter) 
     assert!(matches!(catalog.abandon_upload(done).await, Err(Error::Conflict(_))));
 }
 
-pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
+pub async fn an_upload_is_held_only_as_long_as_asked(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     advance(place, LEASE_MS - 1);
@@ -95,7 +95,7 @@ pub async fn an_upload_is_held_only_as_long_as_asked(place: &impl Adapter) {
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::NotFound)));
 }
 
-pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &impl Adapter) {
+pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     catalog.finish_upload(id, 5).await.unwrap();
@@ -104,11 +104,11 @@ pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: 
     assert_eq!(catalog.last_seq().await.unwrap(), events);
     assert!(matches!(catalog.finish_upload(id, 6).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::Conflict(_))));
-    let again = NewUpload { id, title: String::new(), bytes_expected: Some(1) };
+    let again = NewUpload { id, title: String::new(), bytes_expected: Some(1), expires_at_ms: None };
     assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
 }
 
-pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adapter) {
+pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &dyn Adapter) {
     let catalog = open(place).await;
     assert_eq!(catalog.delete(new_id()).await.unwrap(), Deletion::Unknown);
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
@@ -123,7 +123,7 @@ pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adap
     assert!(claim_any(&catalog).await.is_none());
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
     assert_eq!(catalog.delete(id).await.unwrap(), Deletion::Already);
-    let again = NewUpload { id, title: String::new(), bytes_expected: None };
+    let again = NewUpload { id, title: String::new(), bytes_expected: None, expires_at_ms: None };
     assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
     advance(place, TOMBSTONE_MS - 1);
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
@@ -132,7 +132,7 @@ pub async fn deletion_is_at_once_and_remembered_for_seven_days(place: &impl Adap
     assert_eq!(catalog.sweep().await.unwrap().tombstones_removed, 1);
 }
 
-pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &impl Adapter) {
+pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     catalog.delete(id).await.unwrap();
@@ -147,19 +147,19 @@ pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &impl Adap
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Deleted);
 }
 
-pub async fn illegal_changes_are_refused(place: &impl Adapter) {
+pub async fn illegal_changes_are_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(10, &[])).await;
     assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.abandon_upload(id).await, Err(Error::Conflict(_))));
     catalog.delete(id).await.unwrap();
     assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
-    assert!(matches!(catalog.rename(id, "x".to_owned()).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.edit(id, Edit::title("x"), None).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.finish_upload(id, 1_000).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
 }
 
-pub async fn a_failed_video_can_be_tried_again(place: &impl Adapter) {
+pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -199,33 +199,36 @@ async fn claim_probe_of(catalog: &vidstream_catalog::Catalog, id: vidstream_medi
     job
 }
 
-pub async fn titles_change_and_are_bounded(place: &impl Adapter) {
+pub async fn titles_change_and_are_bounded(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     let before = video(&catalog, id).await.row_version;
-    let renamed = catalog.rename(id, "'); DROP TABLE videos; --".to_owned()).await.unwrap();
+    let renamed = catalog.edit(id, Edit::title("'); DROP TABLE videos; --"), None).await.unwrap();
     assert_eq!((renamed.title.as_str(), renamed.row_version), ("'); DROP TABLE videos; --", before + 1));
-    assert_eq!(catalog.rename(id, renamed.title).await.unwrap().row_version, before + 1);
+    assert_eq!(catalog.edit(id, Edit::title(renamed.title), None).await.unwrap().row_version, before + 1);
     let version = before + 1;
-    assert!(matches!(catalog.rename_unchanged(id, "x".to_owned(), version - 1).await, Err(Error::Changed)));
-    assert_eq!(catalog.rename_unchanged(id, "A".to_owned(), version).await.unwrap().row_version, version + 1);
-    assert!(matches!(catalog.rename_unchanged(id, "B".to_owned(), version).await, Err(Error::Changed)));
-    assert!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX)).await.is_ok());
-    assert!(matches!(catalog.rename(id, "x".repeat(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
-    let new = |bytes| NewUpload { id: new_id(), title: "x".repeat(bytes), bytes_expected: None };
+    assert!(matches!(catalog.edit(id, Edit::title("x"), Some(version - 1)).await, Err(Error::Changed)));
+    assert_eq!(catalog.edit(id, Edit::title("A"), Some(version)).await.unwrap().row_version, version + 1);
+    assert!(matches!(catalog.edit(id, Edit::title("B"), Some(version)).await, Err(Error::Changed)));
+    assert!(catalog.edit(id, Edit::title("x".repeat(TITLE_BYTES_MAX)), None).await.is_ok());
+    assert!(matches!(
+        catalog.edit(id, Edit::title("x".repeat(TITLE_BYTES_MAX + 1)), None).await,
+        Err(Error::Invalid(_))
+    ));
+    let new = |bytes| NewUpload { id: new_id(), title: "x".repeat(bytes), bytes_expected: None, expires_at_ms: None };
     assert!(catalog.create_upload(new(TITLE_BYTES_MAX)).await.is_ok());
     assert!(matches!(catalog.create_upload(new(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
-    assert!(matches!(catalog.rename(new_id(), String::new()).await, Err(Error::NotFound)));
+    assert!(matches!(catalog.edit(new_id(), Edit::title(String::new()), None).await, Err(Error::NotFound)));
 }
 
-pub async fn texts_that_cannot_be_stored_are_refused(place: &impl Adapter) {
+pub async fn texts_that_cannot_be_stored_are_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
-    let new = NewUpload { id: new_id(), title: "a\0b".to_owned(), bytes_expected: None };
+    let new = NewUpload { id: new_id(), title: "a\0b".to_owned(), bytes_expected: None, expires_at_ms: None };
     assert!(matches!(catalog.create_upload(new).await, Err(Error::Invalid(_))));
-    assert!(matches!(catalog.rename(id, "\0".to_owned()).await, Err(Error::Invalid(_))));
+    assert!(matches!(catalog.edit(id, Edit::title("\0"), None).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.claim(&crate::fixture::worker("\0"), Wanted::ALL).await, Err(Error::Invalid(_))));
     // Whatever else is text comes back as it went in.
     let odd = "'\"\\ % ? $1 \u{1f3ac} \u{7f}\r\n\t";
-    assert_eq!(catalog.rename(id, odd.to_owned()).await.unwrap().title, odd);
+    assert_eq!(catalog.edit(id, Edit::title(odd), None).await.unwrap().title, odd);
 }

@@ -1,7 +1,7 @@
 //! The event log.
 
 use vidstream_catalog::{
-    Event, State, Video,
+    Edit, Event, State, Video,
     limits::{EVENTS_MAX, EVENTS_MS, EVENTS_READ_MAX},
 };
 
@@ -9,7 +9,7 @@ use crate::fixture::{
     Adapter, advance, claim_any, crash, open, plan, planned, queued, upload, video, work, work_all, worker,
 };
 
-pub async fn sequence_numbers_follow_commit_order(place: &impl Adapter) {
+pub async fn sequence_numbers_follow_commit_order(place: &dyn Adapter) {
     let catalog = open(place).await;
     assert_eq!((catalog.last_seq().await.unwrap(), catalog.oldest_seq().await.unwrap()), (0, 1));
     let id = queued(&catalog).await;
@@ -48,7 +48,7 @@ pub async fn sequence_numbers_follow_commit_order(place: &impl Adapter) {
     assert_eq!(paged, all);
 }
 
-pub async fn another_connection_sees_events_in_order(place: &impl Adapter) {
+pub async fn another_connection_sees_events_in_order(place: &dyn Adapter) {
     const WRITERS: usize = 4;
     const UPLOADS: usize = 25;
     let reader = open(place).await;
@@ -80,7 +80,7 @@ pub async fn another_connection_sees_events_in_order(place: &impl Adapter) {
     assert_eq!(seen, expected);
 }
 
-pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {
+pub async fn the_log_is_trimmed_and_says_so(place: &dyn Adapter) {
     let catalog = open(place).await;
     queued(&catalog).await;
     let old = catalog.last_seq().await.unwrap();
@@ -99,21 +99,21 @@ pub async fn the_log_is_trimmed_and_says_so(place: &impl Adapter) {
     assert_eq!(catalog.video_events(id, 0, 10).await.unwrap()[0].seq, last + 1, "numbers are never used again");
 }
 
-pub async fn the_log_has_a_length(place: &impl Adapter) {
+pub async fn the_log_has_a_length(place: &dyn Adapter) {
     let catalog = open(place).await;
     // Three events, the last of which is the last for which the first is kept.
     let id = upload(&catalog).await;
     place.behind(&place.last_event_is(EVENTS_MAX - 2));
     catalog.finish_upload(id, 1).await.unwrap();
-    catalog.rename(id, "1".to_owned()).await.unwrap();
+    catalog.edit(id, Edit::title("1"), None).await.unwrap();
     assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 0);
-    catalog.rename(id, "2".to_owned()).await.unwrap();
+    catalog.edit(id, Edit::title("2"), None).await.unwrap();
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 1);
     assert_eq!(catalog.oldest_seq().await.unwrap(), EVENTS_MAX - 1);
 }
 
-pub async fn one_read_gives_so_many_events_and_not_one_more(place: &impl Adapter) {
+pub async fn one_read_gives_so_many_events_and_not_one_more(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     place.behind(&format!(
@@ -128,7 +128,7 @@ pub async fn one_read_gives_so_many_events_and_not_one_more(place: &impl Adapter
     }
 }
 
-pub async fn a_timeline_tells_every_attempt(place: &impl Adapter) {
+pub async fn a_timeline_tells_every_attempt(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let before = catalog.last_seq().await.unwrap();

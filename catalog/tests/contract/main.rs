@@ -18,6 +18,7 @@ mod processes;
 mod publishing;
 mod random;
 mod redis;
+mod retention;
 mod scale;
 mod upkeep;
 
@@ -75,7 +76,12 @@ macro_rules! suite {
             archive {
                 everything_is_found_again_in_another_catalog,
                 an_export_that_was_imported_is_the_same_again,
+                an_export_of_the_version_before_is_taken,
+                what_was_being_uploaded_is_not_deleted_after_an_import,
                 what_is_no_whole_export_changes_nothing,
+            }
+            connecting {
+                what_must_be_there_is_not_made,
             }
             claims {
                 sixteen_threads_never_get_the_same_job,
@@ -142,6 +148,13 @@ macro_rules! suite {
                 encoders_that_go_away_again_and_again_end_the_video,
                 a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next,
                 nothing_is_swept_before_its_time,
+            }
+            retention {
+                a_video_is_deleted_when_its_time_is_over,
+                an_end_is_set_moved_and_taken_back,
+                so_many_videos_end_in_one_sweep_and_the_rest_in_the_next,
+                so_many_sessions_are_forgotten_in_one_sweep_and_the_rest_in_the_next,
+                one_of_all_processes_looks_for_orphans_and_goes_on_where_the_last_ended,
             }
             scale {
                 the_first_page_of_many_videos_is_fast,

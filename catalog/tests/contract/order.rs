@@ -31,7 +31,7 @@ async fn playing(catalog: &Catalog) -> VideoId {
     id
 }
 
-pub async fn the_earliest_deadline_comes_first(place: &impl Adapter) {
+pub async fn the_earliest_deadline_comes_first(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (a, b) = (playing(&catalog).await, playing(&catalog).await);
     let now = now(place);
@@ -51,7 +51,7 @@ pub async fn the_earliest_deadline_comes_first(place: &impl Adapter) {
     assert_eq!(claim_any(&catalog).await.unwrap().video, a);
 }
 
-pub async fn a_waited_for_chunk_is_split_where_somebody_waits(place: &impl Adapter) {
+pub async fn a_waited_for_chunk_is_split_where_somebody_waits(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[1, 2, 4, 3])).await;
     let first = claim(&catalog, URGENT).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn a_waited_for_chunk_is_split_where_somebody_waits(place: &impl Adapt
     assert_sound(&catalog).await;
 }
 
-pub async fn two_waits_in_one_chunk_split_it_twice(place: &impl Adapter) {
+pub async fn two_waits_in_one_chunk_split_it_twice(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[1])).await;
     let first = claim(&catalog, URGENT).await.unwrap();
@@ -89,7 +89,7 @@ pub async fn two_waits_in_one_chunk_split_it_twice(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn the_next_two_chunks_follow_the_viewer(place: &impl Adapter) {
+pub async fn the_next_two_chunks_follow_the_viewer(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     // A viewer of a stored segment: nothing waits, and the next two chunks come forward.
@@ -110,7 +110,7 @@ pub async fn the_next_two_chunks_follow_the_viewer(place: &impl Adapter) {
     assert_eq!(given(&catalog, BACKGROUND, 1).await, [(id, 2, 3)]);
 }
 
-pub async fn the_slot_kept_for_those_who_wait_takes_nothing_ahead(place: &impl Adapter) {
+pub async fn the_slot_kept_for_those_who_wait_takes_nothing_ahead(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     catalog.raise(id, 1, 1, now(place) + 8_000).await.unwrap();
@@ -119,7 +119,7 @@ pub async fn the_slot_kept_for_those_who_wait_takes_nothing_ahead(place: &impl A
     assert_eq!(given(&catalog, URGENT, 2).await, [(id, 8, 8)]);
 }
 
-pub async fn first_chunks_come_before_the_background(place: &impl Adapter) {
+pub async fn first_chunks_come_before_the_background(place: &dyn Adapter) {
     let catalog = open(place).await;
     let a = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let b = planned(&catalog, plan(60, &[1, 2, 4])).await;
@@ -131,7 +131,7 @@ pub async fn first_chunks_come_before_the_background(place: &impl Adapter) {
     assert_eq!(given, [(a, 1), (b, 1), (a, 2)]);
 }
 
-pub async fn the_background_is_shared_between_videos(place: &impl Adapter) {
+pub async fn the_background_is_shared_between_videos(place: &dyn Adapter) {
     let catalog = open(place).await;
     let mut videos = Vec::new();
     for _ in 0..3 {
@@ -155,7 +155,7 @@ pub async fn the_background_is_shared_between_videos(place: &impl Adapter) {
     assert_eq!(claim(&catalog, BACKGROUND).await.unwrap().video, c.video);
 }
 
-pub async fn an_urgent_slot_takes_no_background(place: &impl Adapter) {
+pub async fn an_urgent_slot_takes_no_background(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     assert!(claim(&catalog, URGENT).await.is_none());
@@ -166,7 +166,7 @@ pub async fn an_urgent_slot_takes_no_background(place: &impl Adapter) {
     assert_eq!(claim(&catalog, URGENT).await.unwrap().work, Work::Delete);
 }
 
-pub async fn raising_again_keeps_the_earliest_deadline(place: &impl Adapter) {
+pub async fn raising_again_keeps_the_earliest_deadline(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     let now = now(place);
@@ -186,7 +186,7 @@ pub async fn raising_again_keeps_the_earliest_deadline(place: &impl Adapter) {
     assert!(matches!(again.work, Work::Encode { deadline_ms: Some(at), .. } if at == now + 1_000));
 }
 
-pub async fn a_deadline_that_passed_falls_behind_one_that_lasts(place: &impl Adapter) {
+pub async fn a_deadline_that_passed_falls_behind_one_that_lasts(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (a, b) = (playing(&catalog).await, playing(&catalog).await);
     catalog.raise(a, 1, 4, now(place) + 1_000).await.unwrap();
@@ -203,7 +203,7 @@ pub async fn a_deadline_that_passed_falls_behind_one_that_lasts(place: &impl Ada
     assert_eq!(claim(&catalog, URGENT).await.unwrap().video, a);
 }
 
-pub async fn a_deadline_lies_a_minute_ahead_at_most(place: &impl Adapter) {
+pub async fn a_deadline_lies_a_minute_ahead_at_most(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     let most = now(place) + DEADLINE_AHEAD_MS_MAX;
@@ -217,7 +217,7 @@ pub async fn a_deadline_lies_a_minute_ahead_at_most(place: &impl Adapter) {
     }
 }
 
-pub async fn raising_what_cannot_be_made_is_refused(place: &impl Adapter) {
+pub async fn raising_what_cannot_be_made_is_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = playing(&catalog).await;
     let soon = now(place) + 8_000;

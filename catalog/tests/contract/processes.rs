@@ -17,7 +17,7 @@ const ROLE: &str = "CATALOG_TEST_ROLE";
 /// The time that it takes to be now, in milliseconds.
 const NOW: &str = "CATALOG_TEST_NOW";
 
-fn start(place: &impl Adapter, role: &str) -> Child {
+fn start(place: &dyn Adapter, role: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::the_other_process", "--nocapture"])
         .env(URL, place.url())
@@ -64,7 +64,7 @@ async fn claim_with(catalog: &Catalog, name: &str) {
     }
 }
 
-pub async fn two_processes_claim_a_thousand_jobs_once(place: &impl Adapter) {
+pub async fn two_processes_claim_a_thousand_jobs_once(place: &dyn Adapter) {
     const JOBS: usize = 1_000;
     let catalog = fixture::open(place).await;
     let id = fixture::planned(&catalog, fixture::plan(5 * 3_600, &[1; JOBS - 1])).await;
@@ -110,7 +110,7 @@ async fn started(catalog: &Catalog, videos: &[vidstream_media::VideoId], worker:
     count
 }
 
-pub async fn two_processes_share_the_work(place: &impl Adapter) {
+pub async fn two_processes_share_the_work(place: &dyn Adapter) {
     let catalog = fixture::open(place).await;
     let mut videos = Vec::new();
     for _ in 0..6 {
@@ -149,7 +149,7 @@ pub async fn two_processes_share_the_work(place: &impl Adapter) {
     fixture::assert_sound(&catalog).await;
 }
 
-pub async fn a_killed_process_costs_one_attempt(place: &impl Adapter) {
+pub async fn a_killed_process_costs_one_attempt(place: &dyn Adapter) {
     let catalog = fixture::open(place).await;
     let id = fixture::planned(&catalog, fixture::plan(60, &[1, 2, 4])).await;
     assert!(!start(place, "claim_and_die").wait().unwrap().success());
@@ -172,7 +172,7 @@ pub async fn a_killed_process_costs_one_attempt(place: &impl Adapter) {
     assert_eq!((claim.video, claim.attempt, &claim.work), (id, 1, &Work::Probe));
 }
 
-pub async fn what_was_acknowledged_is_there_after_a_restart(place: &impl Adapter) {
+pub async fn what_was_acknowledged_is_there_after_a_restart(place: &dyn Adapter) {
     let catalog = fixture::open(place).await;
     let id = fixture::queued(&catalog).await;
     let claim = fixture::claim_any(&catalog).await.unwrap();

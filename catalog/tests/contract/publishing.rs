@@ -1,6 +1,8 @@
 //! What a finished chunk changes, and what it may not.
 
-use vidstream_catalog::{ArtifactState, Error, Finalized, Published, State, Step, Warning, Work, limits::RENEW_MS};
+use vidstream_catalog::{
+    ArtifactState, Error, Finalized, ListQuery, Published, State, Step, Warning, Work, limits::RENEW_MS,
+};
 use vidstream_media::{
     Track,
     bandwidth::Rates,
@@ -15,7 +17,7 @@ use crate::fixture::{
     work, work_all,
 };
 
-pub async fn a_run_published_in_parts_shrinks_the_job(place: &impl Adapter) {
+pub async fn a_run_published_in_parts_shrinks_the_job(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[])).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -55,7 +57,7 @@ pub async fn a_run_published_in_parts_shrinks_the_job(place: &impl Adapter) {
     assert_eq!(video(&catalog, id).await.state, State::Ready);
 }
 
-pub async fn decoder_configurations_are_set_once(place: &impl Adapter) {
+pub async fn decoder_configurations_are_set_once(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let first = claim_any(&catalog).await.unwrap();
@@ -79,7 +81,7 @@ pub async fn decoder_configurations_are_set_once(place: &impl Adapter) {
     assert_eq!(snapshot.configs[&Track::Rung(360)], crate::fixture::config(Track::Rung(360)));
 }
 
-pub async fn a_wrong_index_is_refused(place: &impl Adapter) {
+pub async fn a_wrong_index_is_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[3, 5])).await;
     let claim = claim_any(&catalog).await.unwrap();
@@ -116,7 +118,7 @@ pub async fn a_wrong_index_is_refused(place: &impl Adapter) {
     assert!(matches!(catalog.finish_delete(&wrong_kind).await, Err(Error::Invalid(_))));
 }
 
-pub async fn playable_needs_the_first_segment(place: &impl Adapter) {
+pub async fn playable_needs_the_first_segment(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let second = claim_segment(&catalog, 2).await;
@@ -132,7 +134,7 @@ pub async fn playable_needs_the_first_segment(place: &impl Adapter) {
     assert!(video(&catalog, id).await.playable);
 }
 
-pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &impl Adapter) {
+pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &dyn Adapter) {
     let catalog = open(place).await;
     // 60 pictures, every second one on a sheet of ten: three sheets of 20 s, and segment 6 ends at 20 s.
     let id = planned(&catalog, plan(60, &[1, 5])).await;
@@ -171,9 +173,12 @@ pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &i
     let presentation = snapshot.presentation.unwrap();
     assert_eq!(presentation.measured[&Track::Audio], rates);
     assert_eq!((presentation.poster, presentation.sheets.len(), presentation.ready), (Some(3), 3, true));
+    assert!(
+        video(&catalog, id).await.has_poster && catalog.list(ListQuery::default()).await.unwrap().videos[0].has_poster
+    );
 }
 
-pub async fn unusable_chunks_are_queued_again_once(place: &impl Adapter) {
+pub async fn unusable_chunks_are_queued_again_once(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let finalize = work_until_finalize(&catalog).await;
@@ -211,7 +216,7 @@ async fn work_until_finalize(catalog: &vidstream_catalog::Catalog) -> vidstream_
     }
 }
 
-pub async fn a_snapshot_shows_what_is_committed(place: &impl Adapter) {
+pub async fn a_snapshot_shows_what_is_committed(place: &dyn Adapter) {
     let (catalog, other) = (open(place).await, open(place).await);
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     assert!(catalog.snapshot(crate::fixture::new_id()).await.unwrap().is_none());
@@ -238,7 +243,7 @@ pub async fn a_snapshot_shows_what_is_committed(place: &impl Adapter) {
     assert!(std::sync::Arc::ptr_eq(&a.plan, &b.plan) && std::sync::Arc::ptr_eq(&a.chunks[&1], &b.chunks[&1]));
 }
 
-pub async fn percent_is_the_committed_media_time(place: &impl Adapter) {
+pub async fn percent_is_the_committed_media_time(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[1, 5])).await;
     let start = now(place);

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 use vidstream_catalog::{
-    Catalog, Error, Events, Hint, HintKind, Options,
+    Catalog, Edit, Error, Events, Hint, HintKind, Options,
     limits::{VIEW_SESSION_MS, VIEWERS_ANSWER_MS, VIEWS_LATE_MS},
 };
 use vidstream_media::VideoId;
@@ -54,17 +54,17 @@ async fn until_there(catalog: &Catalog, is_there: bool) {
 }
 
 /// The name of the views that wait with the server.
-fn views_key(place: &impl Adapter) -> String {
+fn views_key(place: &dyn Adapter) -> String {
     format!("{}:views", place.events_url().split_once("prefix=").unwrap().1)
 }
 
 /// Leaves a view with the server, as a process does that dies before it is in the catalog.
-fn leave(server: &redis::Server, place: &impl Adapter, member: &str, at_ms: i64) {
+fn leave(server: &redis::Server, place: &dyn Adapter, member: &str, at_ms: i64) {
     server.command(&["ZADD", &views_key(place), &at_ms.to_string(), member]).unwrap();
 }
 
 /// A process on a place of which only the database is known there.
-async fn connect(place: &impl Adapter, events_url: &str) -> Catalog {
+async fn connect(place: &dyn Adapter, events_url: &str) -> Catalog {
     let events = Events::open(events_url).await.unwrap();
     Catalog::open(&place.url(), Options { events, ..fixture::options(place) }).await.unwrap()
 }
@@ -199,7 +199,7 @@ async fn a_server_that_is_slow_holds_up_nobody() {
     let began = Instant::now();
     for n in 0..20 {
         catalog.note_viewer(viewer(id, &format!("s{n}"))).unwrap();
-        catalog.rename(id, format!("{n}")).await.unwrap();
+        catalog.edit(id, Edit::title(format!("{n}")), None).await.unwrap();
     }
     assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
     catalog.count_views().await.unwrap();

@@ -16,7 +16,7 @@ const VIDEOS: u32 = 100_000;
 /// The fastest of so many counts: the machine may be busy with something else.
 const RUNS: usize = 5;
 
-pub async fn the_first_page_of_many_videos_is_fast(place: &impl Adapter) {
+pub async fn the_first_page_of_many_videos_is_fast(place: &dyn Adapter) {
     let catalog = open(place).await;
     let newest = fill(place, &catalog).await;
     for query in [
@@ -55,7 +55,7 @@ pub async fn the_first_page_of_many_videos_is_fast(place: &impl Adapter) {
 }
 
 /// Many copies of one row, made behind the catalog's back: through it they would take minutes.
-async fn fill(place: &impl Adapter, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
+async fn fill(place: &dyn Adapter, catalog: &vidstream_catalog::Catalog) -> vidstream_media::VideoId {
     queued(catalog).await;
     let digits = place.digits_26();
     place.behind(&format!(
@@ -69,7 +69,7 @@ async fn fill(place: &impl Adapter, catalog: &vidstream_catalog::Catalog) -> vid
 }
 
 /// 2,000 videos in the making, with 60,000 chunks that wait.
-pub async fn claiming_from_a_long_queue_is_fast(place: &impl Adapter) {
+pub async fn claiming_from_a_long_queue_is_fast(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(200, &[1; 29])).await;
     let digits = place.digits_26();
@@ -96,7 +96,7 @@ pub async fn claiming_from_a_long_queue_is_fast(place: &impl Adapter) {
 }
 
 /// Five hours, a thousand chunks of which are stored: what a viewer and a worker cost.
-pub async fn a_long_film_stays_cheap(place: &impl Adapter) {
+pub async fn a_long_film_stays_cheap(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(5 * 3_600, &[1; 1_000])).await;
     let first = claim(&catalog, URGENT).await.unwrap();
@@ -122,7 +122,7 @@ pub async fn a_long_film_stays_cheap(place: &impl Adapter) {
     assert!(published.as_millis() < 100 && read.as_millis() < 50, "{published:?} {read:?}");
 }
 
-pub async fn pages_are_complete_and_in_order(place: &impl Adapter) {
+pub async fn pages_are_complete_and_in_order(place: &dyn Adapter) {
     let catalog = open(place).await;
     let mut ids = BTreeSet::new();
     for n in 0..25 {
@@ -141,7 +141,7 @@ pub async fn pages_are_complete_and_in_order(place: &impl Adapter) {
         }
         // A newcomer does not disturb the pages after it.
         advance(place, 1);
-        let new = NewUpload { id: new_id(), title: "late".to_owned(), bytes_expected: None };
+        let new = NewUpload { id: new_id(), title: "late".to_owned(), bytes_expected: None, expires_at_ms: None };
         catalog.create_upload(new).await.unwrap();
     }
     assert!(seen.is_sorted_by(|a, b| a > b));

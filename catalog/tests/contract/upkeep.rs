@@ -10,7 +10,7 @@ use crate::fixture::{
     work_all, worker,
 };
 
-pub async fn expired_uploads_are_removed(place: &impl Adapter) {
+pub async fn expired_uploads_are_removed(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (gone, held) = (upload(&catalog).await, upload(&catalog).await);
     let before = catalog.last_seq().await.unwrap();
@@ -27,7 +27,7 @@ pub async fn expired_uploads_are_removed(place: &impl Adapter) {
     assert_sound(&catalog).await;
 }
 
-pub async fn lost_jobs_are_restored_and_then_given_up(place: &impl Adapter) {
+pub async fn lost_jobs_are_restored_and_then_given_up(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(100, &[1, 2, 4])).await;
     let first = claim_any(&catalog).await.unwrap();
@@ -57,11 +57,11 @@ pub async fn lost_jobs_are_restored_and_then_given_up(place: &impl Adapter) {
 }
 
 /// Damages the catalog behind its back, as no operation of it does.
-fn lose_jobs(place: &impl Adapter) {
+fn lose_jobs(place: &dyn Adapter) {
     place.behind("DELETE FROM jobs WHERE state IN ('pending', 'running')");
 }
 
-pub async fn plans_whose_encoders_went_away_begin_again(place: &impl Adapter) {
+pub async fn plans_whose_encoders_went_away_begin_again(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     let first = claim_any(&catalog).await.unwrap();
@@ -98,7 +98,7 @@ fn upgraded(id: &str, version: &str) -> Worker {
     Worker { id: id.to_owned(), encoders: encoders.into() }
 }
 
-pub async fn a_worker_counts_as_present_for_ten_minutes(place: &impl Adapter) {
+pub async fn a_worker_counts_as_present_for_ten_minutes(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(60, &[1, 2, 4])).await;
     advance(place, WORKER_AWAY_MS - 1);
@@ -108,7 +108,7 @@ pub async fn a_worker_counts_as_present_for_ten_minutes(place: &impl Adapter) {
     assert_eq!(catalog.sweep().await.unwrap().restarted, [id]);
 }
 
-pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &impl Adapter) {
+pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = queued(&catalog).await;
     for generation in 1..=GENERATIONS_MAX {
@@ -131,7 +131,7 @@ pub async fn encoders_that_go_away_again_and_again_end_the_video(place: &impl Ad
     assert_eq!((failed.state, failed.error.unwrap().code.as_str()), (State::Failed, "no_encoder"));
 }
 
-pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place: &impl Adapter) {
+pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place: &dyn Adapter) {
     let catalog = open(place).await;
     let (digits, now_ms) = (place.digits_26(), now(place));
     place.behind(&format!(
@@ -154,7 +154,7 @@ pub async fn a_sweep_removes_so_many_rows_and_leaves_the_rest_to_the_next(place:
     }
 }
 
-pub async fn nothing_is_swept_before_its_time(place: &impl Adapter) {
+pub async fn nothing_is_swept_before_its_time(place: &dyn Adapter) {
     let catalog = open(place).await;
     upload(&catalog).await;
     queued(&catalog).await;

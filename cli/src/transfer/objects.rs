@@ -7,11 +7,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use vidstream_media::VideoId;
 use vidstream_store::{Error, Key, Store};
 
-use crate::{
-    add::print,
-    exit::{Code, Failure},
-    parts,
-};
+use crate::{add::print, exit::Failure, inventory::of_store};
 
 /// Objects of a video that are copied side by side.
 const COPIES_MAX: usize = 4;
@@ -29,7 +25,7 @@ pub(super) struct Copied {
     present: u64,
 }
 
-/// Copies all objects of these videos. What goes away meanwhile belongs to a video that does.
+/// Copies all objects of these videos. What goes away meanwhile belongs to a video that does, or is found missing after.
 pub(super) async fn copy(from: &Store, to: &Store, videos: &[VideoId]) -> Result<Copied, Failure> {
     let lines = !std::io::stderr().is_terminal();
     let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(videos.len() as u64) };
@@ -37,7 +33,7 @@ pub(super) async fn copy(from: &Store, to: &Store, videos: &[VideoId]) -> Result
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     let mut copied = Copied::default();
     for (place, &id) in videos.iter().enumerate() {
-        copy_video(from, to, id, &mut copied).await.map_err(|error| Failure::new(Code::Io, parts::sentence(&error)))?;
+        copy_video(from, to, id, &mut copied).await.map_err(|error| of_store(&error))?;
         bar.inc(1);
         bar.set_message(copied.to_string());
         if lines && (place + 1) % LINE_EVERY == 0 {
@@ -72,6 +68,7 @@ async fn copy_video(from: &Store, to: &Store, id: VideoId, copied: &mut Copied) 
 /// Gives the bytes of the object; `None` if it went away before the first was read.
 async fn copy_object(from: &Store, to: &Store, key: Key, bytes: u64) -> Result<Option<u64>, Error> {
     let mut writer = to.writer(&key).await?;
+    writer.expect(bytes);
     let mut at = 0;
     while at < bytes {
         let end = at.saturating_add(READ_BYTES).min(bytes);

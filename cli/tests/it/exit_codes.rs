@@ -2,6 +2,8 @@
 
 use std::{net::TcpListener, process::Command};
 
+use vidstream_testkit::s3::{BUCKET, Host};
+
 use crate::server::VIDSTREAM;
 
 #[test]
@@ -46,6 +48,10 @@ fn failures_have_their_code_and_a_sentence() {
         (&["migrate", "--set", "catalog.url=sqlite:///proc/nowhere/c.db"], 74, "catalog"),
         (&["migrate", "--set", "catalog.connections=0"], 64, "from 1 to 1000"),
         (&["migrate", "--set", "catalog.connections=1001"], 64, "from 1 to 1000"),
+        (&["fsck", "--data", "/nonexistent"], 66, "there is no catalog sqlite:///nonexistent/catalog.sqlite"),
+        (&["fsck", "--data", &data, "--set", "catalog.url=postgres://u:secret@127.0.0.1:1/d"], 69, "127.0.0.1:1"),
+        (&["export", "/nonexistent/to", "--data", "/nonexistent"], 66, "there is no catalog"),
+        (&["import", "/nonexistent", "--data", &data], 66, "neither catalog.jsonl of an export nor"),
         (&["add", "/nonexistent.mp4"], 66, "cannot read /nonexistent.mp4"),
         (&["add", VIDSTREAM, "--server", "http://127.0.0.1:1"], 69, "is `vidstream serve` running?"),
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
@@ -57,6 +63,80 @@ fn failures_have_their_code_and_a_sentence() {
         assert!(text.contains(sentence), "{args:?}: {text}");
         assert!(!text.contains("secret"), "{args:?}: {text}");
     }
+}
+
+/// A folder of files that hold secrets.
+struct Secrets(tempfile::TempDir);
+
+impl Secrets {
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+
+    /// Starts an origin with these variables, which it cannot do, and gives its exit code and all that it says.
+    fn refused(&self, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["origin", "--data"]).arg(self.0.path()).env("RUST_LOG", "debug").envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat(),
+        )
+    }
+}
+
+#[test]
+fn secrets_come_from_files_and_are_never_shown() {
+    let secrets = Secrets(tempfile::tempdir().unwrap());
+    let postgres = secrets.file("postgres", "postgres://u:hunter2@127.0.0.1:1/d\n");
+    let redis = secrets.file("redis", "redis://u:hunter2@127.0.0.1:1\n");
+    let (key, empty) = (secrets.file("key", "hunter2\n"), secrets.file("empty", "\n"));
+    let (postgres, redis, key, empty) = (postgres.as_str(), redis.as_str(), key.as_str(), empty.as_str());
+    let bucket = [
+        ("VIDSTREAM_STORE_URL", "s3://films"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID_FILE", key),
+        ("AWS_SECRET_ACCESS_KEY_FILE", key),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| [bucket.as_slice(), more].concat();
+    let cases = [
+        (vec![("VIDSTREAM_CATALOG_URL_FILE", postgres)], 69, "127.0.0.1:1"),
+        (vec![("VIDSTREAM_EVENTS_URL_FILE", redis)], 69, "127.0.0.1:1"),
+        (vec![("VIDSTREAM_EVENTS_URL_FILE", redis), ("VIDSTREAM_EVENTS_URL", "local:")], 64, "are both set"),
+        (vec![("VIDSTREAM_CATALOG_URL_FILE", "/nonexistent")], 66, "catalog.url_file names /nonexistent"),
+        (vec![("VIDSTREAM_CATALOG_URL_FILE", empty)], 64, "it is empty"),
+        (vec![("VIDSTREAM_STORE_URL", "https://u:hunter2@host/films")], 64, "store.url must be"),
+        (with(&[]), 69, "Connection refused"),
+        (with(&[("AWS_SECRET_ACCESS_KEY", "hunter2")]), 64, "are both set"),
+        (with(&[("AWS_SECRET_ACCESS_KEY_FILE", "/nonexistent")]), 66, "AWS_SECRET_ACCESS_KEY_FILE names /nonexistent"),
+        (with(&[("AWS_ENDPOINT_URL", "https://u:hunter2@127.0.0.1:1")]), 64, "names a user"),
+    ];
+    for (variables, code, sentence) in cases {
+        let (ended, text) = secrets.refused(&variables);
+        assert_eq!(ended, Some(code), "{variables:?}: {text}");
+        assert!(text.contains(sentence) && !text.contains("hunter2"), "{variables:?}: {text}");
+    }
+}
+
+#[test]
+fn a_bucket_is_opened_with_keys_from_files() {
+    let (secrets, bucket) = (Secrets(tempfile::tempdir().unwrap()), Host::start().unwrap());
+    let migrated = Command::new(VIDSTREAM).args(["migrate", "--data"]).arg(secrets.0.path()).status().unwrap();
+    assert!(migrated.success());
+    let mut fsck = Command::new(VIDSTREAM);
+    fsck.args(["fsck", "--set", &format!("store.url=s3://{BUCKET}"), "--data"]).arg(secrets.0.path());
+    for (name, value) in bucket.variables() {
+        if name.contains("KEY") {
+            fsck.env(format!("{name}_FILE"), secrets.file(&name, &format!("{value}\n")));
+        } else {
+            fsck.env(name, value);
+        }
+    }
+    let output = fsck.output().unwrap();
+    assert!(output.status.success() && output.stdout.ends_with(b"nothing is wrong\n"), "{output:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 use bytes::Bytes;
 use vidstream_media::{Track, VideoId};
-use vidstream_store::{Key, Store};
+use vidstream_store::{Access, Key, Store};
 use vidstream_testkit::{
     Clip, Encoding, postgres,
     s3::{BUCKET, Host},
@@ -20,6 +20,8 @@ struct Site<'a> {
     flags: Vec<String>,
     variables: Vec<(String, String)>,
     store: Store,
+    /// The database behind the catalog's back, where it has a server.
+    database: Option<&'a str>,
 }
 
 // === impl Site ===
@@ -56,18 +58,20 @@ async fn files_and_sqlite_agree_after_a_repair() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let store = Store::open(&format!("file://{}", data.display())).await.unwrap();
-    they_agree_after_a_repair(Site { data: &data, flags: vec![], variables: vec![], store }).await;
+    they_agree_after_a_repair(Site { data: &data, flags: vec![], variables: vec![], store, database: None }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_and_postgres_agree_after_a_repair() {
     let (folder, bucket) = (tempfile::tempdir().unwrap(), Host::start().unwrap());
     let url = format!("s3://{BUCKET}/site");
-    let store = Store::open_with(&url, bucket.variables().into_iter()).await.unwrap();
+    let store = Store::open_with(&url, bucket.variables().into_iter(), Access::Write).await.unwrap();
     let catalog = postgres::shared().database().unwrap();
     let set = |pair: String| ["--set".to_owned(), pair];
     let flags = [set(format!("store.url={url}")), set(format!("catalog.url={catalog}"))].concat();
-    they_agree_after_a_repair(Site { data: folder.path(), flags, variables: bucket.variables(), store }).await;
+    let database = Some(catalog.as_str());
+    they_agree_after_a_repair(Site { data: folder.path(), flags, variables: bucket.variables(), store, database })
+        .await;
 }
 
 async fn they_agree_after_a_repair(site: Site<'_>) {
@@ -79,6 +83,7 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     let right = format!("1 videos, 0 of them in work and passed over, {} objects: nothing is wrong\n", whole.len());
     assert_eq!(site.fsck(&[]), (Some(0), right));
     drop(server);
+    sheets_may_be_coming(&site, id).await;
 
     // Of an attempt that was lost, of an upload that nobody knows, and a part of the film.
     let track = Track::Rung(180);
@@ -106,25 +111,66 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     let (code, text) = site.fsck(&["--repair", "--set", &catalog]);
     assert!(code == Some(64) && text.contains("do not belong together"), "{text}");
 
+    // A film that came after a backup is not deleted unless somebody says so.
     let (code, text) = site.fsck(&["--repair"]);
-    assert!(code == Some(0) && text.ends_with(": 3 wrong, 3 repaired\n"), "{text}");
-    assert!(text.contains(&format!("{id}: will be made again")), "{text}");
-    let nothing = "1 videos, 1 of them in work and passed over, 1 objects: nothing is wrong\n".to_owned();
+    assert!(code == Some(1) && text.ends_with(": 3 wrong, 2 repaired\n"), "{text}");
+    assert!(text.contains(&format!("{id}: will be made again")) && text.contains("row names: kept, since"), "{text}");
+    let (code, text) = site.fsck(&["--repair", "--delete-unknown"]);
+    assert!(code == Some(0) && text.ends_with(": 1 wrong, 1 repaired\n"), "{text}");
+    let left = whole.len() - 1;
+    let nothing = format!("1 videos, 1 of them in work and passed over, {left} objects: nothing is wrong\n");
     assert_eq!(site.fsck(&[]), (Some(0), nothing));
 
     let server = site.serve().await;
     until_ready(&server, id).await;
     assert_eq!(server.video(&id.to_string()).await["generation"], 2);
+    // What is left of the first generation, all but its source.
+    let (code, text) = site.fsck(&["--repair"]);
+    let old = left - 1;
+    assert!(code == Some(0) && text.ends_with(&format!(": {old} wrong, {old} repaired\n")), "{text}");
     let (code, text) = site.fsck(&["--repair"]);
     assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
     let rung = whole.iter().find_map(|path| path.split('/').find(|part| part.ends_with("0p"))).unwrap();
     let url = format!("{}/v/{id}/2/{rung}/index.m3u8", server.url);
     assert_eq!(vidstream_testkit::counters(&["-i", &url]).unwrap().len(), 300);
 
+    // For pictures a film is not made again.
+    let paths = site.paths(id).await;
+    let named = |part: &str| Key::parse(paths.iter().find(|path| path.contains(part)).unwrap()).unwrap();
+    let (poster, sheet) = (named("/poster-"), named("/thumbnails/"));
+    site.store.delete(&poster).await.unwrap();
+    site.store.delete(&sheet).await.unwrap();
+    site.store.put(&sheet, Bytes::from_static(b"x")).await.unwrap();
+    for more in [[].as_slice(), &["--repair"]] {
+        let (code, text) = site.fsck(more);
+        let lines =
+            [format!("{}: is missing\n", poster.path()), format!("{}: has 1 bytes, and its row says ", sheet.path())];
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+        assert!(code == Some(1) && text.ends_with(": 2 wrong\n"), "{text}");
+        assert_eq!(text.contains("is not made again"), !more.is_empty(), "{text}");
+    }
+    assert_eq!(server.video(&id.to_string()).await["generation"], 2);
+
     // Nothing can be made of nothing.
     site.store.delete(&Key::Source { id }).await.unwrap();
     for more in [[].as_slice(), &["--repair"]] {
         let (code, text) = site.fsck(more);
-        assert!(code == Some(1) && text.contains("/source: is missing") && text.ends_with(": 1 wrong\n"), "{text}");
+        assert!(code == Some(1) && text.contains("/source: is missing") && text.ends_with(": 3 wrong\n"), "{text}");
     }
+}
+
+/// Where a sheet was given up, others may still be on their way.
+async fn sheets_may_be_coming(site: &Site<'_>, id: VideoId) {
+    let Some(database) = site.database else { return };
+    let sheet = Key::Sheet { id, generation: 1, n: 99, token: 1 };
+    site.store.put(&sheet, Bytes::from_static(b"x")).await.unwrap();
+    for (statement, code) in [
+        ("UPDATE videos SET sheets = sheets + 2, sheets_failed = 1", 0),
+        ("UPDATE videos SET sheets = sheets - 2, sheets_failed = 0", 1),
+    ] {
+        postgres::shared().execute(database, statement).unwrap();
+        let (ended, text) = site.fsck(&[]);
+        assert_eq!((ended, text.contains(&sheet.path())), (Some(code), code == 1), "{text}");
+    }
+    site.store.delete(&sheet).await.unwrap();
 }

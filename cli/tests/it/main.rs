@@ -12,6 +12,7 @@ mod plugins;
 mod postgres;
 mod recovery;
 mod redis;
+mod retention;
 mod server;
 mod transfer;
 mod upload;

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The executable under test.
 pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
 /// How often a condition is looked at; conditions are bounded by a deadline, never by a count of sleeps.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(crate) struct Server {
     pub(crate) child: Child,

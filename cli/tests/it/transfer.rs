@@ -1,10 +1,18 @@
 //! `export` and `import`: what one server has, another one goes on with.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use vidstream_testkit::{Clip, Encoding, counters, postgres};
+use vidstream_testkit::{
+    Clip, Encoding, counters, postgres,
+    s3::{BUCKET, Fault, Server as Bucket},
+};
 
-use crate::server::{Server, VIDSTREAM};
+use crate::server::{Server, VIDSTREAM, until};
 
 const READY_WAIT_MAX: Duration = Duration::from_mins(2);
 
@@ -27,8 +35,9 @@ async fn what_a_server_has_goes_on_behind_another_database() {
     let (code, said) = run(&["export", &at("export"), "--data", &at("old")]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("objects (") && said.contains("rows and"), "{said}");
+    // Into the same folder it copies what is new.
     let (code, said) = run(&["export", &at("export"), "--data", &at("old")]);
-    assert_eq!((code, said.contains("has an export already")), (64, true), "{said}");
+    assert_eq!((code, said.contains(" more that were there")), (0, true), "{said}");
     drop(old);
 
     // Once from the export, once from the folder that the old server left.
@@ -46,6 +55,126 @@ async fn what_a_server_has_goes_on_behind_another_database() {
         let shown = counters(&["-i", &format!("{}/v/{id}/1/360p/index.m3u8", server.url)]).unwrap();
         assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "{source}: the counters are not unbroken");
     }
+}
+
+/// The files below a folder, with their bytes.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                found.insert(entry.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&entry).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// An import that is killed on its way is said again, and nothing is lost on the way through a bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_goes_into_a_bucket_and_comes_out_as_it_was() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let old = Server::with(Path::new(&at("old")), &[]).await;
+    let film = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mkv").unwrap();
+    let id = old.upload(&film).await;
+    old.until(&id, "ready", READY_WAIT_MAX, |video| video["artifacts"]["storyboard"]["state"] == "ready").await;
+    old.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
+    drop(old);
+    assert_eq!(run(&["export", &at("first"), "--data", &at("old")]).0, 0);
+
+    let store = format!("store.url=s3://{BUCKET}/site");
+    let command = |args: &[&str]| {
+        let mut command = Command::new(VIDSTREAM);
+        command.args(args).args(["--data", &at("new"), "--set", &store]).envs(bucket.variables());
+        command
+    };
+    let ended = |args: &[&str]| {
+        let output = command(args).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        (output.status.code().unwrap(), said)
+    };
+    bucket.meet("/poster-", Fault::Hang);
+    let mut killed = command(&["import", &at("first")]).spawn().unwrap();
+    until("a request that hangs", READY_WAIT_MAX, || bucket.faults_left() == 0).await;
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let (code, said) = ended(&["import", &at("first")]);
+    assert_eq!((code, said.contains(" came from ")), (0, true), "{said}");
+    let (code, said) = ended(&["fsck"]);
+    assert!(code == 0 && said.ends_with("nothing is wrong\n"), "{said}");
+    let (code, said) = ended(&["export", &at("second")]);
+    assert_eq!(code, 0, "{said}");
+    let objects = |name: &str| tree(&folder.path().join(name).join("objects"));
+    assert!(objects("first") == objects("second"));
+
+    // A reader of backups may not write into the bucket.
+    let asked = bucket.requests();
+    let written = asked.iter().rposition(|line| line.starts_with("PUT") || line.starts_with("POST")).unwrap();
+    let listed = asked.iter().rposition(|line| line.starts_with("GET") && line.contains("list-type")).unwrap();
+    assert!(written < listed, "{:?}", asked.get(written));
+}
+
+/// What rows name and is not there is no backup, and none to go on from.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lacks_objects_is_refused_with_a_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let server = Server::with(Path::new(&at("old")), &[]).await;
+    let film = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&film).await;
+    server.until(&id, "playable", READY_WAIT_MAX, |video| video["playable"] == true).await;
+    drop(server);
+    let (exported, objects) = (folder.path().join("export"), folder.path().join("export/objects"));
+    assert_eq!(run(&["export", &at("export"), "--data", &at("old")]).0, 0);
+    let segment = tree(&objects).into_keys().find(|path| path.extension().is_some_and(|end| end == "m4s")).unwrap();
+    let line = format!("{}: is missing\n", segment.display());
+    std::fs::rename(objects.join(&segment), at("aside")).unwrap();
+    let [from, old, new, another, other] = ["export", "old", "new", "another", "other"].map(at);
+    let import: [&str; 4] = ["import", &from, "--data", &new];
+    for _ in 0..2 {
+        let (code, said) = run(&import);
+        assert!(code == 1 && said.contains(&line) && said.contains("1 objects are missing that rows name"), "{said}");
+    }
+    // Of a server that lost it there is no backup either, unless somebody says so.
+    std::fs::remove_file(folder.path().join("old/objects").join(&segment)).unwrap();
+    for (data, wanted) in [([old.as_str()].as_slice(), 1), (&[old.as_str(), "--allow-missing"], 0)] {
+        let (code, said) = run(&[["export", other.as_str(), "--data"].as_slice(), data].concat());
+        assert_eq!((code, said.contains(&line)), (wanted, true), "{said}");
+        assert_eq!(Path::new(&other).join("catalog.jsonl").exists(), wanted == 0);
+    }
+    std::fs::rename(&objects, at("all")).unwrap();
+    let (code, said) = run(&["import", &from, "--data", &another]);
+    assert!(code == 1 && said.contains("/source: is missing"), "{said}");
+    assert!(!objects.exists() && exported.exists(), "an import has made a folder in its source");
+    std::fs::rename(at("all"), &objects).unwrap();
+    std::fs::rename(at("aside"), objects.join(&segment)).unwrap();
+    assert_eq!(run(&import).0, 0);
+}
+
+/// A folder that is not where the command looks is not made, and says so.
+#[test]
+fn a_place_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (data, backup) = (at("data"), at("backup"));
+    for args in [["fsck", "--data", data.as_str(), "--repair"], ["export", backup.as_str(), "--data", data.as_str()]] {
+        let (code, said) = run(&args);
+        assert_eq!((code, said.contains("there is no catalog")), (66, true), "{said}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
+    }
+    // A catalog without a store.
+    let (catalog, nowhere) = (at("catalog"), format!("store.url=file://{}", at("nowhere")));
+    assert_eq!(run(&["migrate", "--data", &catalog]).0, 0);
+    let (code, said) = run(&["fsck", "--data", &catalog, "--set", &nowhere]);
+    assert_eq!((code, said.contains("there is no store file://")), (66, true), "{said}");
+    assert!(!Path::new(&at("nowhere")).exists());
+    // Both, and no Redis.
+    std::fs::create_dir(Path::new(&catalog).join("objects")).unwrap();
+    let (code, said) = run(&["fsck", "--data", &catalog, "--set", "events.url=redis://127.0.0.1:1"]);
+    assert!(code == 0 && said.ends_with("nothing is wrong\n"), "{said}");
 }
 
 #[test]

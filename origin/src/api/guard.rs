@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, header, uri::Authority};
+use vidstream_config::read_secret;
 
 use crate::{
     Error,
@@ -39,14 +40,13 @@ pub(crate) enum Guard {
 
 impl Guard {
     /// Reads the token file, if there is one.
-    pub(crate) async fn new(read_only: bool, token_file: Option<&Path>) -> Result<Self, Error> {
+    pub(crate) fn new(read_only: bool, token_file: Option<&Path>) -> Result<Self, Error> {
         if read_only {
             return Ok(Self::ReadOnly);
         }
         let Some(path) = token_file else { return Ok(Self::Loopback) };
         let refused = |reason: String| Error::Token { path: path.to_owned(), reason };
-        let text = tokio::fs::read_to_string(path).await;
-        let text = text.map_err(|error| refused(error.to_string()))?;
+        let text = read_secret(path).map_err(|error| refused(error.to_string()))?;
         let token = text.trim();
         let visible = token.bytes().all(|byte| byte.is_ascii_graphic());
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !visible {
@@ -211,8 +211,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_token_has_one_visible_character_or_more_up_to_a_bound() {
+    #[test]
+    fn a_token_has_one_visible_character_or_more_up_to_a_bound() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let longest = "x".repeat(TOKEN_BYTES_MAX);
         for (text, good) in [
@@ -223,7 +223,7 @@ mod tests {
             ("two words".to_owned(), false),
         ] {
             std::fs::write(file.path(), &text).unwrap();
-            assert_eq!(Guard::new(false, Some(file.path())).await.is_ok(), good, "{text:.20}");
+            assert_eq!(Guard::new(false, Some(file.path())).is_ok(), good, "{text:.20}");
         }
     }
 

@@ -18,7 +18,7 @@ use vidstream_catalog::{Error, Lookup, NewUpload, State, Video};
 use vidstream_media::VideoId;
 use vidstream_store::{Error as StoreError, Key, Writer};
 
-use super::{Call, answer, query::Query, video};
+use super::{Call, answer, expiry, query::Query, video};
 use crate::{
     app::App,
     limits::{FINISH_PAUSE, FINISH_TRIES_MAX, TITLE_CHARS_MAX, UPLOAD_FLUSH, UPLOAD_RENEW, UPLOADS_MAX},
@@ -41,6 +41,7 @@ struct Upload {
     app: Arc<App>,
     title: String,
     bytes_expected: Option<u64>,
+    expires_at_ms: Option<i64>,
 }
 
 // === impl Uploads ===
@@ -58,9 +59,11 @@ impl Uploads {
     }
 }
 
-/// `POST` or `PUT /v1/videos?title=`.
+/// `POST` or `PUT /v1/videos?title=&expires_at=`.
 pub(super) async fn receive(call: &mut Call<'_>) -> Result<Response<Body>, Problem> {
-    let title = title(&call.query()?)?;
+    let query = call.query()?;
+    let title = title(&query)?;
+    let expires_at_ms = expiry::of_new(&query, call.app.expire_after)?;
     check_type(&call.request.headers)?;
     let bytes_expected = content_length(&call.request.headers);
     let bytes_max = call.app.upload_bytes_max;
@@ -71,7 +74,7 @@ pub(super) async fn receive(call: &mut Call<'_>) -> Result<Response<Body>, Probl
     let busy = |_| Kind::Busy.because("too many uploads run already");
     let place = Arc::clone(&uploads.places).try_acquire_owned().map_err(busy)?;
     let Some(mut body) = call.body.take() else { return Err(empty()) };
-    let upload = Upload { app: Arc::clone(call.app), title, bytes_expected };
+    let upload = Upload { app: Arc::clone(call.app), title, bytes_expected, expires_at_ms };
     let task = uploads.tasks.spawn(async move {
         let _place = place;
         let result = upload.run(&mut body).await;
@@ -104,7 +107,8 @@ impl Upload {
     async fn run(&self, body: &mut Incoming) -> Result<Video, Problem> {
         let first = self.first(body).await?;
         let id = VideoId::from_bits(uuid::Uuid::now_v7().as_u128());
-        let new = NewUpload { id, title: self.title.clone(), bytes_expected: self.bytes_expected };
+        let Self { bytes_expected, expires_at_ms, .. } = *self;
+        let new = NewUpload { id, title: self.title.clone(), bytes_expected, expires_at_ms };
         self.app.catalog.create_upload(new).await?;
         match self.store(id, first, body).await {
             Ok(bytes) => self.finish(id, bytes).await,
@@ -142,7 +146,7 @@ impl Upload {
             writer.expect(bytes);
         }
         match self.fill(id, &mut writer, first, body).await {
-            Ok(()) => self.held(id, writer.finish()).await,
+            Ok(()) => self.held(id, Box::pin(writer.finish())).await,
             Err(problem) => {
                 // Before the catalog hears of it: what is deleted then is all that there is.
                 writer.discard().await;

@@ -31,6 +31,7 @@ struct Shape<'a> {
     error: Option<&'a VideoError>,
     created_at: String,
     updated_at: String,
+    expires_at: Option<String>,
 }
 
 /// Absolute paths, each `null` until it answers 200.
@@ -77,12 +78,13 @@ pub(crate) async fn render(views: &Views, video: &Video) -> Value {
         duration_s: video.facts.as_ref().map(|facts| facts.duration_s),
         source: source(video),
         artifacts: &video.artifacts,
-        urls: urls(views, video).await,
+        urls: urls(video),
         views: video.views,
         warnings: &video.warnings,
         error: video.error.as_ref(),
         created_at: rfc3339(video.created_at_ms),
         updated_at: rfc3339(video.updated_at_ms),
+        expires_at: video.expires_at_ms.map(rfc3339),
     };
     // Plain data with text keys always has a JSON form.
     serde_json::to_value(&shape).unwrap_or_default()
@@ -108,7 +110,7 @@ pub(crate) async fn render_event(views: &Views, event: &Event, op: Option<&'stat
     serde_json::to_value(&shape).unwrap_or_default()
 }
 
-async fn urls(views: &Views, video: &Video) -> Urls {
+fn urls(video: &Video) -> Urls {
     let shown = video.playable && matches!(video.state, State::Processing | State::Ready);
     if !shown {
         return Urls::default();
@@ -121,18 +123,8 @@ async fn urls(views: &Views, video: &Video) -> Urls {
         dash: Some(format!("/v/{id}/manifest.mpd")),
         storyboard_vtt: if tiles { of_generation("thumbnails.vtt") } else { None },
         storyboard_json: if tiles { of_generation("thumbnails.json") } else { None },
-        poster: if has_poster(views, video).await { of_generation("poster.jpg") } else { None },
+        poster: if video.state == State::Ready && video.has_poster { of_generation("poster.jpg") } else { None },
     }
-}
-
-/// The row does not tell, so the presentation is asked; there is none before the end.
-async fn has_poster(views: &Views, video: &Video) -> bool {
-    if video.state != State::Ready {
-        return false;
-    }
-    let view = views.get(video.id).await.ok();
-    let presentation = view.and_then(|view| view.presentation.clone());
-    presentation.is_some_and(|it| it.generation == video.generation && it.poster.is_some())
 }
 
 fn source(video: &Video) -> Value {

@@ -1,13 +1,13 @@
-//! List, show, rename and delete videos, and read their events.
+//! List, show, change and delete videos, and read their events.
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use vidstream_catalog::{
-    Catalog, Deletion, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX,
+    Catalog, Deletion, Edit, Expiry, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX,
 };
 use vidstream_media::VideoId;
 
-use super::{Call, answer, body, upload::check_title, video};
+use super::{Call, answer, body, expiry, upload::check_title, video};
 use crate::{
     delivery::fails_if_match,
     etag,
@@ -34,15 +34,15 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, Problem> {
 pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
     let row = live(&call.app.catalog, id).await?;
     let shown = video::render(&call.app.views, &row).await;
-    let tag = tag(&shown);
+    let tag = etag::of_version(row.row_version, shown.to_string().as_bytes());
     Ok(call.tagged(&shown, tag))
 }
 
-/// `PATCH /v1/videos/{id}` with a JSON merge patch; only the title can be changed.
+/// `PATCH /v1/videos/{id}` with a JSON merge patch: title and `expires_at` can be changed.
 pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
     let row = live(&call.app.catalog, id).await?;
-    let shown = video::render(&call.app.views, &row).await;
-    if fails_if_match(&call.request.headers, &tag(&shown)) {
+    // Views come all the time, and whoever edits a title does not edit them.
+    if fails_if_match(&call.request.headers, |tag| etag::is_of_version(tag, row.row_version)) {
         return Err(Kind::PreconditionFailed.because("the video has changed since"));
     }
     let Some(incoming) = call.body.take() else { return Err(Kind::EmptyBody.because("there is no body")) };
@@ -51,20 +51,12 @@ pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<B
     if change.row_version.is_some_and(|version| version != row.row_version) {
         return Err(Kind::PreconditionFailed.because("the video has another row_version"));
     }
-    let renamed = match change.title {
-        Some(title) if title != row.title => {
-            // Whoever named a version changes that one, or nothing: what was read above may be gone by now.
-            let conditional = call.request.headers.contains_key(header::IF_MATCH) || change.row_version.is_some();
-            let catalog = &call.app.catalog;
-            if conditional {
-                catalog.rename_unchanged(id, title, row.row_version).await?
-            } else {
-                catalog.rename(id, title).await?
-            }
-        }
-        _ => row,
-    };
-    Ok(answer(StatusCode::OK, &video::render(&call.app.views, &renamed).await))
+    // Whoever named a version changes that one, or nothing: what was read above may be gone by now.
+    let is_conditional = call.request.headers.contains_key(header::IF_MATCH) || change.row_version.is_some();
+    let version = is_conditional.then_some(row.row_version);
+    let edited =
+        if change.edit == Edit::default() { row } else { call.app.catalog.edit(id, change.edit, version).await? };
+    Ok(answer(StatusCode::OK, &video::render(&call.app.views, &edited).await))
 }
 
 /// `DELETE /v1/videos/{id}`.
@@ -100,7 +92,7 @@ pub(super) async fn events(call: &Call<'_>, id: VideoId) -> Result<Response<Body
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Change {
-    title: Option<String>,
+    edit: Edit,
     row_version: Option<u64>,
 }
 
@@ -110,8 +102,11 @@ fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
     let mut change = Change::default();
     for (name, value) in fields {
         match (name.as_str(), value) {
-            ("title", Value::String(title)) => change.title = Some(check_title(&title)?),
+            ("title", Value::String(title)) => change.edit.title = Some(check_title(&title)?),
             ("title", _) => return Err(Kind::InvalidTitle.because("a title is a text")),
+            ("expires_at", Value::String(time)) => change.edit.expiry = Some(Expiry::AtMs(expiry::read(&time)?)),
+            ("expires_at", Value::Null) => change.edit.expiry = Some(Expiry::Never),
+            ("expires_at", _) => return Err(Kind::InvalidParameter.because("expires_at is a time, or null for never")),
             ("row_version", value) => {
                 let version = value.as_u64();
                 change.row_version =
@@ -119,7 +114,9 @@ fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
             }
             (other, _) => {
                 let shown: String = other.chars().take(40).collect();
-                return Err(Kind::UnknownField.because(format!("{shown:?} cannot be changed; title can")));
+                return Err(
+                    Kind::UnknownField.because(format!("{shown:?} cannot be changed; title and expires_at can"))
+                );
             }
         }
     }
@@ -139,10 +136,6 @@ fn unknown() -> Problem {
     Kind::NotFound.because("there is no such video")
 }
 
-fn tag(shown: &Value) -> HeaderValue {
-    etag::of(shown.to_string().as_bytes())
-}
-
 /// A limit from 1 to `max`; more is cut to it.
 fn bounded(limit: Option<u32>, default: u32, max: u32) -> Result<u32, Problem> {
     match limit {
@@ -158,7 +151,11 @@ mod tests {
     #[test]
     fn a_change_has_known_fields_only() {
         let change = read_change(br#"{"title":" New ","row_version":3}"#).unwrap();
-        assert_eq!(change, Change { title: Some("New".to_owned()), row_version: Some(3) });
+        assert_eq!(change, Change { edit: Edit::title("New"), row_version: Some(3) });
+        let never = Edit::expiry(Expiry::Never);
+        assert_eq!(read_change(br#"{"expires_at":null}"#).unwrap(), Change { edit: never, row_version: None });
+        let change = read_change(br#"{"expires_at":"9999-12-31T00:00:00Z"}"#).unwrap();
+        assert_eq!(change.edit, Edit::expiry(Expiry::AtMs(253_402_214_400_000)));
         assert_eq!(read_change(b"{}").unwrap(), Change::default());
         let cases = [
             ("", Kind::InvalidJson),
@@ -167,6 +164,8 @@ mod tests {
             ("{\"title\":null}", Kind::InvalidTitle),
             ("{\"title\":\"\"}", Kind::InvalidTitle),
             ("{\"title\":\"a\\u0000\"}", Kind::InvalidTitle),
+            ("{\"expires_at\":7}", Kind::InvalidParameter),
+            ("{\"expires_at\":\"2026-01-01T00:00:00Z\"}", Kind::InvalidParameter),
             ("{\"row_version\":-1}", Kind::InvalidJson),
             ("{\"state\":\"ready\"}", Kind::UnknownField),
         ];

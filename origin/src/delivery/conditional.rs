@@ -37,14 +37,15 @@ pub(crate) struct Validators<'a> {
 /// Judges a GET or HEAD for a representation of `size` bytes. A HEAD is told what a GET would be (§9.3.2).
 pub(crate) fn judge(headers: &HeaderMap, validators: Validators<'_>, size: u64) -> Verdict {
     let Validators { etag, modified_s, has_ranges } = validators;
-    match lists(headers, &header::IF_MATCH, etag, Comparison::Strong) {
+    let is_this = |tag: &[u8]| tag == etag.as_bytes();
+    match lists(headers, &header::IF_MATCH, Comparison::Strong, is_this) {
         Some(false) => return Verdict::PreconditionFailed,
         None if is_older(date(headers, &header::IF_UNMODIFIED_SINCE), modified_s) => {
             return Verdict::PreconditionFailed;
         }
         _ => {}
     }
-    match lists(headers, &header::IF_NONE_MATCH, etag, Comparison::Weak) {
+    match lists(headers, &header::IF_NONE_MATCH, Comparison::Weak, is_this) {
         Some(true) => return Verdict::NotModified,
         None if is_current(date(headers, &header::IF_MODIFIED_SINCE), modified_s) => return Verdict::NotModified,
         _ => {}
@@ -62,9 +63,9 @@ pub(crate) fn judge(headers: &HeaderMap, validators: Validators<'_>, size: u64) 
     }
 }
 
-/// Whether there is an `If-Match` that this entity tag does not meet.
-pub(crate) fn fails_if_match(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    lists(headers, &header::IF_MATCH, etag, Comparison::Strong) == Some(false)
+/// Whether there is an `If-Match` of which no strong entity tag, quotes included, is meant.
+pub(crate) fn fails_if_match(headers: &HeaderMap, is_meant: impl Fn(&[u8]) -> bool) -> bool {
+    lists(headers, &header::IF_MATCH, Comparison::Strong, is_meant) == Some(false)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,16 +74,21 @@ enum Comparison {
     Weak,
 }
 
-/// Whether the entity tag is in the lists of a header; `None` without such a header.
-fn lists(headers: &HeaderMap, name: &header::HeaderName, etag: &HeaderValue, comparison: Comparison) -> Option<bool> {
+/// Whether a header lists an entity tag that is meant; `None` without such a header.
+fn lists(
+    headers: &HeaderMap,
+    name: &header::HeaderName,
+    comparison: Comparison,
+    is_meant: impl Fn(&[u8]) -> bool,
+) -> Option<bool> {
     let mut found = None;
     for value in headers.get_all(name) {
-        found = Some(found.unwrap_or(false) || is_listed(value.as_bytes(), etag.as_bytes(), comparison));
+        found = Some(found.unwrap_or(false) || is_listed(value.as_bytes(), comparison, &is_meant));
     }
     found
 }
 
-fn is_listed(mut list: &[u8], etag: &[u8], comparison: Comparison) -> bool {
+fn is_listed(mut list: &[u8], comparison: Comparison, is_meant: impl Fn(&[u8]) -> bool) -> bool {
     if list.trim_ascii() == b"*" {
         return true;
     }
@@ -98,7 +104,7 @@ fn is_listed(mut list: &[u8], etag: &[u8], comparison: Comparison) -> bool {
         let Some(length) = inside.iter().position(|&byte| byte == b'"') else { return false };
         let (Some(tag), Some(rest)) = (quoted.get(..length + 2), quoted.get(length + 2..)) else { return false };
         // Our own tags are strong, so only the listed one can spoil a strong comparison.
-        if tag == etag && (comparison == Comparison::Weak || !weak) {
+        if is_meant(tag) && (comparison == Comparison::Weak || !weak) {
             return true;
         }
         list = rest;

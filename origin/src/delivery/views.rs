@@ -1,20 +1,21 @@
 //! What can be played of each video, kept in memory and read again when a hint or its age says so.
 //!
 //! Hints make a view old at once: those of this process, and over Redis or a catalog on a server those of others. What comes
-//! without one is seen when the view is older than [`VIEW_AGE_MAX`]. While the catalog does not answer, known views go on being served.
+//! without one is seen when the view is older than [`VIEW_AGE_MAX`]. While the catalog does not answer, known views go on being served,
+//! and only the first who finds it silent waits for it.
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::{
-    sync::{Mutex, Notify, futures::Notified},
+    sync::{Mutex, Notify, Semaphore, futures::Notified},
     time::{Instant, timeout},
 };
 use vidstream_catalog::{Catalog, Snapshot, Video};
@@ -58,6 +59,10 @@ pub(crate) struct Views {
     kept: Cache<VideoId, Arc<View>>,
     stripes: Vec<Stripe>,
     hasher: RandomState,
+    /// Whether the catalog left the last read without an answer.
+    silent: Arc<AtomicBool>,
+    /// One read at a time finds out whether it still does.
+    probing: Arc<Semaphore>,
 }
 
 /// What the videos of one hash share: a change of one makes the views of all of them old.
@@ -82,6 +87,8 @@ impl Views {
                 .build(),
             stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
             hasher: RandomState::new(),
+            silent: Arc::default(),
+            probing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -97,6 +104,9 @@ impl Views {
         if let Some(view) = self.kept.get(&id).await.filter(fresh) {
             return Ok(view);
         }
+        if let Some(view) = self.meanwhile(id, stripe).await {
+            return Ok(view);
+        }
         let reading = timeout(CATALOG_WAIT_MAX, stripe.reading.lock()).await;
         let old = self.kept.get(&id).await;
         if let Some(view) = old.clone().filter(fresh) {
@@ -108,6 +118,7 @@ impl Views {
             Ok(_) => timeout(CATALOG_WAIT_MAX, self.catalog.snapshot(id)).await.ok(),
             Err(_) => None,
         };
+        self.silent.store(read.is_none(), Ordering::Release);
         let now = Instant::now();
         let view = match read {
             Some(Ok(snapshot)) => View::new(snapshot, epoch, &stripe.epoch, now),
@@ -120,6 +131,30 @@ impl Views {
         let view = Arc::new(view);
         self.kept.insert(id, Arc::clone(&view)).await;
         Ok(view)
+    }
+
+    /// While the catalog is silent, the old view at once, for another while.
+    async fn meanwhile(&self, id: VideoId, stripe: &Stripe) -> Option<Arc<View>> {
+        if !self.silent.load(Ordering::Acquire) {
+            return None;
+        }
+        let epoch = stripe.epoch.load(Ordering::Acquire);
+        let view = Arc::new(View::again(self.kept.get(&id).await, epoch, Instant::now())?);
+        self.kept.insert(id, Arc::clone(&view)).await;
+        self.probe(id);
+        Some(view)
+    }
+
+    /// Asks a silent catalog in the background, so that views are read again soon after it answers.
+    fn probe(&self, id: VideoId) {
+        let Ok(place) = Arc::clone(&self.probing).try_acquire_owned() else { return };
+        let (catalog, silent) = (self.catalog.clone(), Arc::clone(&self.silent));
+        tokio::spawn(async move {
+            let _place = place;
+            if timeout(CATALOG_WAIT_MAX, catalog.snapshot(id)).await.is_ok() {
+                silent.store(false, Ordering::Release);
+            }
+        });
     }
 
     /// Something about a video (or, without an id, about any) was committed.

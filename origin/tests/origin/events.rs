@@ -13,6 +13,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
+use vidstream_catalog::Edit;
 
 use crate::{
     client::{ask, get},
@@ -173,7 +174,7 @@ async fn a_client_resumes_where_it_was() {
     // What is not wanted any more does not come.
     socket.say(json!({ "op": "unsubscribe", "topics": [format!("video:{first}"), format!("video:{second}")] })).await;
     assert_eq!(socket.hear().await["op"], "unsubscribed");
-    site.catalog.rename(first.parse().unwrap(), "New".to_owned()).await.unwrap();
+    site.catalog.edit(first.parse().unwrap(), Edit::title("New"), None).await.unwrap();
     socket.say(json!({ "op": "ping" })).await;
     assert_eq!(socket.hear().await["op"], "pong");
 }
@@ -245,7 +246,7 @@ async fn a_reader_that_is_too_slow_is_told_so() {
     // Nobody reads until the server has given up.
     let slow = "vidstream_sockets_slow_total 1";
     for n in 0.. {
-        site.catalog.rename(id, format!("{n} {}", "x".repeat(4_000))).await.unwrap();
+        site.catalog.edit(id, Edit::title(format!("{n} {}", "x".repeat(4_000))), None).await.unwrap();
         if n % 20 == 0 && get(site.admin, "/metrics").await.text().contains(slow) {
             break;
         }

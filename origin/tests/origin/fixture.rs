@@ -173,7 +173,10 @@ pub(crate) fn plan() -> Plan {
 /// A video whose plan is stored and of which nothing is made.
 pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let id = fresh_id();
-    catalog.create_upload(NewUpload { id, title: "A film".to_owned(), bytes_expected: None }).await.unwrap();
+    catalog
+        .create_upload(NewUpload { id, title: "A film".to_owned(), bytes_expected: None, expires_at_ms: None })
+        .await
+        .unwrap();
     catalog.finish_upload(id, 1_000).await.unwrap();
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();

@@ -14,6 +14,7 @@ mod meeting;
 mod nginx;
 mod pending;
 mod protocols;
+mod retention;
 mod rows;
 mod tls;
 mod uploads;

@@ -6,6 +6,7 @@ use vidstream_catalog::Wanted;
 use crate::{
     client::{ask, get, send},
     fixture::{Site, fresh_id, planned, playable, ready, work, work_all},
+    viewers::{until_views, watch},
 };
 
 #[tokio::test]
@@ -114,6 +115,35 @@ async fn a_title_can_be_changed_and_nothing_else() {
     assert_eq!(send(site.addr, "PATCH", &path, &[], longest.as_bytes()).await.status, 200);
     assert_eq!(get(site.addr, &path).await.json()["title"], "Another");
     assert_eq!(send(site.addr, "PATCH", &format!("/v1/videos/{}", fresh_id()), &[], b"{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_view_is_another_answer_and_no_other_version() {
+    let site = Site::start().await;
+    let id = playable(&site).await;
+    let path = format!("/v1/videos/{id}");
+    let before = get(site.addr, &path).await;
+    let seen = before.header("etag").unwrap().to_owned();
+    watch(site.addr, id, "a").await;
+    until_views(site.addr, id, 1, 1).await;
+    // Who keeps the answer learns of the view.
+    let now = ask(site.addr, "GET", &path, &[("if-none-match", &seen)]).await;
+    assert_eq!((now.status, &now.json()["views"]), (200, &json!(1)));
+    assert_eq!(now.json()["row_version"], before.json()["row_version"]);
+    let current = now.header("etag").unwrap();
+    assert_eq!(ask(site.addr, "GET", &path, &[("if-none-match", current)]).await.status, 304);
+    // Who edits is not disturbed by it.
+    let weak = format!("W/{seen}");
+    let listed = format!("\"x\", {seen}");
+    for (row, (tag, status)) in
+        [("\"x\"", 412), (&weak, 412), (&seen, 200), (&seen, 412), (current, 412), (&listed, 412), ("*", 200)]
+            .into_iter()
+            .enumerate()
+    {
+        let body = format!(r#"{{"title":"Row {row}"}}"#);
+        let answer = send(site.addr, "PATCH", &path, &[("if-match", tag)], body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{row}: {tag}");
+    }
 }
 
 #[tokio::test]

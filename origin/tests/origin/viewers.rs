@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use vidstream_catalog::Edit;
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
 
@@ -214,7 +215,7 @@ async fn sockets_say_who_watches_and_hear_how_many_do() {
     socket.say(json!({ "op": "subscribe", "topics": [format!("viewers:{id}"), format!("video:{id}")] })).await;
     assert_eq!(socket.hear().await["topics"], json!([format!("viewers:{id}"), format!("video:{id}")]));
     assert_eq!(socket.hear().await, told(2));
-    site.catalog.rename(id, "New".to_owned()).await.unwrap();
+    site.catalog.edit(id, Edit::title("New"), None).await.unwrap();
     assert_eq!(socket.hear().await["type"], "video.updated");
     socket.say(json!({ "op": "unsubscribe", "topics": [format!("viewers:{id}"), format!("video:{id}")] })).await;
     assert_eq!(socket.hear().await["op"], "unsubscribed");

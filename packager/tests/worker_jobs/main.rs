@@ -123,7 +123,7 @@ impl Site {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let bits = u128::from(std::process::id()) << 64 | u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let id = VideoId::from_bits(bits);
-        let new = NewUpload { id, title: "film".to_owned(), bytes_expected: None };
+        let new = NewUpload { id, title: "film".to_owned(), bytes_expected: None, expires_at_ms: None };
         self.catalog.create_upload(new).await.unwrap();
         id
     }

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{
     Bucket, PART,
-    patience::{ANSWER_WAIT_MAX, patiently},
+    patience::{ANSWER_WAIT_MAX, carrying, patiently},
+    refusal::sentence,
 };
 use crate::Error;
 
@@ -54,10 +55,11 @@ impl Copies {
             Some(large) => large.room().await,
             None => None,
         };
-        let objects = self.bucket.objects.clone();
+        let objects = self.bucket.carrying.clone();
         self.sending.spawn(async move {
             let _room = room;
-            patiently(ANSWER_WAIT_MAX, || objects.put(&place, piece.clone().into())).await.map(|_| ())
+            let send = || carrying(piece.len(), objects.put(&place, piece.clone().into()));
+            patiently(ANSWER_WAIT_MAX, send).await.map(|_| ())
         });
         Ok(())
     }
@@ -75,7 +77,7 @@ impl Copies {
         while self.sending.join_next().await.is_some() {}
         let deleted = patiently(wait_max, || self.bucket.delete_all(&self.places));
         if let Err(error) = deleted.await {
-            tracing::warn!(path = self.path, %error, "copies of an upload are left behind");
+            tracing::warn!(path = self.path, error = sentence(&error), "copies of an upload are left behind");
         }
     }
 
@@ -96,6 +98,11 @@ pub(super) fn folder(path: &str) -> String {
 /// The name of the copy that begins at `offset`; names are sorted as offsets are.
 fn name(path: &str, offset: u64) -> String {
     format!("{}/{offset:016x}", folder(path))
+}
+
+/// The name after which the copy that begins at `offset` is the first.
+pub(super) fn before(path: &str, offset: u64) -> String {
+    name(path, offset.saturating_sub(1))
 }
 
 /// Where a copy of this name begins; `None` if it is something else.

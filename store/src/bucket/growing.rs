@@ -18,7 +18,7 @@ const GROWING_READ_BYTES_MAX: usize = 8 << 20;
 pub(crate) struct Growing {
     bucket: Bucket,
     path: String,
-    /// The copies at the last look: where each begins, its path and its length.
+    /// The copies that were seen: where each begins, its path and its length.
     seen: Mutex<BTreeMap<u64, (String, u64)>>,
 }
 
@@ -69,16 +69,23 @@ impl Growing {
 
     /// Looks which copies there are; gives how many bytes they show without a gap.
     async fn look(&self) -> Result<u64, Error> {
-        let listed = self.bucket.list(&copies::folder(&self.path)).await;
+        // Only what is new: a long upload has hundreds of copies. The last one that was shown comes again.
+        let last = last_shown(&self.seen()).filter(|&last| last > 0);
+        let before = last.map(|last| copies::before(&self.path, last));
+        let listed = self.bucket.list_after(&copies::folder(&self.path), before.as_deref()).await;
         let listed = listed.map_err(|error| Error::from_bucket(&self.path, error))?;
         let found = listed
             .into_iter()
             .filter_map(|meta| Some((copies::offset(&meta.location)?, (self.bucket.path(&meta.location)?, meta.size))));
         let found: BTreeMap<_, _> = found.collect();
-        // Copies may arrive out of order.
-        let end = found.iter().fold(0, |end, (&at, (_, bytes))| if at == end { end + bytes } else { end });
-        *self.seen() = found;
-        Ok(end)
+        let mut seen = self.seen();
+        // All of them go at the end.
+        if last.is_none_or(|last| !found.contains_key(&last)) {
+            seen.clear();
+        }
+        seen.extend(found);
+        let shown = last_shown(&seen).and_then(|at| Some(at + seen.get(&at)?.1));
+        Ok(shown.unwrap_or(0))
     }
 
     /// Paths of the copies, and the bytes of them, that follow each other from `offset`.
@@ -101,6 +108,12 @@ impl Growing {
     fn seen(&self) -> MutexGuard<'_, BTreeMap<u64, (String, u64)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the last copy begins up to which there is no gap: they may arrive out of order.
+fn last_shown(seen: &BTreeMap<u64, (String, u64)>) -> Option<u64> {
+    let mut end = 0;
+    seen.iter().take_while(|&(&at, (_, bytes))| at == std::mem::replace(&mut end, at + bytes)).last().map(|(&at, _)| at)
 }
 
 /// What is not there counts as `nothing`.

@@ -7,14 +7,17 @@ use tokio::task::JoinSet;
 
 use super::{
     Bucket, Large, PART, RECORD,
-    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, is_passing, patiently},
+    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, carrying, patiently},
+    refusal::{is_passing, sentence},
     upload::Target,
 };
 use crate::Error;
 
-/// Bytes of a part, one of which is gathered in memory: S3 takes none that is smaller, but for the last. The
-/// largest are for objects whose size nobody knows before, and enough for the largest upload.
-const PART_BYTES: RangeInclusive<usize> = 5 << 20..=12 << 20;
+/// Bytes of a part, one of which is gathered in memory: S3 takes none that is smaller, but for the last. Larger ones
+/// than [`PART_BYTES_UNTOLD`] are for objects of more than 117 GiB.
+const PART_BYTES: RangeInclusive<usize> = 5 << 20..=64 << 20;
+/// The same where nobody says before how large the object will be.
+const PART_BYTES_UNTOLD: usize = 12 << 20;
 /// Parts of an object that S3 takes.
 const PARTS_MAX: u64 = 10_000;
 /// Parts of an object that are on their way at once, each of them in memory.
@@ -26,6 +29,7 @@ pub(super) const SENDING_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Sizes {
     pub(super) part_bytes: RangeInclusive<usize>,
+    pub(super) part_bytes_untold: usize,
     pub(super) parts_max: u64,
 }
 
@@ -47,7 +51,7 @@ pub(super) struct Parts {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { part_bytes: PART_BYTES, parts_max: PARTS_MAX }
+        Self { part_bytes: PART_BYTES, part_bytes_untold: PART_BYTES_UNTOLD, parts_max: PARTS_MAX }
     }
 }
 
@@ -56,7 +60,7 @@ impl Sizes {
     pub(super) fn part_bytes(&self, expected_bytes: Option<u64>) -> usize {
         let (min, max) = (*self.part_bytes.start(), *self.part_bytes.end());
         let least = expected_bytes.and_then(|bytes| usize::try_from(bytes.div_ceil(self.parts_max)).ok());
-        least.map_or(max, |least| least.clamp(min, max))
+        least.map_or(self.part_bytes_untold, |least| least.clamp(min, max))
     }
 }
 
@@ -97,12 +101,13 @@ impl Parts {
             self.join().await?;
         }
         let room = self.large.room().await;
-        let (parts, target) = (Arc::clone(&self.large.parts), Arc::clone(&self.target));
+        let (parts, target) = (Arc::clone(&self.large.carrying), Arc::clone(&self.target));
         let (id, n) = (self.id.clone(), self.begun);
         self.begun += 1;
         self.sending.spawn(async move {
             let _room = room;
-            let send = || parts.put_part(&target.place, &id, n, payload.clone());
+            let bytes = payload.content_length();
+            let send = || carrying(bytes, parts.put_part(&target.place, &id, n, payload.clone()));
             Ok((n, patiently(ANSWER_WAIT_MAX, send).await?))
         });
         Ok(())
@@ -135,14 +140,20 @@ impl Parts {
         let abort = || self.large.parts.abort_multipart(&self.target.place, &self.id);
         match patiently(TIDY_WAIT_MAX, abort).await {
             Ok(()) | Err(Cause::NotFound { .. } | Cause::PermissionDenied { .. }) => self.forget_record().await,
-            Err(error) => tracing::warn!(path = self.target.path, %error, "parts of an object are left behind"),
+            Err(error) => {
+                let error = sentence(&error);
+                tracing::warn!(path = self.target.path, error, "parts of an object are left behind");
+            }
         }
     }
 
     async fn forget_record(&self) {
         match patiently(TIDY_WAIT_MAX, || self.bucket.objects.delete(&self.record)).await {
             Ok(()) | Err(Cause::NotFound { .. }) => {}
-            Err(error) => tracing::warn!(path = self.target.path, %error, "the record of an upload is left behind"),
+            Err(error) => {
+                let error = sentence(&error);
+                tracing::warn!(path = self.target.path, error, "the record of an upload is left behind");
+            }
         }
     }
 

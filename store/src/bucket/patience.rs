@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use object_store::Error;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::refusal::is_full;
+use super::refusal::{is_passing, sentence};
 
 /// How long an operation is tried again while the server is away or fails: a restart of it is sat out.
 pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -14,22 +14,31 @@ pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 pub(super) const START_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long what was given up is tidied up: what is left then goes with its video.
 pub(super) const TIDY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a request that carries bytes may take besides what they take on their way.
+const SEND_WAIT_MAX: Duration = Duration::from_mins(1);
+/// How slowly bytes of one request may go: there may be several beside each other.
+const SEND_BYTES_PER_S_MIN: u64 = 32 << 10;
 /// The pause after the first failure; each one after it is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Asks until the server answers; no more when `wait_max` has passed. Only for what may be asked twice.
+/// Asks until the server answers; no more when `wait_max` has passed since it first did not: a request that hangs takes
+/// long enough by itself, and is asked once more at least. Only for what may be asked twice.
 pub(super) async fn patiently<T, F>(wait_max: Duration, ask: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let end = Instant::now() + wait_max;
+    let mut end = None;
     let mut pause = PAUSE_MIN;
     loop {
         match ask().await {
-            Err(error) if is_passing(&error) && Instant::now() + pause <= end => {
-                tracing::debug!(%error, "the server of the store is asked again");
+            Err(error) if is_passing(&error) => {
+                let now = Instant::now();
+                if now + pause > *end.get_or_insert(now + wait_max) {
+                    return Err(error);
+                }
+                tracing::debug!(error = sentence(&error), "the server of the store is asked again");
             }
             answer => return answer,
         }
@@ -38,9 +47,12 @@ where
     }
 }
 
-/// Whether the same request may be answered a moment later.
-pub(super) fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Generic { .. }) && !is_full(error)
+/// Ends a request that carries so many bytes when they cannot be on their way any more: the HTTP client has one limit
+/// for all requests.
+pub(super) async fn carrying<T>(bytes: usize, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let wait_max = SEND_WAIT_MAX + Duration::from_secs(bytes as u64 / SEND_BYTES_PER_S_MIN);
+    let late = || Error::Generic { store: "S3", source: format!("no answer within {wait_max:?}").into() };
+    timeout(wait_max, request).await.map_err(|_| late())?
 }
 
 /// Half to all of a pause, so that those who failed together do not come back together.
@@ -75,6 +87,38 @@ mod tests {
                 assert_eq!(answer.await.is_ok(), is_answered, "{away_for:?}");
                 assert!(began.elapsed() <= wait_max, "{:?}", began.elapsed());
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_hangs_is_asked_again() {
+        let hang = ANSWER_WAIT_MAX * 2;
+        for (hanging, is_answered) in [(1, true), (2, false)] {
+            let asked = Cell::new(0);
+            let answer = patiently(ANSWER_WAIT_MAX, || async {
+                asked.set(asked.get() + 1);
+                if asked.get() > hanging {
+                    return Ok(());
+                }
+                sleep(hang).await;
+                Err(away())
+            });
+            assert_eq!(answer.await.is_ok(), is_answered, "{hanging}");
+            assert_eq!(asked.get(), 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_carried_slowly_arrives_and_what_hangs_ends() {
+        for (bytes, wait_max) in [(0, 60), (1 << 20, 60 + 32), (12 << 20, 60 + 12 * 32)] {
+            let wait_max = Duration::from_secs(wait_max);
+            let takes = async |length| {
+                sleep(length).await;
+                Ok(())
+            };
+            assert!(carrying(bytes, takes(wait_max.saturating_sub(PAUSE_MIN))).await.is_ok());
+            let late = carrying(bytes, takes(wait_max + PAUSE_MIN)).await.unwrap_err();
+            assert!(is_passing(&late), "{late}");
         }
     }
 

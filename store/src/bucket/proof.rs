@@ -13,25 +13,30 @@ use uuid::Uuid;
 use super::{
     Bucket, Large,
     patience::{START_WAIT_MAX, patiently},
-    refusal::sentence,
+    refusal::{is_elsewhere, is_full, is_skewed, sentence},
 };
-use crate::Error;
+use crate::{Access, Error};
 
 /// What is stored and read back.
 const BYTES: &[u8] = b"vidstream";
 /// How long all of it may take.
 const PROOF_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Gets keys, if there are to be any; lists, creates, reads and deletes, and tries to create a second time, at
-/// once and in parts.
-pub(super) async fn prove(bucket: &Bucket, keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(), Error> {
+/// Gets keys, if there are to be any, and looks; for who writes also creates, reads and deletes, and tries to
+/// create a second time, at once and in parts.
+pub(super) async fn prove(
+    bucket: &Bucket,
+    keys: Option<&AwsCredentialProvider>,
+    access: Access,
+    url: &str,
+) -> Result<(), Error> {
     let silent = || Error::Unavailable {
         bucket: url.to_owned(),
         reason: format!("its server has not done what was asked within {PROOF_WAIT_MAX:?}"),
     };
     let proven = timeout(PROOF_WAIT_MAX, async {
         has_keys(keys, url).await?;
-        try_out(bucket, url).await
+        try_out(bucket, access, url).await
     });
     proven.await.map_err(|_| silent())?
 }
@@ -42,12 +47,14 @@ async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(),
     let found = patiently(START_WAIT_MAX, || keys.get_credential()).await;
     let reason = |error: &Cause| {
         let said = sentence(error);
-        format!("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, and this machine has no role: {said}")
+        format!(
+            "there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, in a variable or a file, and this machine has no role: {said}"
+        )
     };
     found.map(|_| ()).map_err(|error| Error::Settings { bucket: url.to_owned(), reason: reason(&error) })
 }
 
-async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
+async fn try_out(bucket: &Bucket, access: Access, url: &str) -> Result<(), Error> {
     let place = bucket.place(&format!("proof-{}", Uuid::now_v7()));
     let fails = |error: Cause| of_cause(&error, url);
     // Nothing is there, and who may not read is told so. Some servers make a bucket when something is put
@@ -57,9 +64,16 @@ async fn try_out(bucket: &Bucket, url: &str) -> Result<(), Error> {
         Err(error) => return Err(fails(error)),
     }
     patiently(START_WAIT_MAX, || bucket.list_once(&place)).await.map_err(fails)?;
+    if access == Access::Read {
+        return Ok(());
+    }
     let proven = creates_once(bucket, &place, url).await;
     let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
-    proven?;
+    match proven {
+        // Nothing can be tried out then, and what is there can be played.
+        Err(Error::Full { .. }) => tracing::warn!(url, "the bucket is full: it takes no uploads and no films"),
+        proven => proven?,
+    }
     removed.map_err(fails)
 }
 
@@ -119,6 +133,18 @@ async fn refuses_parts(large: &Large, place: &Path) -> Result<bool, Cause> {
 fn of_cause(error: &Cause, url: &str) -> Error {
     let bucket = url.to_owned();
     match error {
+        error if is_full(error) => Error::Full { path: bucket },
+        error if is_elsewhere(error) => Error::Settings {
+            bucket,
+            reason: format!(
+                "it is not in the region that AWS_REGION names, or not at this server: {}",
+                sentence(error)
+            ),
+        },
+        error if is_skewed(error) => Error::Settings {
+            bucket,
+            reason: format!("the clock of this machine is not that of its server: {}", sentence(error)),
+        },
         Cause::NotFound { .. } => Error::Settings { bucket, reason: "there is no such bucket".to_owned() },
         Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => Error::Settings {
             bucket,

@@ -14,7 +14,7 @@ use super::{
     Bucket,
     copies::Copies,
     parts::Parts,
-    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, patiently},
+    patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, carrying, patiently},
 };
 use crate::{Error, Key};
 
@@ -39,6 +39,8 @@ struct State {
     cut: Vec<Bytes>,
     cut_bytes: usize,
     bytes: u64,
+    /// How many are to come, as far as somebody has said so.
+    bytes_expected: u64,
     /// Bytes of each part but the last.
     part_bytes: usize,
     parts: Option<Parts>,
@@ -70,6 +72,7 @@ impl Upload {
             cut: Vec::new(),
             cut_bytes: 0,
             bytes: 0,
+            bytes_expected: 0,
             part_bytes,
             parts: None,
             copies,
@@ -81,6 +84,7 @@ impl Upload {
         if let Some(state) = &mut self.state
             && state.bytes == 0
         {
+            state.bytes_expected = bytes;
             state.part_bytes = state.bucket.part_bytes(Some(bytes));
         }
     }
@@ -144,7 +148,8 @@ impl State {
             self.gathered.extend_from_slice(&bytes);
             return Ok(());
         };
-        if self.bytes > (self.part_bytes as u64).saturating_mul(large.sizes.parts_max) {
+        // What will be too large is refused before its first part is sent.
+        if self.bytes.max(self.bytes_expected) > (self.part_bytes as u64).saturating_mul(large.sizes.parts_max) {
             return Err(Error::from_io(&self.target.path, std::io::ErrorKind::FileTooLarge.into()));
         }
         while !bytes.is_empty() {
@@ -249,7 +254,8 @@ impl Bucket {
         let mode = if target.replaces { PutMode::Overwrite } else { PutMode::Create };
         let options = PutOptions { mode, attributes: target.attributes.clone(), ..PutOptions::default() };
         let stored = patiently(ANSWER_WAIT_MAX, || async {
-            match self.objects.put_opts(&target.place, payload.clone(), options.clone()).await {
+            let put = self.carrying.put_opts(&target.place, payload.clone(), options.clone());
+            match carrying(payload.content_length(), put).await {
                 Ok(_) => Ok(()),
                 Err(error @ Cause::AlreadyExists { .. }) => self.settle(target, error).await,
                 Err(error) => Err(error),

@@ -3,7 +3,7 @@
 mod rows;
 mod s3;
 
-use vidstream_store::Store;
+use vidstream_store::{Access, Store};
 use vidstream_testkit::s3::{BUCKET, Host};
 
 /// A store, and what it lives in.
@@ -25,7 +25,7 @@ async fn memory() -> Place<()> {
 async fn s3() -> Place<Host> {
     let server = Host::start().unwrap();
     let url = format!("s3://{BUCKET}/some/where");
-    let store = Store::open_with(&url, server.variables().into_iter()).await.unwrap();
+    let store = Store::open_with(&url, server.variables().into_iter(), Access::Write).await.unwrap();
     Place { store, home: server }
 }
 
@@ -50,14 +50,40 @@ suite! {
     a_source_is_read_while_it_grows_and_after
     a_source_of_many_pieces_is_read_while_it_grows
     the_room_of_a_discarded_writer_is_free_although_a_reader_has_it_open
+    an_object_says_when_it_was_written
     videos_of_which_anything_is_there_are_listed
     deleting_a_video_leaves_no_object_of_it
 }
 
+/// Who only looks must not be told that an empty place is all there is.
+#[tokio::test]
+async fn a_folder_is_made_for_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().join("data").display());
+    let reader = Store::open_with(&url, std::iter::empty(), Access::Read).await.unwrap();
+    assert!(matches!(reader.list_videos().await, Err(vidstream_store::Error::NotFound { .. })));
+    assert!(!folder.path().join("data").exists());
+    Store::open(&url).await.unwrap();
+    assert_eq!(reader.list_videos().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn other_urls_are_refused() {
-    for url in ["s3://", "s3:///prefix", "s3://bucket/a//b", "file://relative", "memory://x", "/tmp", ""] {
-        let opened = Store::open_with(url, std::iter::empty()).await;
+    for url in [
+        "s3://",
+        "s3:///prefix",
+        "s3://bucket/a//b",
+        "s3://key:hunter2@bucket",
+        "s3://key:hunter2/more@bucket",
+        "https://key:hunter2@host/bucket",
+        "file://relative",
+        "memory://x",
+        "/tmp",
+        "",
+    ] {
+        let opened = Store::open_with(url, std::iter::empty(), Access::Write).await;
         assert!(matches!(opened, Err(vidstream_store::Error::Url { .. })), "{url}: {opened:?}");
+        let text = opened.unwrap_err().to_string();
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

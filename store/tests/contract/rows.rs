@@ -1,6 +1,6 @@
 //! What every store must do.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, interval_at, timeout};
@@ -67,6 +67,19 @@ pub(crate) async fn ranges_are_exact_or_refused(store: &Store) {
     assert!(matches!(store.get(&key(2)).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.range(&key(2), 0..1).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.size(&key(2)).await, Err(Error::NotFound { .. })));
+}
+
+pub(crate) async fn an_object_says_when_it_was_written(store: &Store) {
+    // Servers tell whole seconds.
+    let began = SystemTime::now() - Duration::from_secs(1);
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    let id = key(1).video();
+    let modified = store.modified_listed(id, &key(1).path()).await.unwrap();
+    assert!(modified >= began && modified <= SystemTime::now(), "{modified:?}");
+    for other in [key(2).path(), source().path(), format!("{id}/../{}", source().path()), String::new()] {
+        let missing = store.modified_listed(id, &other).await;
+        assert!(matches!(missing, Err(Error::NotFound { .. })), "{other}: {missing:?}");
+    }
 }
 
 pub(crate) async fn a_long_object_comes_back_as_it_was(store: &Store) {
@@ -136,14 +149,16 @@ pub(crate) async fn a_dropped_writer_leaves_nothing(store: &Store) {
 }
 
 pub(crate) async fn a_finish_that_is_cancelled_leaves_all_or_nothing(store: &Store) {
-    for n in 0..40 {
+    let short = (0..40).map(|n| (n, 300_000, Duration::from_micros(50 * n)));
+    let long = (40..46).map(|n| (n, LONG_BYTES, Duration::from_millis(6 * (n - 40))));
+    for (n, length, wait) in short.chain(long) {
         for key in [key(n), Key::Source { id: VideoId::from_bits(100 + u128::from(n)) }] {
             let mut writer = store.writer(&key).await.unwrap();
-            writer.write(noise(300_000)).await.unwrap();
+            writer.write(noise(length)).await.unwrap();
             writer.flush().await.unwrap();
             // Given up at whatever it is just doing.
-            let finished = timeout(Duration::from_micros(50 * n), writer.finish()).await;
-            let whole = (key.path(), 300_000);
+            let finished = timeout(wait, writer.finish()).await;
+            let whole = (key.path(), length as u64);
             // What is staged begins as the object does.
             let stem = whole.0.trim_end_matches(".m4s").to_owned();
             let is_fine = async || {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use vidstream_store::{Error, Key, Store};
+use vidstream_store::{Access, Error, Key, Store};
 use vidstream_testkit::s3::{BUCKET, Fault, Server};
 
 use crate::{
@@ -15,12 +15,16 @@ use crate::{
 const LONG_BYTES: usize = 30 << 20;
 
 async fn open(server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
+    open_for(Access::Write, server, url, changed).await
+}
+
+async fn open_for(access: Access, server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
     let mut variables = server.variables();
     for (name, value) in changed {
         variables.retain(|(set, _)| set != name);
         variables.push(((*name).to_owned(), (*value).to_owned()));
     }
-    Store::open_with(url, variables.into_iter()).await
+    Store::open_with(url, variables.into_iter(), access).await
 }
 
 async fn store() -> (Server, Store) {
@@ -43,6 +47,27 @@ async fn a_server_proves_itself_and_keeps_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn who_only_reads_asks_for_no_right_to_write() {
+    let (server, writer) = store().await;
+    writer.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    let before = server.requests().len();
+    let reader = open_for(Access::Read, &server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
+    assert_eq!(reader.get(&key(1)).await.unwrap(), "x");
+    let asked = server.requests().split_off(before);
+    assert!(
+        !asked.is_empty() && asked.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")),
+        "{asked:?}"
+    );
+    // What it cannot read it is told at the start all the same.
+    for (url, changed) in
+        [("s3://missing", ("AWS_REGION", "us-east-1")), ("s3://films", ("AWS_SECRET_ACCESS_KEY", "another"))]
+    {
+        let refused = open_for(Access::Read, &server, url, &[changed]).await;
+        assert!(matches!(refused, Err(Error::Settings { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_is_one_sentence_at_the_start() {
     let server = Server::start().unwrap();
     let url = format!("s3://{BUCKET}/p");
@@ -56,6 +81,7 @@ async fn what_cannot_be_used_is_one_sentence_at_the_start() {
         (url, ("AWS_SECRET_ACCESS_KEY", ""), true, "SecretAccessKey"),
         (url, ("AWS_ALLOW_HTTP", "false"), true, "set AWS_ALLOW_HTTP=true"),
         (url, ("AWS_ENDPOINT_URL", "localhost:9000"), true, "must begin with https://"),
+        (url, ("AWS_ENDPOINT_URL", "http://key:another@127.0.0.1:1"), true, "names a user"),
         (url, nobody, false, "Connection refused"),
     ] {
         let error = open(&server, url, &[changed]).await.unwrap_err();
@@ -71,7 +97,7 @@ async fn without_keys_and_a_role_nothing_is_opened() {
     // Where a machine would ask for its role.
     let variables = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1"), ("AWS_ENDPOINT_URL", "https://127.0.0.1:1")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let error = Store::open_with(&format!("s3://{BUCKET}"), variables.into_iter()).await.unwrap_err();
+    let error = Store::open_with(&format!("s3://{BUCKET}"), variables.into_iter(), Access::Write).await.unwrap_err();
     assert!(matches!(error, Error::Settings { .. }), "{error}");
     assert!(error.to_string().contains("there is no AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY"), "{error}");
 }
@@ -111,6 +137,95 @@ async fn a_server_that_is_full_says_so_at_once_and_keeps_nothing() {
         assert_eq!(server.faults_left(), 0, "{line}");
         until("nothing is left", async || server.left().is_empty()).await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_is_read_from() {
+    let (server, first) = store().await;
+    first.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    for refusal in [Fault::Full, Fault::Refuse(400, "XMinioAdminBucketQuotaExceeded")] {
+        server.meet("PUT ", refusal);
+        let began = Instant::now();
+        let store = open(&server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
+        assert_eq!((store.get(&key(1)).await.unwrap(), server.faults_left()), (Bytes::from_static(b"x"), 0));
+        server.meet("PUT ", refusal);
+        assert!(matches!(store.put(&key(2), Bytes::new()).await, Err(Error::Full { .. })));
+        assert!(began.elapsed() < Duration::from_secs(10), "{refusal:?}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_elsewhere_or_at_another_time_is_a_matter_of_settings() {
+    let server = Server::start().unwrap();
+    for (fault, part) in [
+        (Fault::Refuse(301, "PermanentRedirect"), "AWS_REGION"),
+        (Fault::Refuse(400, "AuthorizationHeaderMalformed"), "AWS_REGION"),
+        (Fault::Refuse(403, "RequestTimeTooSkewed"), "the clock of this machine"),
+    ] {
+        server.meet("GET ", fault);
+        let error = open(&server, &format!("s3://{BUCKET}"), &[]).await.unwrap_err();
+        assert!(matches!(error, Error::Settings { .. }) && error.to_string().contains(part), "{fault:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_does_not_answer() {
+    let (server, store) = store().await;
+    for fault in [Fault::Refuse(403, "AccessDenied"), Fault::Full, Fault::Refuse(503, "SlowDown")] {
+        server.meet("PUT ", fault);
+        assert!(!store.answers().await, "{fault:?}");
+        assert!(store.answers().await && server.faults_left() == 0);
+    }
+    assert_eq!(server.left(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_server_without_checksums_is_sent_none() {
+    let server = Server::start().unwrap();
+    for (algorithm, is_settings) in [("none", false), ("crc64nvme", false), ("md5", true)] {
+        let opened = open(&server, &format!("s3://{BUCKET}"), &[("AWS_CHECKSUM_ALGORITHM", algorithm)]).await;
+        assert_eq!(matches!(opened, Err(Error::Settings { .. })), is_settings, "{algorithm}: {opened:?}");
+    }
+}
+
+/// A request that is silent is asked again, but not one whose bytes take their time.
+#[tokio::test]
+async fn a_request_that_hangs_is_asked_again_and_a_slow_one_is_not() {
+    let server = Server::start().unwrap();
+    let store = open(&server, &format!("s3://{BUCKET}"), &[("AWS_READ_TIMEOUT", "300ms")]).await.unwrap();
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    server.meet("GET ", Fault::Hang);
+    assert_eq!(store.get(&key(1)).await.unwrap(), "x");
+    for (slow, line, bytes) in [
+        (key(2), format!("PUT /{BUCKET}/{}", key(2).path()), noise(1000)),
+        (key(3), "partNumber=2".to_owned(), noise(LONG_BYTES)),
+        (source(), "source.part/0000000000000000".to_owned(), noise(LONG_BYTES)),
+    ] {
+        server.meet(&line, Fault::Late);
+        store.put(&slow, bytes).await.unwrap();
+        assert_eq!((count(&server, "PUT", &line), server.faults_left()), (1, 0), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_a_growing_source_lists_what_is_new() {
+    let (server, store) = store().await;
+    let mut writer = store.writer(&source()).await.unwrap();
+    let mut growing = None;
+    for n in 1..=4 {
+        writer.write(noise(6 << 20)).await.unwrap();
+        writer.flush().await.unwrap();
+        if growing.is_none() {
+            growing = Some(store.growing(&source()).await.unwrap());
+        }
+        assert!(growing.as_ref().unwrap().len().await.unwrap() >= n * (6 << 20) - (1 << 20));
+    }
+    let mut lists = server.requests().into_iter().filter(|line| line.starts_with("GET") && line.contains("list-type"));
+    let after = lists.next_back().unwrap();
+    assert!(after.contains("start-after=") && !after.contains("0000000000000000"), "{after}");
+    let growing = growing.unwrap();
+    writer.discard().await;
+    assert_eq!(growing.len().await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -70,7 +70,10 @@ fn worker() -> Worker {
 
 async fn planned(catalog: &Catalog) -> VideoId {
     let id = VideoId::from_bits(1);
-    catalog.create_upload(NewUpload { id, title: "A song".to_owned(), bytes_expected: None }).await.unwrap();
+    catalog
+        .create_upload(NewUpload { id, title: "A song".to_owned(), bytes_expected: None, expires_at_ms: None })
+        .await
+        .unwrap();
     catalog.finish_upload(id, 1_000).await.unwrap();
     let timeline = Timeline::new(Rational::new(25, 1), 500, Config::default());
     let encoder = Encoder {

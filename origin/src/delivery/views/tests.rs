@@ -1,6 +1,6 @@
 //! How old a view may be, and how long a catalog that does not answer is waited for.
 
-use tokio::time::advance;
+use tokio::time::{advance, pause, resume};
 use vidstream_catalog::Options;
 
 use super::*;
@@ -45,4 +45,36 @@ async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
     let began = Instant::now();
     let silent = views.get(id).await.unwrap_err();
     assert_eq!((silent.kind, began.elapsed().as_secs()), (Kind::CatalogUnavailable, CATALOG_WAIT_MAX.as_secs()));
+}
+
+#[tokio::test]
+async fn while_the_catalog_is_silent_a_known_view_is_waited_for_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/catalog.db", folder.path().display());
+    let views = Views::new(Catalog::open(&url, Options::default()).await.unwrap());
+    let id = VideoId::from_bits(1);
+    let known = views.get(id).await.unwrap();
+    // Time stands still where nobody reads: a read waits for a thread, of which a paused clock knows nothing.
+    pause();
+    let reading = views.stripe(id).unwrap().reading.lock().await;
+    // The background's look at the catalog does not take place.
+    let probing = Arc::clone(&views.probing).try_acquire_owned().unwrap();
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        advance(VIEW_AGE_MAX).await;
+        let began = Instant::now();
+        assert_eq!(views.get(id).await.unwrap().confirmed_at, known.confirmed_at);
+        waits.push(began.elapsed().as_secs());
+    }
+    assert_eq!(waits, [CATALOG_WAIT_MAX.as_secs(), 0, 0]);
+    // It answers again, which the look in the background of the next to ask finds.
+    drop((reading, probing));
+    advance(VIEW_AGE_MAX).await;
+    resume();
+    assert_eq!(views.get(id).await.unwrap().confirmed_at, known.confirmed_at);
+    let _looked = views.probing.acquire().await.unwrap();
+    pause();
+    advance(VIEW_AGE_MAX).await;
+    resume();
+    assert!(views.get(id).await.unwrap().confirmed_at > known.confirmed_at);
 }

@@ -48,10 +48,9 @@ fn belongs(path: &str, id: VideoId, generation: u32) -> bool {
         return true;
     }
     let Some(rest) = path.strip_prefix(&format!("{id}/{generation}/")) else { return false };
-    match rest.split_once('/') {
-        Some((folder, _)) => folder.parse::<Track>().is_ok(),
-        None => ["poster-", "packets", "remux"].iter().any(|kind| rest.starts_with(kind)),
-    }
+    // In a bucket, what was left of them unfinished lies in folders of their names.
+    ["poster-", "packets", "remux"].iter().any(|kind| rest.starts_with(kind))
+        || rest.split_once('/').is_some_and(|(folder, _)| folder.parse::<Track>().is_ok())
 }
 
 #[cfg(test)]
@@ -67,6 +66,11 @@ mod tests {
             ("1/poster-4.jpg", true),
             ("1/thumbnails/1-4.jpg", false),
             ("1/packets.part-3-1", true),
+            ("1/packets.part/multipart-0", true),
+            ("1/remux.part/multipart-0", true),
+            ("1/poster-4.jpg.part/multipart-0", true),
+            ("1/720p/1-9.m4s.part/multipart-0", true),
+            ("1/thumbnails/1-4.jpg.part/multipart-0", false),
             ("2/720p/1-9.m4s", false),
             ("source", false),
             ("source.part", true),

@@ -3,13 +3,13 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use object_store::{memory::InMemory, path::Path};
+use object_store::{ObjectStore, memory::InMemory, multipart::MultipartStore, path::Path};
 use tokio::sync::Semaphore;
 use vidstream_media::VideoId;
 
 use super::{
     super::{Bucket, Large},
-    PART_BYTES, PARTS_MAX, Sizes,
+    PART_BYTES, PART_BYTES_UNTOLD, PARTS_MAX, Sizes,
 };
 use crate::{Error, Key};
 
@@ -19,20 +19,25 @@ fn key() -> Key {
 
 fn bucket(sizes: Sizes) -> Bucket {
     let memory = Arc::new(InMemory::new());
-    let (parts, sending) = (Arc::clone(&memory) as _, Arc::new(Semaphore::new(1)));
-    let large = Large { parts, creating: Arc::clone(&memory) as _, sizes, sending };
-    Bucket { objects: memory, large: Some(large), prefix: Path::from("some/where") }
+    let parts = || Arc::clone(&memory) as Arc<dyn MultipartStore>;
+    let sending = Arc::new(Semaphore::new(1));
+    let large = Large { parts: parts(), carrying: parts(), creating: parts(), sizes, sending };
+    let objects = Arc::clone(&memory) as Arc<dyn ObjectStore>;
+    Bucket { carrying: Arc::clone(&objects), objects, large: Some(large), prefix: Path::from("some/where") }
 }
 
 #[test]
 fn parts_are_small_where_that_will_do_and_enough_for_the_largest_upload() {
     let (sizes, min, max) = (Sizes::default(), *PART_BYTES.start(), *PART_BYTES.end());
-    assert!(max as u64 * PARTS_MAX > 100 << 30);
+    let untold = PART_BYTES_UNTOLD;
+    assert!(untold as u64 * PARTS_MAX > 100 << 30);
     for (expected, part_bytes) in [
-        (None, max),
+        (None, untold),
         (Some(0), min),
         (Some(min as u64 * PARTS_MAX), min),
         (Some(min as u64 * PARTS_MAX + 1), min + 1),
+        (Some(untold as u64 * PARTS_MAX + 1), untold + 1),
+        (Some(max as u64 * PARTS_MAX), max),
         (Some(u64::MAX), max),
     ] {
         assert_eq!(sizes.part_bytes(expected), part_bytes, "{expected:?}");
@@ -41,9 +46,9 @@ fn parts_are_small_where_that_will_do_and_enough_for_the_largest_upload() {
 
 #[tokio::test]
 async fn an_object_has_so_many_parts_and_not_a_byte_more() {
-    let bucket = bucket(Sizes { part_bytes: 5..=10, parts_max: 3 });
+    let bucket = bucket(Sizes { part_bytes: 5..=10, part_bytes_untold: 8, parts_max: 3 });
     let bytes = Bytes::from_static(b"0123456789abcdefghijABCDEFGHIJ!");
-    for length in [0, 1, 9, 10, 11, 20, 29, 30] {
+    for length in [0, 1, 7, 8, 9, 16, 23, 24] {
         for step in [1, 7, 31] {
             let mut upload = bucket.upload(&key());
             for piece in bytes[..length].chunks(step) {
@@ -53,7 +58,7 @@ async fn an_object_has_so_many_parts_and_not_a_byte_more() {
             assert_eq!(bucket.get(&key().path()).await.unwrap(), bytes[..length]);
         }
     }
-    for (expected, most) in [(1, 15), (15, 15), (16, 18), (29, 30), (1_000, 30)] {
+    for (expected, most) in [(1, 15), (15, 15), (16, 18), (29, 30), (30, 30)] {
         let mut upload = bucket.upload(&key());
         upload.expect(expected);
         upload.write(bytes.slice(..most)).await.unwrap();
@@ -61,9 +66,14 @@ async fn an_object_has_so_many_parts_and_not_a_byte_more() {
         upload.discard().await;
     }
     let mut upload = bucket.upload(&key());
-    upload.write(bytes.slice(..30)).await.unwrap();
-    let refused = upload.write(bytes.slice(30..)).await;
-    assert!(matches!(&refused, Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::FileTooLarge));
+    upload.write(bytes.slice(..24)).await.unwrap();
+    let is_too_large = |refused: &Result<(), Error>| matches!(refused, Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::FileTooLarge);
+    assert!(is_too_large(&upload.write(bytes.slice(24..25)).await));
     upload.discard().await;
-    assert_eq!(bucket.list_video(key().video()).await.unwrap(), [(key().path(), 30)]);
+    // Not found out at the end of what somebody has said the length of.
+    let mut upload = bucket.upload(&key());
+    upload.expect(31);
+    assert!(is_too_large(&upload.write(bytes.slice(..1)).await));
+    upload.discard().await;
+    assert_eq!(bucket.list_video(key().video()).await.unwrap(), [(key().path(), 24)]);
 }

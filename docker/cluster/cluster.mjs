@@ -1,0 +1,69 @@
+// The set of compose.yaml as plain processes on loopback: two origins behind the caching proxy, two packagers, and the
+// servers that they meet in. For people (main.mjs), and for the test that kills, pauses and restarts each of them.
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Part, freePort } from "./part.mjs";
+import { SECRET, ask, postgres, prometheus, proxy, redis, s3, traversable } from "./servers.mjs";
+
+// All have ended 5 s after they were asked to: first those that give back what they hold, then those that it is given to.
+const STOP_OWN_MS = 3_000;
+const STOP_SERVERS_MS = 1_500;
+const SECRET_BYTES = 16;
+const config = new URL("../../config/samples/cluster.toml", import.meta.url).pathname;
+
+// Prepares everything in a folder, with the executables of another one, behind a port. `start` starts it.
+export async function cluster(folder, programs, port) {
+  await mkdir(folder, { recursive: true });
+  await traversable(folder);
+  const token = join(folder, "write_token");
+  // One secret for all of it, the same as long as the folder is kept.
+  const secret = await readFile(token, "utf8").catch(() => randomBytes(SECRET_BYTES).toString("hex"));
+  await writeFile(token, secret, SECRET);
+  const meeting = [await postgres(folder, secret), await redis(folder, secret), await s3(folder, secret, join(programs, "testkit"))];
+  const servers = meeting.map(([part]) => part);
+  const env = Object.assign({ VIDSTREAM_CONFIG: config }, ...meeting.map(([, variables]) => variables));
+  await writeFile(join(folder, "env"), Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`).join(""), SECRET);
+
+  const program = join(programs, "vidstream");
+  const origins = [];
+  const packagers = [];
+  for (const n of [1, 2]) {
+    origins.push(await origin(`origin-${n}`, folder, program, { ...env, VIDSTREAM_AUTH_TOKEN_FILE: token }));
+    packagers.push(packager(`packager-${n}`, folder, program, env));
+  }
+  const front = await proxy(folder, origins.map(({ address }) => new URL(address).host), port);
+  const watching = await prometheus(folder, origins.map(({ admin }) => new URL(admin).host));
+  const own = [...origins, ...packagers, front, ...(watching ? [watching] : [])];
+  const all = [...servers, ...own];
+  return {
+    url: front.address, env, token, program, all, origins, packagers,
+    part: (name) => all.find((part) => part.name === name),
+    // In the order of who needs whom; `began` is told of each part that serves.
+    async start(began = () => {}) {
+      const up = (part) => part.start().then(() => began(part));
+      await Promise.all(servers.map(up));
+      await Promise.all(own.map(up));
+    },
+    // Gives how each of our own ended: an exit code, or a signal.
+    async stop() {
+      const ends = await Promise.all(own.map(async (part) => [part.name, await part.stop(STOP_OWN_MS)]));
+      await Promise.all(servers.map((part) => part.stop(STOP_SERVERS_MS)));
+      return Object.fromEntries(ends);
+    },
+  };
+}
+
+async function origin(name, folder, program, env) {
+  const [host, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  const words = [program, "origin", "--data", join(folder, name), "--listen", host, "--admin-listen", admin];
+  const answers = async () => (await ask(`http://${admin}/readyz`)).ok;
+  return Object.assign(new Part(name, folder, words, { env, answers, address: `http://${host}` }), { admin: `http://${admin}` });
+}
+
+// It has no listener, so that its log is asked. With a name of its own it takes back, after a restart, the jobs that it left behind.
+function packager(name, folder, program, env) {
+  const words = [program, "packager", "--data", join(folder, name)];
+  const answers = async (part) => (await part.said()).includes("worker is ready");
+  return new Part(name, folder, words, { env: { ...env, VIDSTREAM_WORKER_ID: name }, answers });
+}

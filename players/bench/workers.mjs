@@ -1,0 +1,80 @@
+// A second packager: a film in equal chunks by one on a core, and by two on a core each, over the same servers. Measured
+// from the start of the first chunk to the commit of the last, as the event log has them, without probe and finalize.
+// The servers are on the same cores: what they took is printed beside.
+import { join } from "node:path";
+import { companion, meeting } from "../lib/companion.mjs";
+import { figure, verdict } from "../lib/figures.mjs";
+import { cpuOf, cpuOfTree, keeperOf, median } from "../lib/measure.mjs";
+import { clip, packager, runs, start, temporary } from "../lib/vidstream.mjs";
+
+const RUNS = runs(3);
+const SPEED_UP_LEAST = 1.7;
+const CORES = ["0", "1"];
+const EQUAL_CHUNKS_LEAST = 24;
+// 24 chunks of 20 s and the short ones before them.
+const SECONDS = 510;
+// One small rung, and segments with which chunks are no longer than they must be.
+const SMALL = ["ladder.heights=240", "ladder.segment_s=5", "ladder.gop_s=1"].flatMap((setting) => ["--set", setting]);
+const READY_MS = 300_000;
+const EVENTS_MAX = 1000;
+
+// Wall seconds of the chunks of a video.
+async function chunked(server, id) {
+  const events = [];
+  for (let more = true; more;) {
+    const after = events.at(-1)?.seq ?? 0;
+    const page = await server.api(`/v1/videos/${id}/events?limit=${EVENTS_MAX}&after_seq=${after}`);
+    events.push(...page.data);
+    more = page.has_more;
+  }
+  const started = events.filter(({ type, data }) => type === "job.started" && data.kind === "encode");
+  const lengths = started.map(({ data }) => data.last - data.first + 1);
+  const usual = median(lengths);
+  const equal = lengths.filter((length) => length === usual).length;
+  if (equal < EQUAL_CHUNKS_LEAST) throw new Error(`chunks of ${lengths.join(", ")} segments`);
+  const last = events.find(({ type, data }) => type === "video.progress" && data.progress.percent === 100);
+  return (Date.parse(last.created_at) - Date.parse(started[0].created_at)) / 1000;
+}
+
+const folder = await temporary(null, "bench");
+const film = await clip(folder, "film.mp4", { seconds: SECONDS, size: "426x240", fps: "25", gop: 50 });
+const servers = companion("servers");
+const taken = { one: [], two: [] };
+const cpu = { PostgreSQL: [], Redis: [], S3: [], origin: [] };
+
+async function measure(cores, key, turn) {
+  const place = await meeting(servers);
+  const name = (what) => join(folder, `${key}-${turn}-${what}`);
+  const origin = await start("origin", name("origin"), place.flags, place.env);
+  const workers = [];
+  try {
+    for (const core of cores) workers.push(await packager(name(`packager-${core}`), [...place.flags, ...SMALL], place.env, core));
+    const [postgres, redis] = [await keeperOf(servers.pid, "postgres"), await keeperOf(servers.pid, "redis-server")];
+    const used = async () => ({
+      PostgreSQL: await cpuOfTree(postgres), Redis: await cpuOfTree(redis), S3: await cpuOf([servers.pid]), origin: await cpuOf([origin.child.pid]),
+    });
+    const before = await used();
+    const { id } = await origin.upload(film, key);
+    await origin.wait(id, "ready video", READY_MS, ({ state }) => state === "ready");
+    const after = await used();
+    taken[key].push(await chunked(origin, id));
+    if (key === "two") for (const who of Object.keys(cpu)) cpu[who].push(after[who] - before[who]);
+  } finally {
+    await Promise.all([origin, ...workers].map((one) => one.stop()));
+  }
+}
+
+try {
+  for (let turn = 0; turn < RUNS; turn += 1) {
+    await measure(CORES.slice(0, 1), "one", turn);
+    await measure(CORES, "two", turn);
+  }
+} finally {
+  await servers.stop();
+}
+const [one, two] = [median(taken.one), median(taken.two)];
+figure("workers", { name: `a film of ${SECONDS} s by one packager on a core`, unit: "s", ours: one });
+figure("workers", { name: "by two packagers on a core each", unit: "s", ours: two });
+figure("workers", { name: "so much faster by two", unit: "×", ours: one / two, least: SPEED_UP_LEAST });
+for (const [who, seconds] of Object.entries(cpu)) figure("workers", { name: `CPU of ${who} meanwhile, by two`, unit: "s", ours: median(seconds) });
+process.exit(verdict());

@@ -1,0 +1,81 @@
+// Viewers of one film that everybody watches, for as long as a test goes on: hls.js in a browser, one view after the other,
+// and a client that asks for every document and segment in turn, also of each origin.
+import { createHash } from "node:crypto";
+import { open } from "./browser.mjs";
+
+const VIEW_WAIT_MS = 60_000;
+// Who waits longer for what is hot sees the picture stand still.
+const ANSWER_WAIT_MS = 5_000;
+// From one question to the next: what is tested is whether they are answered, not how many.
+const PACE_MS = 10;
+// Little ahead, so that hls.js asks for segments through the whole of a view.
+const HLS = { maxBufferLength: 3, maxMaxBufferLength: 3, backBufferLength: 0 };
+
+// A tab without what another one has kept for each view.
+export function watch(browser, site, master) {
+  const seen = { views: 0, errors: [] };
+  let on = true;
+  const view = async () => {
+    const tab = await open(browser, site.url);
+    await tab.call("openHls", master, HLS);
+    await tab.call("playToEnd", VIEW_WAIT_MS);
+    seen.errors.push(...await tab.errors(), ...tab.failed);
+    await tab.page.close();
+    seen.views += 1;
+  };
+  const done = (async () => {
+    while (on && seen.errors.length === 0) await view().catch(({ message }) => seen.errors.push(message));
+  })();
+  return { seen, stop: async () => { on = false; await done; } };
+}
+
+// The paths of all that a player may ask for: documents, initialisation segments, segments.
+export async function pathsOf(url, { hls, dash }) {
+  const text = async (path) => {
+    const answer = await fetch(url + path);
+    if (!answer.ok) throw new Error(`${answer.status} ${path}`);
+    return answer.text();
+  };
+  const listed = (path, document) => document.split("\n").flatMap((line) => {
+    const name = line.startsWith("#") ? /URI="([^"]+)"/.exec(line)?.[1] : line.trim();
+    return name ? [new URL(name, url + path).pathname] : [];
+  });
+  const found = new Set([hls, dash]);
+  const playlists = listed(hls, await text(hls));
+  for (const playlist of playlists) {
+    found.add(playlist);
+    for (const path of listed(playlist, await text(playlist))) found.add(path);
+  }
+  return [...found];
+}
+
+// Asks for each path in turn, at each place at the same time as long as `isAsked` says so; every answer is the whole of the first one's body.
+export function walk(paths, places, isAsked) {
+  const seen = { rounds: Object.fromEntries(places.map((place) => [place, 0])), errors: [] };
+  const digests = new Map();
+  let on = true;
+  const look = async (place, path) => {
+    const answer = await fetch(place + path, { signal: AbortSignal.timeout(ANSWER_WAIT_MS) });
+    const digest = createHash("sha256").update(Buffer.from(await answer.arrayBuffer())).digest("hex");
+    if (answer.status !== 200) throw new Error(`answered ${answer.status}`);
+    if (!digests.has(path)) digests.set(path, digest);
+    if (digests.get(path) !== digest) throw new Error("has other bytes than before");
+  };
+  const round = async (place) => {
+    for (const path of paths) {
+      await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+      if (!on || !isAsked(place)) return;
+      const from = new Date();
+      // Who is struck while he answers is no longer asked.
+      await look(place, path).catch(({ message }) => { if (isAsked(place)) seen.errors.push(`${from.toISOString()} ${place}${path}: ${message}`); });
+    }
+    seen.rounds[place] += 1;
+  };
+  const done = Promise.all(places.map(async (place) => {
+    while (on) {
+      await round(place);
+      await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+    }
+  }));
+  return { seen, stop: async () => { on = false; await done; } };
+}

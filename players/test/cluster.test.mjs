@@ -1,0 +1,211 @@
+// Two origins behind the proxy, two packagers, Postgres, Redis and S3 on this machine, while each part in turn is killed,
+// paused or restarted: no acknowledged upload is lost, no video is stuck, and viewers of hot content see no error.
+//   TEST_FAULTS=all    every fault of every part; by default some that together meet origins, packagers and Redis
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { cluster } from "../../docker/cluster/cluster.mjs";
+import { freePort } from "../../docker/cluster/part.mjs";
+import { ask } from "../../docker/cluster/servers.mjs";
+import { launch, pages } from "../lib/browser.mjs";
+import { pathsOf, walk, watch } from "../lib/hot.mjs";
+import { clip, profile, run, temporary, until } from "../lib/vidstream.mjs";
+
+const FPS = 30;
+const HOT = { seconds: 10, size: "320x180", fps: String(FPS) };
+const OTHER = { seconds: 6, size: "320x180", fps: String(FPS) };
+// A part's effect on the others is seen within this: a bucket's is after 10 s, in which it is asked again and again.
+const FELT_WAIT_MS = 30_000;
+// From an upload to `ready`, with a lease of 15 s that runs out, and jobs that rest after failed attempts.
+const READY_WAIT_MS = 180_000;
+// An upload that stands still because its origin or its bucket does is answered when that goes on.
+const UPLOAD_WAIT_MS = 90_000;
+// A segment that is not hot while the bucket is away.
+const COLD_WAIT_MS = 15_000;
+const ROUND_WAIT_MS = 60_000;
+// 5 s, and what a busy machine adds.
+const STOP_WAIT_MS = 8_000;
+
+const all = ["origin-1", "origin-2", "packager-1", "packager-2", "postgres", "redis", "s3"]
+  .flatMap((part) => ["kill", "pause", "restart"].map((fault) => [part, fault]));
+const some = [["origin-1", "kill"], ["packager-1", "pause"], ["redis", "kill"], ["origin-2", "restart"]];
+const rows = process.env.TEST_FAULTS === "all" ? all : some;
+
+let folder, site, browser, token, bytes, viewer, walker;
+let struck = null;
+const acknowledged = [];
+
+before(async () => {
+  folder = await temporary(null, "cluster");
+  site = await cluster(folder, profile, await freePort());
+  await site.start();
+  token = (await readFile(site.token, "utf8")).trim();
+  bytes = await readFile(await clip(folder, "other.mp4", OTHER));
+  const hot = await upload(await readFile(await clip(folder, "hot.mp4", HOT)));
+  const { urls } = await settled(hot);
+  const paths = await pathsOf(site.url, urls);
+  browser = { tabs: await launch(), site: await pages() };
+  walker = walk(paths, [site.url, ...site.origins.map(({ address }) => address)], isHot);
+  viewer = watch(browser.tabs, browser.site, site.url + urls.hls);
+  // From here on the film is hot, everywhere.
+  await until("view and round", READY_WAIT_MS, () => wrong() || (viewer.seen.views > 0 && Object.values(walker.seen.rounds).every((rounds) => rounds > 0)));
+  unharmed();
+});
+
+after(async () => {
+  await Promise.all([viewer?.stop(), walker?.stop()]);
+  await browser?.tabs.close();
+  await browser?.site.close();
+  await site?.stop();
+  await run("rm", ["-rf", folder]);
+});
+
+const living = () => site.origins.filter(({ name }) => name !== struck);
+// The proxy, and each origin that is there.
+const isHot = (place) => place === site.url || living().some(({ address }) => address === place);
+const wrong = () => viewer.seen.errors.length > 0 || walker.seen.errors.length > 0;
+
+function unharmed() {
+  assert.deepEqual(viewer.seen.errors, [], "hls.js");
+  assert.deepEqual(walker.seen.errors, [], "hot content");
+}
+
+// Sends a file through the proxy, the second half when `half` says so; gives the id if the upload was acknowledged, else why not.
+async function tried(file, half = Promise.resolve()) {
+  const middle = Math.floor(file.length / 2);
+  const body = async function* () {
+    yield file.subarray(0, middle);
+    await half;
+    yield file.subarray(middle);
+  };
+  const headers = { "authorization": `Bearer ${token}`, "content-length": String(file.length) };
+  const sent = fetch(`${site.url}/v1/videos`, { method: "PUT", body: body(), duplex: "half", headers, signal: AbortSignal.timeout(UPLOAD_WAIT_MS) });
+  const answer = await sent.catch(({ cause, message }) => ({ status: 0, text: async () => `${message}: ${cause}` }));
+  const text = await answer.text().catch(({ message }) => message);
+  if (answer.status !== 202) return { why: `${answer.status} ${text}` };
+  const { id } = JSON.parse(text);
+  acknowledged.push(id);
+  return { id };
+}
+
+async function upload(file) {
+  const { id, why } = await tried(file);
+  assert.ok(id, `upload: ${why}`);
+  return id;
+}
+
+// What an origin that is there says of a path of the API; null if it cannot say now.
+async function told(path) {
+  const answer = await ask(living()[0].address + path).catch(() => null);
+  return answer?.ok ? answer.json() : null;
+}
+
+// Waits until everything of a video is made; a video that fails never is.
+async function settled(id) {
+  let seen;
+  const done = await until(`ready ${id}`, READY_WAIT_MS, async () => {
+    seen = await told(`/v1/videos/${id}`) ?? seen;
+    return seen?.state === "failed" || (seen?.state === "ready" && seen.artifacts.storyboard.state === "ready");
+  }).catch(({ message }) => new Error(`${message}: ${JSON.stringify(seen)}`));
+  if (done instanceof Error) throw done;
+  assert.equal(seen.state, "ready", JSON.stringify(seen.error));
+  assert.deepEqual(seen.warnings, []);
+  return seen;
+}
+
+// How the origins notice that a part is away: then it has been for long enough.
+const readiness = async (test) => {
+  const answers = await Promise.all(living().map(({ admin }) => ask(`${admin}/readyz`)));
+  const texts = await Promise.all(answers.map((answer) => answer.text()));
+  return answers.every(({ status }, n) => test(status, texts[n]));
+};
+const felt = {
+  postgres: () => readiness((status) => status === 503),
+  redis: () => readiness((status, text) => status === 200 && text.includes("without hints")),
+  // What nobody has asked for yet is in the bucket alone.
+  s3: async (cold) => (await fetch(living()[0].address + cold, { signal: AbortSignal.timeout(COLD_WAIT_MS) })).status === 503,
+};
+
+// The media playlist of one rung.
+async function rung({ urls }) {
+  const master = await (await fetch(living()[0].address + urls.hls)).text();
+  const name = master.split("\n").find((line) => /^\d+\/\d+p\/index\.m3u8$/.test(line));
+  return urls.hls.replace("master.m3u8", name);
+}
+
+const faults = {
+  kill: { strike: (part) => part.kill(), lift: (part) => part.start() },
+  pause: { strike: (part) => part.pause(), lift: async (part) => { await part.resume(); await part.answering(); } },
+  restart: { strike: async (part) => part.stop(STOP_WAIT_MS), lift: (part) => part.start() },
+};
+
+// While a part is away: until the others have noticed, what does not need it is made, and all that is hot was served.
+async function lasts(name, made, cold) {
+  const before = { ...walker.seen.rounds };
+  if (felt[name]) await until("effect on the origins", FELT_WAIT_MS, () => felt[name](cold).catch(() => false));
+  if (!["postgres", "s3"].includes(name)) await settled(made);
+  // The round that was on when it happened, and a whole one.
+  const isServed = () => Object.entries(walker.seen.rounds).every(([place, rounds]) => !isHot(place) || rounds > before[place] + 1);
+  await until("round of hot content", ROUND_WAIT_MS, () => wrong() || isServed());
+}
+
+async function meets(name, fault) {
+  const part = site.part(name);
+  const { strike, lift } = faults[fault];
+  const is = (kind) => name.startsWith(kind);
+  const cold = (await rung(await settled(acknowledged.at(-1)))).replace("index.m3u8", "1.m4s");
+  // One is being made and one is half sent when it happens, and one comes while it lasts.
+  const made = await upload(bytes);
+  let go;
+  const half = tried(bytes, new Promise((resolve) => { go = resolve; }));
+  await until("upload on its way", UPLOAD_WAIT_MS, async () => (await told("/v1/videos?state=uploading"))?.data.length > 0);
+  struck = name;
+  const how = await strike(part);
+  if (fault === "restart" && (is("origin") || is("packager"))) assert.equal(how, 0, `${name} ended with ${how}`);
+  go();
+  const during = tried(bytes);
+  try {
+    if (fault !== "restart") await lasts(name, made, cold);
+  } finally {
+    await lift(part);
+    struck = null;
+  }
+  const sent = await Promise.all([half, during]);
+  // Nobody's upload may fail for want of a packager or of hints.
+  if (is("packager") || is("redis")) assert.deepEqual(sent.map(({ why }) => why), [undefined, undefined]);
+  // Others are sent again, by whoever was told that they failed.
+  for (const { id } of sent) if (!id) await upload(bytes);
+  for (const id of acknowledged) await settled(id);
+  unharmed();
+}
+
+for (const [name, fault] of rows) {
+  test(`${fault} ${name}: what was acknowledged is made, what is hot is served`, async (t) => {
+    const from = Date.now();
+    await meets(name, fault);
+    t.diagnostic(`${Math.round((Date.now() - from) / 1000)} s`);
+  });
+}
+
+test("afterwards nothing is stuck, missing or left over, and every picture is right", async () => {
+  const isMade = ({ state, id }) => state === "ready" && acknowledged.includes(id);
+  let list;
+  await until("end of all work", READY_WAIT_MS, async () => {
+    list = (await told("/v1/videos?limit=100"))?.data ?? list;
+    return list?.every(({ state }) => state === "ready");
+  }).catch(({ message }) => assert.fail(`${message}: ${JSON.stringify(list)}`));
+  assert.equal(list.filter(isMade).length, acknowledged.length, "an acknowledged upload is lost");
+  for (const video of list) {
+    const { stdout } = await run(join(profile, "testkit"), ["counters", site.url + await rung(video)]);
+    const shown = stdout.trim().split("\n").map((line) => Number(line.split(" ")[1]));
+    const { seconds } = video.id === acknowledged[0] ? HOT : OTHER;
+    assert.deepEqual(shown, Array.from({ length: seconds * FPS }, (_, n) => n), video.id);
+  }
+  const { stdout } = await run(site.program, ["fsck"], { env: { PATH: process.env.PATH, ...site.env } });
+  assert.match(stdout, /^\d+ videos, 0 of them in work and passed over, \d+ objects: nothing is wrong\n$/);
+  await Promise.all([viewer.stop(), walker.stop()]);
+  unharmed();
+  const ends = await site.stop();
+  for (const part of [...site.origins, ...site.packagers]) assert.equal(ends[part.name], 0, `${part.name} ended with ${ends[part.name]}`);
+});
