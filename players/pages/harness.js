@@ -77,10 +77,11 @@ const harness = {
     return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.levels.map((level) => level.height) }));
   },
 
-  // Plays from `from` on in each level in turn and gives the size shown.
+  // Switches to a level at `from` and plays on from there. First the seek: where hls.js empties the buffer while Chromium
+  // seeks in it, Chromium now and then shows that one picture for as long as it plays.
   async hlsLevel(height, from, waitMs) {
-    player.currentLevel = player.levels.findIndex((level) => level.height === height);
     await harness.seek(from, waitMs);
+    player.currentLevel = player.levels.findIndex((level) => level.height === height);
     return harness.shows(height, waitMs);
   },
 
