@@ -30,7 +30,9 @@ end_groups() {
 
 finish() {
   local status=$?
-  trap - EXIT INT TERM
+  trap - EXIT
+  # A second signal, such as make's own to its children beside the one to all, must not end this halfway.
+  trap '' INT TERM HUP
   remember
   # shellcheck disable=SC2086 # none, one or two ids
   end_groups $step $serve
