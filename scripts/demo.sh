@@ -30,7 +30,8 @@ end_groups() {
 
 finish() {
   local status=$?
-  trap - EXIT INT TERM
+  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway.
+  trap '' EXIT INT TERM HUP
   remember
   # shellcheck disable=SC2086 # none, one or two ids
   end_groups $step $serve

@@ -37,7 +37,8 @@ child=
 # However it ends: what runs is ended, and what was measured is printed.
 finish() {
   local status=$?
-  trap - EXIT INT TERM
+  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway.
+  trap '' EXIT INT TERM HUP
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
   [ -z "$child" ] || wait "$child" 2>/dev/null || true
   printf '\n%-10s %8s\n' stage seconds

@@ -8,6 +8,10 @@ const trick = document.getElementById("trick");
 const canvas = new OffscreenCanvas(16, 16);
 const pen = canvas.getContext("2d", { willReadFrequently: true });
 
+// No film of the tests shows a picture for longer; timestamps are whole microseconds, so one may seem to begin early.
+const FRAME_MAX_S = 0.1;
+const FRAME_EARLY_S = 0.001;
+
 // Every error that a player or the media element reports; a test expects none.
 const errors = [];
 for (const element of [video, trick]) {
@@ -167,11 +171,13 @@ const harness = {
     return seen;
   },
 
+  // Seeks and gives the picture there. At `seeked` the one on the screen may still be that of before: the new one is
+  // put up by the compositor, a little later. So its own time says which it is, and its counter whether that is right.
   async seek(time, waitMs) {
     const seeked = once(video, "seeked", waitMs);
     video.currentTime = time;
     await seeked;
-    return picture(video, () => true, waitMs);
+    return picture(video, (frame) => frame.time > time - FRAME_MAX_S && frame.time < time + FRAME_EARLY_S, waitMs);
   },
 
   // Records every new picture until `done` says so.
