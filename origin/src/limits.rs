@@ -128,7 +128,7 @@ pub(crate) const SOCKETS_MAX: usize = 1_024;
 pub(crate) const VIEWERS_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a client's WebSocket message.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 10;
-/// Videos of which all WebSockets together may ask how many watch them.
+/// Videos of which all sockets of `/v1/ws` together may ask how many watch them.
 pub(crate) const VIDEOS_ASKED_MAX: usize = 4_096;
 /// Topics of one WebSocket.
 pub(crate) const TOPICS_MAX: usize = 100;

@@ -28,7 +28,7 @@ impl Newcomers {
     /// Whether one more may come, of this client, now.
     pub(crate) fn admit(&self, client: IpAddr, now: Instant) -> bool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if !current.began.is_some_and(|began| now.saturating_duration_since(began) < NEWCOMERS_EVERY) {
+        if current.began.is_none_or(|began| now.saturating_duration_since(began) >= NEWCOMERS_EVERY) {
             *current = Stretch { began: Some(now), ..Stretch::default() };
         }
         let of_client = current.clients.get(&network(client)).copied().unwrap_or(0);
