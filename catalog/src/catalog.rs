@@ -6,6 +6,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::{Events, Hint, Result, audience::Audience, database::Database, limits};
@@ -66,10 +67,12 @@ impl Catalog {
     /// `Invalid` for any other URL, `Unavailable` when the file or server cannot be opened or refuses the
     /// user, `Newer` when a newer version made the schema, `Corrupt` when it is no catalog; where it must exist, `Absent`
     /// and `Older`.
-    pub async fn open(url: &str, options: Options) -> Result<Self> {
-        let steady_clock = options.clock.clone().unwrap_or_else(steady_clock);
-        let database = Arc::new(Database::open(url, options).await?);
-        Ok(Self { database, audience: Arc::default(), steady_clock })
+    pub fn open(url: &str, options: Options) -> BoxFuture<'_, Result<Self>> {
+        Box::pin(async {
+            let steady_clock = options.clock.clone().unwrap_or_else(steady_clock);
+            let database = Arc::new(Database::open(url, options).await?);
+            Ok(Self { database, audience: Arc::default(), steady_clock })
+        })
     }
 
     /// Hints of what is committed from now on: by this process, and with Redis or Postgres by others too. Any

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, oneshot};
 use vidstream_media::VideoId;
 
@@ -39,10 +40,10 @@ pub(crate) struct Database {
 // === impl Adapter ===
 
 impl Adapter {
-    async fn submit(&self, access: Access, operation: Operation) -> Result<()> {
+    fn submit(&self, access: Access, operation: Operation) -> BoxFuture<'_, Result<()>> {
         match self {
-            Self::Sqlite(sqlite) => sqlite.submit(access, operation).await,
-            Self::Postgres(postgres) => postgres.submit(access, operation).await,
+            Self::Sqlite(sqlite) => Box::pin(sqlite.submit(access, operation)),
+            Self::Postgres(postgres) => Box::pin(postgres.submit(access, operation)),
         }
     }
 }
@@ -81,7 +82,7 @@ impl Database {
 
     /// Runs a function in a write transaction: committed when it succeeds, else as if it never ran. Once it
     /// has begun it is done, also if the caller is gone.
-    pub(crate) async fn write<T, F>(&self, function: F) -> Result<T>
+    pub(crate) fn write<T, F>(&self, function: F) -> BoxFuture<'_, Result<T>>
     where
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -92,19 +93,19 @@ impl Database {
             events.tell(&hints);
             Ok(value)
         };
-        self.run(Access::Write, run).await
+        self.run(Access::Write, run)
     }
 
     /// Runs a function in a read transaction.
-    pub(crate) async fn read<T, F>(&self, function: F) -> Result<T>
+    pub(crate) fn read<T, F>(&self, function: F) -> BoxFuture<'_, Result<T>>
     where
         T: Send + 'static,
         F: FnOnce(&Db<'_>) -> Result<T> + Send + 'static,
     {
-        self.run(Access::Read, move |conn, with| transaction::read(conn, with, function)).await
+        self.run(Access::Read, move |conn, with| transaction::read(conn, with, function))
     }
 
-    async fn run<T, F>(&self, access: Access, function: F) -> Result<T>
+    fn run<T, F>(&self, access: Access, function: F) -> BoxFuture<'_, Result<T>>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Connection, Surroundings<'_>) -> Result<T> + Send + 'static,
@@ -116,23 +117,29 @@ impl Database {
             // A caller that is gone needs no answer.
             drop(reply.send(function(conn, with)));
         });
-        self.adapter.submit(access, operation).await?;
-        answer.await.map_err(|_| Error::Unavailable("a transaction ended unexpectedly".to_owned()))?
+        let submitting = self.adapter.submit(access, operation);
+        Box::pin(async {
+            submitting.await?;
+            answer.await.map_err(|_| Error::Unavailable("a transaction ended unexpectedly".to_owned()))?
+        })
     }
 
     /// Claims a job; released at once if the caller is gone by then.
-    pub(crate) async fn claim(self: Arc<Self>, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
+    pub(crate) fn claim(self: Arc<Self>, worker: Worker, wanted: Wanted) -> BoxFuture<'static, Result<Option<Claim>>> {
         let (reply, answer) = oneshot::channel();
-        // In a task of its own, which ends also when the caller does not wait for it.
-        tokio::spawn(async move {
+        let claiming = async move {
             if let Err(Ok(Some(claim))) = reply.send(self.claim_next(worker, wanted).await) {
                 let held = Held::of(&claim);
                 if let Err(error) = self.write(move |tx| sql::leases::release(tx, held)).await {
                     tracing::warn!(%error, "a claim that nobody waited for was not given back; its lease will run out");
                 }
             }
-        });
-        answer.await.map_err(|_| Error::Unavailable("a claim ended unexpectedly".to_owned()))?
+        };
+        Box::pin(async {
+            // In a task of its own, which ends also when the caller does not wait for it.
+            tokio::spawn(claiming);
+            answer.await.map_err(|_| Error::Unavailable("a claim ended unexpectedly".to_owned()))?
+        })
     }
 
     async fn claim_next(&self, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
@@ -158,14 +165,16 @@ impl Database {
     }
 
     /// Raises a segment; a repeated raise costs a read only.
-    pub(crate) async fn raise(&self, wait: raise::Wait) -> Result<()> {
-        if self.read(move |db| raise::is_noted(db, wait)).await? {
-            return Ok(());
-        }
-        self.write(move |tx| raise::raise(tx, wait)).await
+    pub(crate) fn raise(&self, wait: raise::Wait) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if self.read(move |db| raise::is_noted(db, wait)).await? {
+                return Ok(());
+            }
+            self.write(move |tx| raise::raise(tx, wait)).await
+        })
     }
 
-    pub(crate) async fn snapshot(&self, id: VideoId) -> Result<Option<Snapshot>> {
-        self.read(move |db| sql::snapshot::snapshot(db, id)).await
+    pub(crate) fn snapshot(&self, id: VideoId) -> BoxFuture<'_, Result<Option<Snapshot>>> {
+        self.read(move |db| sql::snapshot::snapshot(db, id))
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{fmt, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::{Error, Hint, Result, limits, redis::Redis};
@@ -32,18 +33,20 @@ impl Events {
     /// # Errors
     /// `Invalid` for any other URL, `Events` when the server refuses the user or is none of this kind. One that is away,
     /// now or later, is connected to again and again for as long as anybody holds this.
-    pub async fn open(url: &str) -> Result<Self> {
-        let events = Self::local();
-        if url == LOCAL {
-            return Ok(events);
-        }
-        if !url.starts_with("redis://") && !url.starts_with("rediss://") {
-            // A URL may hold a password: what was given is not repeated.
-            let forms = "events go over local:, redis://host:6379/0 or rediss://host:6379/0";
-            return Err(Error::Invalid(forms.to_owned()));
-        }
-        let redis = Redis::open(url, events.hints.clone()).await?;
-        Ok(Self { redis: Some(Arc::new(redis)), ..events })
+    pub fn open(url: &str) -> BoxFuture<'_, Result<Self>> {
+        Box::pin(async move {
+            let events = Self::local();
+            if url == LOCAL {
+                return Ok(events);
+            }
+            if !url.starts_with("redis://") && !url.starts_with("rediss://") {
+                // A URL may hold a password: what was given is not repeated.
+                let forms = "events go over local:, redis://host:6379/0 or rediss://host:6379/0";
+                return Err(Error::Invalid(forms.to_owned()));
+            }
+            let redis = Redis::open(url, events.hints.clone()).await?;
+            Ok(Self { redis: Some(Arc::new(redis)), ..events })
+        })
     }
 
     /// Hears hints from now on.

@@ -5,6 +5,8 @@
 //! [`event`]. Decisions (legal transitions, retries, percent, coverage) are pure modules; SQL is below
 //! `sql` and nowhere else, run by the adapter `sqlite` or `postgres`. [`Events`] is how processes tell each other
 //! what happened and who watches.
+//!
+//! Methods give boxed futures: what they do is then compiled here, and not again in every crate that awaits it.
 
 mod audience;
 mod catalog;
@@ -31,6 +33,8 @@ pub mod upkeep;
 pub mod video;
 mod viewer;
 
+use futures_util::future::BoxFuture;
+
 pub use catalog::{Catalog, Clock, Options};
 pub use error::Error;
 pub use event::{Event, Hint, HintKind};
@@ -47,12 +51,14 @@ pub use viewer::{ParseSessionError, Session, Viewer};
 ///
 /// # Errors
 /// As [`Catalog::open`].
-pub async fn migrate(url: &str) -> Result<u64> {
-    if is_server(url) {
-        return postgres::migrate(url).await;
-    }
-    Catalog::open(url, Options::default()).await?;
-    Ok(sqlite::VERSION)
+pub fn migrate(url: &str) -> BoxFuture<'_, Result<u64>> {
+    Box::pin(async move {
+        if is_server(url) {
+            return postgres::migrate(url).await;
+        }
+        Catalog::open(url, Options::default()).await?;
+        Ok(sqlite::VERSION)
+    })
 }
 
 /// Whether the URL names a server and not a file.

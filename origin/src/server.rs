@@ -12,6 +12,7 @@ mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::{
     net::TcpListener,
     sync::broadcast::error::RecvError,
@@ -56,17 +57,19 @@ impl Origin {
     /// loopback without token or `read_only`, `Token` for an unusable token file, `Threads` when the
     /// system refuses threads, `TlsFile` for a certificate or key file that cannot be read, `Tls` for
     /// one that cannot be used.
-    pub async fn bind(config: Config, catalog: Catalog, store: Store) -> Result<Self, Error> {
-        metering::start();
-        let app = App::new(&config, catalog, store)?;
-        let tls = match config.tls {
-            Some(files) => Some(Tls::open(files).await?),
-            None => None,
-        };
-        let (listener, addr) = listener::bind(config.listen)?;
-        let (admin, admin_addr) = listener::bind(config.admin_listen)?;
-        let lanes = Lanes::start().map_err(Error::Threads)?;
-        Ok(Self { app: Arc::new(app), tls, lanes, listener, admin, addr, admin_addr })
+    pub fn bind(config: Config, catalog: Catalog, store: Store) -> BoxFuture<'static, Result<Self, Error>> {
+        Box::pin(async move {
+            metering::start();
+            let app = App::new(&config, catalog, store)?;
+            let tls = match config.tls {
+                Some(files) => Some(Tls::open(files).await?),
+                None => None,
+            };
+            let (listener, addr) = listener::bind(config.listen)?;
+            let (admin, admin_addr) = listener::bind(config.admin_listen)?;
+            let lanes = Lanes::start().map_err(Error::Threads)?;
+            Ok(Self { app: Arc::new(app), tls, lanes, listener, admin, addr, admin_addr })
+        })
     }
 
     /// The address of delivery, API and page.
@@ -81,60 +84,62 @@ impl Origin {
 
     /// Serves until `shutdown` is cancelled, then ends in order: nothing new is accepted, requests
     /// may end within [`crate::Patience::drain`], and what still runs then is cut off.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let app = self.app;
-        let background = Background::start(&app);
-        let acceptor = self.tls.as_ref().map(Tls::acceptor);
-        // Connections that are being drained need no new certificate.
-        if let Some(tls) = self.tls {
-            tokio::spawn(shutdown.clone().run_until_cancelled_owned(tls.follow(app.patience.tls_poll)));
-        }
-        let admin_end = CancellationToken::new();
-        let admin = Server {
-            listener: self.admin,
-            lanes: None,
-            connections_max: ADMIN_CONNECTIONS_MAX,
-            terms: Terms { patience: app.patience, tls: None, end: admin_end.clone() },
-        };
-        let answers = Arc::new(Admin::new(Arc::clone(&app), shutdown.clone()));
-        let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
-        let server = Server {
-            listener: self.listener,
-            lanes: Some(&self.lanes),
-            connections_max: CONNECTIONS_MAX,
-            terms: Terms { patience: app.patience, tls: acceptor, end: shutdown.clone() },
-        };
-        // Those who wait for something are sent away at once; the others may finish.
-        let ending = app.shutdown.clone();
-        let relay = tokio::spawn(async move {
-            shutdown.cancelled().await;
-            ending.cancel();
-        });
-        let handler = Arc::clone(&app);
-        server.serve(move |peer, request| Arc::clone(&handler).handle(peer, request)).await;
-        if relay.await.is_err() {
-            app.shutdown.cancel();
-        }
-        app.sockets.close();
-        // What it has half done with views is done again.
-        drop(background);
-        let cleanup = async {
-            let both = async { tokio::join!(app.uploads.stop(), app.sockets.wait()) };
-            if tokio::time::timeout(CLEANUP_MAX, both).await.is_err() {
-                tracing::warn!("some uploads or WebSockets did not end in time");
+    pub fn run(self, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let app = self.app;
+            let background = Background::start(&app);
+            let acceptor = self.tls.as_ref().map(Tls::acceptor);
+            // Connections that are being drained need no new certificate.
+            if let Some(tls) = self.tls {
+                tokio::spawn(shutdown.clone().run_until_cancelled_owned(tls.follow(app.patience.tls_poll)));
             }
-        };
-        // It has a bound of its own.
-        let views = async {
-            if let Err(error) = app.catalog.finish_views(app.patience.last_views).await {
-                tracing::error!(%error, "the last views were not counted");
+            let admin_end = CancellationToken::new();
+            let admin = Server {
+                listener: self.admin,
+                lanes: None,
+                connections_max: ADMIN_CONNECTIONS_MAX,
+                terms: Terms { patience: app.patience, tls: None, end: admin_end.clone() },
+            };
+            let answers = Arc::new(Admin::new(Arc::clone(&app), shutdown.clone()));
+            let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
+            let server = Server {
+                listener: self.listener,
+                lanes: Some(&self.lanes),
+                connections_max: CONNECTIONS_MAX,
+                terms: Terms { patience: app.patience, tls: acceptor, end: shutdown.clone() },
+            };
+            // Those who wait for something are sent away at once; the others may finish.
+            let ending = app.shutdown.clone();
+            let relay = tokio::spawn(async move {
+                shutdown.cancelled().await;
+                ending.cancel();
+            });
+            let handler = Arc::clone(&app);
+            server.serve(move |peer, request| Arc::clone(&handler).handle(peer, request)).await;
+            if relay.await.is_err() {
+                app.shutdown.cancel();
             }
-        };
-        tokio::join!(cleanup, views);
-        admin_end.cancel();
-        if let Err(error) = admin.await {
-            tracing::error!(%error, "the admin listener ended unexpectedly");
-        }
+            app.sockets.close();
+            // What it has half done with views is done again.
+            drop(background);
+            let cleanup = async {
+                let both = async { tokio::join!(app.uploads.stop(), app.sockets.wait()) };
+                if tokio::time::timeout(CLEANUP_MAX, both).await.is_err() {
+                    tracing::warn!("some uploads or WebSockets did not end in time");
+                }
+            };
+            // It has a bound of its own.
+            let views = async {
+                if let Err(error) = app.catalog.finish_views(app.patience.last_views).await {
+                    tracing::error!(%error, "the last views were not counted");
+                }
+            };
+            tokio::join!(cleanup, views);
+            admin_end.cancel();
+            if let Err(error) = admin.await {
+                tracing::error!(%error, "the admin listener ended unexpectedly");
+            }
+        })
     }
 }
 

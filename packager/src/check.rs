@@ -19,6 +19,7 @@ mod tones;
 
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use vidstream_plugins::{Kind, Plugin, Registry, verdict};
 
 use self::evidence::Evidence;
@@ -32,22 +33,24 @@ const ALLOCATOR: [(&str, &str); 3] =
 ///
 /// # Errors
 /// When children do not start. All that a plugin does wrong is in the report.
-pub async fn run(
-    plugins: &Registry,
-    plugin: &Plugin,
+pub fn run<'a>(
+    plugins: &'a Registry,
+    plugin: &'a Plugin,
     mut child: ChildConfig,
-    tell: &(dyn Fn(&str) + Sync),
-) -> Result<verdict::Report, Failure> {
-    if plugin.kind == Kind::Filter {
-        return Ok(verdict::Report::nothing_to_judge(plugin));
-    }
-    let started = Instant::now();
-    child.env.extend(ALLOCATOR.map(|(name, value)| (name.into(), value.into())));
-    let site = elements::Site::open(child, plugins).await?;
-    if !site.elements.contains(&plugin.element) {
-        return Ok(verdict::Report::unavailable(plugin));
-    }
-    let evidence = Evidence::gather(&site, plugins, plugin, tell).await?;
-    tell("judging");
-    Ok(verdict::Report::judged(plugin, judge::all(&evidence, plugin.kind), started.elapsed().as_secs_f64()))
+    tell: &'a (dyn Fn(&str) + Sync),
+) -> BoxFuture<'a, Result<verdict::Report, Failure>> {
+    Box::pin(async move {
+        if plugin.kind == Kind::Filter {
+            return Ok(verdict::Report::nothing_to_judge(plugin));
+        }
+        let started = Instant::now();
+        child.env.extend(ALLOCATOR.map(|(name, value)| (name.into(), value.into())));
+        let site = elements::Site::open(child, plugins).await?;
+        if !site.elements.contains(&plugin.element) {
+            return Ok(verdict::Report::unavailable(plugin));
+        }
+        let evidence = Evidence::gather(&site, plugins, plugin, tell).await?;
+        tell("judging");
+        Ok(verdict::Report::judged(plugin, judge::all(&evidence, plugin.kind), started.elapsed().as_secs_f64()))
+    })
 }

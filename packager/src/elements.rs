@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, io};
 
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use vidstream_plugins::Registry;
@@ -36,11 +37,13 @@ impl Site {
     ///
     /// # Errors
     /// When children do not start, or GStreamer does not in them.
-    pub async fn open(child: ChildConfig, plugins: &Registry) -> Result<Self, Failure> {
-        let temp = tempfile::tempdir()?;
-        let launcher = launcher(with_libraries(child.clone(), plugins), &temp, "registry")?;
-        let elements = inspect(&launcher, plugins).await?.elements;
-        Ok(Self { launcher, child, elements, temp })
+    pub fn open(child: ChildConfig, plugins: &Registry) -> BoxFuture<'_, Result<Self, Failure>> {
+        Box::pin(async move {
+            let temp = tempfile::tempdir()?;
+            let launcher = launcher(with_libraries(child.clone(), plugins), &temp, "registry")?;
+            let elements = inspect(&launcher, plugins).await?.elements;
+            Ok(Self { launcher, child, elements, temp })
+        })
     }
 
     /// A launcher whose children know the plugins of the system alone.

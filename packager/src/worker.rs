@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, path::PathBuf, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use vidstream_catalog::Catalog;
 use vidstream_media::{Track, ladder, timeline};
@@ -116,42 +117,47 @@ pub enum Error {
 
 impl Worker {
     /// Prepares folders, lets a child look at the GStreamer plugins, and chooses the encoders.
-    pub async fn start(config: Config, parts: Parts, identity: Identity) -> Result<Self, Error> {
-        let temp = config.data.join("children").join(&identity.id);
-        let registry = config.data.join("gstreamer-registry.bin");
-        fresh_folder(&temp)?;
-        let launcher = Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
-            .map_err(|source| Error::Folder { path: temp, source })?;
-        let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
-        let encoders = Encoders {
-            video: choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?,
-            audio: choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?,
-            overrides: overrides(&parts.plugins, &config.overrides, &abilities)?,
-        };
-        let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
-        let claimed: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
-        tracing::info!(
-            worker = identity.id, isolation = ?abilities.isolation,
-            video = encoders.video.plugin, audio = encoders.audio.plugin,
-            "worker is ready"
-        );
-        let slots = config.slots;
-        let context = Arc::new(Context::new(config, parts, Spares::new(launcher), encoders));
-        Ok(Self { identity, slots, context, encoders: claimed })
+    pub fn start(config: Config, parts: Parts, identity: Identity) -> BoxFuture<'static, Result<Self, Error>> {
+        Box::pin(async move {
+            let temp = config.data.join("children").join(&identity.id);
+            let registry = config.data.join("gstreamer-registry.bin");
+            fresh_folder(&temp)?;
+            let launcher =
+                Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
+                    .map_err(|source| Error::Folder { path: temp, source })?;
+            let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
+            let encoders = Encoders {
+                video: choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?,
+                audio: choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?,
+                overrides: overrides(&parts.plugins, &config.overrides, &abilities)?,
+            };
+            let available = parts.plugins.iter().filter(|plugin| abilities.elements.contains(&plugin.element));
+            let claimed: BTreeSet<_> = available.map(|plugin| (plugin.name.clone(), plugin.version.clone())).collect();
+            tracing::info!(
+                worker = identity.id, isolation = ?abilities.isolation,
+                video = encoders.video.plugin, audio = encoders.audio.plugin,
+                "worker is ready"
+            );
+            let slots = config.slots;
+            let context = Arc::new(Context::new(config, parts, Spares::new(launcher), encoders));
+            Ok(Self { identity, slots, context, encoders: claimed })
+        })
     }
 
     /// Claims and does jobs until `shutdown`. Then children are killed and claims given back, within
     /// a few seconds.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let worker = vidstream_catalog::Worker { id: self.identity.id.clone(), encoders: self.encoders };
-        let context = Arc::clone(&self.context);
-        let warm_stop = shutdown.clone();
-        let warm = tokio::spawn(async move { context.spares.keep_warm(&warm_stop).await });
-        claims::run(self.context, worker, self.slots, shutdown).await;
-        if let Err(error) = warm.await {
-            tracing::error!(%error, "the task that keeps a spare child failed");
-        }
-        tracing::info!(worker = self.identity.id, "worker has ended");
+    pub fn run(self, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let worker = vidstream_catalog::Worker { id: self.identity.id.clone(), encoders: self.encoders };
+            let context = Arc::clone(&self.context);
+            let warm_stop = shutdown.clone();
+            let warm = tokio::spawn(async move { context.spares.keep_warm(&warm_stop).await });
+            claims::run(self.context, worker, self.slots, shutdown).await;
+            if let Err(error) = warm.await {
+                tracing::error!(%error, "the task that keeps a spare child failed");
+            }
+            tracing::info!(worker = self.identity.id, "worker has ended");
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use vidstream_media::VideoId;
 
 use crate::{
@@ -59,8 +60,8 @@ enum Reading {
 
 impl Store {
     /// As [`Store::open_with`], without settings: for folders and memory.
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        Self::open_with(url, std::iter::empty(), Access::Write).await
+    pub fn open(url: &str) -> BoxFuture<'_, Result<Self, Error>> {
+        Self::open_with(url, std::iter::empty(), Access::Write)
     }
 
     /// Opens the store at a URL: `file:///DIRECTORY`, `s3://BUCKET/PREFIX` with the `AWS_*` variables
@@ -71,137 +72,168 @@ impl Store {
     /// # Errors
     /// [`Error::Url`] and [`Error::Settings`] when something else must be configured,
     /// [`Error::Unavailable`] when the server does not do its part.
-    pub async fn open_with(
+    pub fn open_with(
         url: &str,
         variables: impl Iterator<Item = (String, String)>,
         access: Access,
-    ) -> Result<Self, Error> {
-        let adapter = match url.split_once("://") {
-            Some(("file", directory)) if directory.starts_with('/') => {
-                Adapter::Local(Local::open(Path::new(directory), access).await?)
-            }
-            Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
-            Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables, access).await?),
-            _ => return Err(Error::Url { url: without_user(url) }),
-        };
-        Ok(Self(adapter))
+    ) -> BoxFuture<'_, Result<Self, Error>> {
+        let variables: Vec<_> = variables.collect();
+        Box::pin(async move {
+            let adapter = match url.split_once("://") {
+                Some(("file", directory)) if directory.starts_with('/') => {
+                    Adapter::Local(Local::open(Path::new(directory), access).await?)
+                }
+                Some(("memory", "")) => Adapter::Bucket(Bucket::in_memory()),
+                Some(("s3", place)) => Adapter::Bucket(Bucket::on_s3(place, variables.into_iter(), access).await?),
+                _ => return Err(Error::Url { url: without_user(url) }),
+            };
+            Ok(Self(adapter))
+        })
     }
 
     /// Stores a whole object; it is durable and visible when this returns.
-    pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Error> {
-        let mut writer = self.writer(key).await?;
-        writer.write(bytes).await?;
-        writer.finish().await?;
-        Ok(())
+    pub fn put<'a>(&'a self, key: &'a Key, bytes: Bytes) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let mut writer = self.writer(key).await?;
+            writer.write(bytes).await?;
+            writer.finish().await?;
+            Ok(())
+        })
     }
 
     /// Starts an object; it becomes visible when the writer is finished, and is discarded if it is dropped.
-    pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
-        Ok(Writer(match &self.0 {
-            Adapter::Local(local) => Writing::Local(local.writer(key).await?),
-            Adapter::Bucket(bucket) => Writing::Bucket(Box::new(bucket.upload(key))),
-        }))
+    pub fn writer<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Writer, Error>> {
+        Box::pin(async move {
+            Ok(Writer(match &self.0 {
+                Adapter::Local(local) => Writing::Local(local.writer(key).await?),
+                Adapter::Bucket(bucket) => Writing::Bucket(Box::new(bucket.upload(key))),
+            }))
+        })
     }
 
     /// Lets a file that lies elsewhere stand for an object, without copying it. It must not change while
     /// it does. Only a store of local files can; others give [`Error::Io`].
-    pub async fn link(&self, key: &Key, file: &Path) -> Result<(), Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.link(key, file).await,
-            Adapter::Bucket(_) => Err(Error::from_io(key.path(), std::io::ErrorKind::Unsupported.into())),
-        }
+    pub fn link<'a>(&'a self, key: &'a Key, file: &'a Path) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.link(key, file).await,
+                Adapter::Bucket(_) => Err(Error::from_io(key.path(), std::io::ErrorKind::Unsupported.into())),
+            }
+        })
     }
 
     /// The whole object.
-    pub async fn get(&self, key: &Key) -> Result<Bytes, Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.get(key).await,
-            Adapter::Bucket(bucket) => bucket.get(&key.path()).await,
-        }
+    pub fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Bytes, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.get(key).await,
+                Adapter::Bucket(bucket) => bucket.get(&key.path()).await,
+            }
+        })
     }
 
     /// Exactly the bytes of `range`, or [`Error::Range`].
-    pub async fn range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.range(key, range).await,
-            Adapter::Bucket(bucket) => bucket.range(&key.path(), range).await,
-        }
+    pub fn range<'a>(&'a self, key: &'a Key, range: Range<u64>) -> BoxFuture<'a, Result<Bytes, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.range(key, range).await,
+                Adapter::Bucket(bucket) => bucket.range(&key.path(), range).await,
+            }
+        })
     }
 
     /// The size of an object in bytes.
-    pub async fn size(&self, key: &Key) -> Result<u64, Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.size(key).await,
-            Adapter::Bucket(bucket) => bucket.size(&key.path()).await,
-        }
+    pub fn size<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.size(key).await,
+                Adapter::Bucket(bucket) => bucket.size(&key.path()).await,
+            }
+        })
     }
 
     /// Opens an object that may still be written. [`Error::NotFound`] until its first byte is.
-    pub async fn growing(&self, key: &Key) -> Result<Growing, Error> {
-        Ok(Growing(match &self.0 {
-            Adapter::Local(local) => Reading::Local(local.growing(key).await?),
-            Adapter::Bucket(bucket) => Reading::Bucket(bucket.growing(key).await?),
-        }))
+    pub fn growing<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Growing, Error>> {
+        Box::pin(async move {
+            Ok(Growing(match &self.0 {
+                Adapter::Local(local) => Reading::Local(local.growing(key).await?),
+                Adapter::Bucket(bucket) => Reading::Bucket(bucket.growing(key).await?),
+            }))
+        })
     }
 
     /// Deletes one object; one that is not there is no error.
-    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.delete(key).await,
-            Adapter::Bucket(bucket) => bucket.delete(&key.path()).await,
-        }
+    pub fn delete<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.delete(key).await,
+                Adapter::Bucket(bucket) => bucket.delete(&key.path()).await,
+            }
+        })
     }
 
     /// Deletes everything of a video, staged objects included; nothing there is no error.
-    pub async fn delete_video(&self, id: VideoId) -> Result<(), Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.delete_video(id).await,
-            Adapter::Bucket(bucket) => bucket.delete_video(id).await,
-        }
+    pub fn delete_video(&self, id: VideoId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.delete_video(id).await,
+                Adapter::Bucket(bucket) => bucket.delete_video(id).await,
+            }
+        })
     }
 
     /// The videos of which anything is there, in no order; what has another name is passed over.
-    pub async fn list_videos(&self) -> Result<Vec<VideoId>, Error> {
-        let names = match &self.0 {
-            Adapter::Local(local) => local.list_folders().await,
-            Adapter::Bucket(bucket) => bucket.list_folders().await,
-        };
-        Ok(names?.iter().filter_map(|name| name.parse().ok()).collect())
+    pub fn list_videos(&self) -> BoxFuture<'_, Result<Vec<VideoId>, Error>> {
+        Box::pin(async move {
+            let names = match &self.0 {
+                Adapter::Local(local) => local.list_folders().await,
+                Adapter::Bucket(bucket) => bucket.list_folders().await,
+            };
+            Ok(names?.iter().filter_map(|name| name.parse().ok()).collect())
+        })
     }
 
     /// The paths and sizes in bytes of all objects of a video, staged ones included, in no order.
-    pub async fn list_video(&self, id: VideoId) -> Result<Vec<(String, u64)>, Error> {
-        match &self.0 {
-            Adapter::Local(local) => local.list_video(id).await,
-            Adapter::Bucket(bucket) => bucket.list_video(id).await,
-        }
+    pub fn list_video(&self, id: VideoId) -> BoxFuture<'_, Result<Vec<(String, u64)>, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.list_video(id).await,
+                Adapter::Bucket(bucket) => bucket.list_video(id).await,
+            }
+        })
     }
 
     /// When an object that [`Store::list_video`] named was last written, by the clock of its server.
-    pub async fn modified_listed(&self, id: VideoId, listed: &str) -> Result<SystemTime, Error> {
-        check_inside(id, listed)?;
-        match &self.0 {
-            Adapter::Local(local) => local.modified(listed).await,
-            Adapter::Bucket(bucket) => bucket.modified(listed).await,
-        }
+    pub fn modified_listed<'a>(&'a self, id: VideoId, listed: &'a str) -> BoxFuture<'a, Result<SystemTime, Error>> {
+        Box::pin(async move {
+            check_inside(id, listed)?;
+            match &self.0 {
+                Adapter::Local(local) => local.modified(listed).await,
+                Adapter::Bucket(bucket) => bucket.modified(listed).await,
+            }
+        })
     }
 
     /// Deletes an object that [`Store::list_video`] named and no key in use names.
-    pub async fn delete_listed(&self, id: VideoId, listed: &str) -> Result<(), Error> {
-        check_inside(id, listed)?;
-        match &self.0 {
-            Adapter::Local(local) => local.delete_listed(listed).await,
-            Adapter::Bucket(bucket) => bucket.delete(listed).await,
-        }
+    pub fn delete_listed<'a>(&'a self, id: VideoId, listed: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            check_inside(id, listed)?;
+            match &self.0 {
+                Adapter::Local(local) => local.delete_listed(listed).await,
+                Adapter::Bucket(bucket) => bucket.delete(listed).await,
+            }
+        })
     }
 
     /// Whether the store can be reached at all and takes what it is given, so that what just failed has a reason of its
     /// own.
-    pub async fn answers(&self) -> bool {
-        match &self.0 {
-            Adapter::Local(_) => true,
-            Adapter::Bucket(bucket) => bucket.answers().await,
-        }
+    pub fn answers(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(_) => true,
+                Adapter::Bucket(bucket) => bucket.answers().await,
+            }
+        })
     }
 
     /// How often it is reasonable to look whether something has changed.
@@ -250,38 +282,46 @@ impl Writer {
     }
 
     /// Appends bytes; they are gathered and go on in larger pieces.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        match &mut self.0 {
-            Writing::Local(writer) => writer.write(bytes).await,
-            Writing::Bucket(upload) => upload.write(bytes).await,
-        }
+    pub fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            match &mut self.0 {
+                Writing::Local(writer) => writer.write(bytes).await,
+                Writing::Bucket(upload) => upload.write(bytes).await,
+            }
+        })
     }
 
     /// Shows readers of a growing object what was given so far, up to a small rest of a long one.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        match &mut self.0 {
-            Writing::Local(writer) => writer.flush().await,
-            Writing::Bucket(upload) => upload.flush().await,
-        }
+    pub fn flush(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            match &mut self.0 {
+                Writing::Local(writer) => writer.flush().await,
+                Writing::Bucket(upload) => upload.flush().await,
+            }
+        })
     }
 
     /// Makes the object durable and visible; gives its size in bytes.
     ///
     /// # Errors
     /// [`Error::Exists`] where an object is that may not be replaced.
-    pub async fn finish(self) -> Result<u64, Error> {
-        match self.0 {
-            Writing::Local(writer) => writer.finish().await,
-            Writing::Bucket(upload) => upload.finish().await,
-        }
+    pub fn finish(self) -> BoxFuture<'static, Result<u64, Error>> {
+        Box::pin(async move {
+            match self.0 {
+                Writing::Local(writer) => writer.finish().await,
+                Writing::Bucket(upload) => upload.finish().await,
+            }
+        })
     }
 
     /// Gives the object up. Unlike after a drop, its room is free when this returns.
-    pub async fn discard(self) {
-        match self.0 {
-            Writing::Local(writer) => drop(writer),
-            Writing::Bucket(upload) => upload.discard().await,
-        }
+    pub fn discard(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            match self.0 {
+                Writing::Local(writer) => drop(writer),
+                Writing::Bucket(upload) => upload.discard().await,
+            }
+        })
     }
 }
 
@@ -289,23 +329,27 @@ impl Writer {
 
 impl Growing {
     /// How many bytes are there now.
-    pub async fn len(&self) -> Result<u64, Error> {
-        match &self.0 {
-            Reading::Local(growing) => growing.len().await,
-            Reading::Bucket(growing) => growing.len().await,
-        }
+    pub fn len(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Reading::Local(growing) => growing.len().await,
+                Reading::Bucket(growing) => growing.len().await,
+            }
+        })
     }
 
     /// Whether no byte is there yet.
-    pub async fn is_empty(&self) -> Result<bool, Error> {
-        Ok(self.len().await? == 0)
+    pub fn is_empty(&self) -> BoxFuture<'_, Result<bool, Error>> {
+        Box::pin(async move { Ok(self.len().await? == 0) })
     }
 
     /// What is there now from `offset`, at most `length` bytes; empty when nothing is.
-    pub async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Error> {
-        match &self.0 {
-            Reading::Local(growing) => growing.read(offset, length).await,
-            Reading::Bucket(growing) => growing.read(offset, length).await,
-        }
+    pub fn read(&self, offset: u64, length: usize) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(async move {
+            match &self.0 {
+                Reading::Local(growing) => growing.read(offset, length).await,
+                Reading::Bucket(growing) => growing.read(offset, length).await,
+            }
+        })
     }
 }

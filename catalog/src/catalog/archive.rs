@@ -1,5 +1,6 @@
 //! Everything that the catalog holds, taken out and put into another one.
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::Catalog;
@@ -14,8 +15,8 @@ impl Catalog {
     ///
     /// # Errors
     /// `Unavailable` also when the receiver is gone.
-    pub async fn export(&self, lines: Sender<String>) -> Result<u64> {
-        self.database.read(move |db| export(db, &lines)).await
+    pub fn export(&self, lines: Sender<String>) -> BoxFuture<'_, Result<u64>> {
+        self.database.read(move |db| export(db, &lines))
     }
 
     /// Stores the lines of an export: all or nothing, and only where nothing is. What ran is pending again, and
@@ -24,7 +25,7 @@ impl Catalog {
     ///
     /// # Errors
     /// `Conflict` when the catalog is not empty, `Invalid` when the lines are not a whole export of this version.
-    pub async fn import(&self, mut lines: Receiver<String>) -> Result<u64> {
-        self.database.write(move |tx| import(tx, &mut lines)).await
+    pub fn import(&self, mut lines: Receiver<String>) -> BoxFuture<'_, Result<u64>> {
+        self.database.write(move |tx| import(tx, &mut lines))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use vidstream_media::{VideoId, presentation::Sheet};
 
 use super::Catalog;
@@ -21,30 +22,30 @@ impl Catalog {
     /// after a viewer's last request, first chunks, deletions, finalizing, sheets, other chunks
     /// (the video with the fewest running chunks, then the oldest). A waited-for chunk is split where
     /// somebody waits. If the caller stops waiting for the answer, the claim is released.
-    pub async fn claim(&self, worker: &Worker, wanted: Wanted) -> Result<Option<Claim>> {
+    pub fn claim(&self, worker: &Worker, wanted: Wanted) -> BoxFuture<'_, Result<Option<Claim>>> {
         let worker = worker.clone();
-        Arc::clone(&self.database).claim(worker, wanted).await
+        Arc::clone(&self.database).claim(worker, wanted)
     }
 
     /// Holds a claim for another [`crate::limits::LEASE_MS`].
     ///
     /// # Errors
     /// `Stale` when it was lost or cancelled: the worker stops the job.
-    pub async fn renew(&self, claim: &Claim) -> Result<()> {
+    pub fn renew(&self, claim: &Claim) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::leases::renew(tx, held)).await
+        self.database.write(move |tx| sql::leases::renew(tx, held))
     }
 
     /// Gives a claim back; the attempt does not count. A claim that is lost already is no error.
-    pub async fn release(&self, claim: &Claim) -> Result<()> {
+    pub fn release(&self, claim: &Claim) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::leases::release(tx, held)).await
+        self.database.write(move |tx| sql::leases::release(tx, held))
     }
 
     /// Gives back all claims of a worker, which calls this when it starts. Gives how many there were.
-    pub async fn release_worker(&self, worker: &str) -> Result<u64> {
+    pub fn release_worker(&self, worker: &str) -> BoxFuture<'_, Result<u64>> {
         let worker = worker.to_owned();
-        self.database.write(move |tx| sql::leases::release_worker(tx, &worker)).await
+        self.database.write(move |tx| sql::leases::release_worker(tx, &worker))
     }
 
     /// Stores facts and plan, and queues the chunks. Saying it again is harmless.
@@ -52,9 +53,9 @@ impl Catalog {
     /// # Errors
     /// `Stale`; `Conflict` while the upload is not finished; `Invalid` when the plan's chunks do not
     /// cover its segments.
-    pub async fn finish_probe(&self, claim: &Claim, probed: Probed) -> Result<()> {
+    pub fn finish_probe(&self, claim: &Claim, probed: Probed) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::probe::finish(tx, held, &probed)).await
+        self.database.write(move |tx| sql::probe::finish(tx, held, &probed))
     }
 
     /// Makes a stored chunk visible. Saying it again is harmless.
@@ -62,45 +63,45 @@ impl Catalog {
     /// # Errors
     /// `Stale`; `Conflict` when a decoder configuration differs from the one of earlier chunks;
     /// `Invalid` when the index does not match the job and the plan.
-    pub async fn publish(&self, claim: &Claim, published: Published) -> Result<()> {
+    pub fn publish(&self, claim: &Claim, published: Published) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::publish::publish(tx, held, &published)).await
+        self.database.write(move |tx| sql::publish::publish(tx, held, &published))
     }
 
     /// Makes a stored tile sheet visible. Saying it again is harmless.
     ///
     /// # Errors
     /// `Stale`; `Invalid` when the sheet's token is not the claim's.
-    pub async fn finish_sheet(&self, claim: &Claim, sheet: Sheet) -> Result<()> {
+    pub fn finish_sheet(&self, claim: &Claim, sheet: Sheet) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::finish::sheet(tx, held, sheet)).await
+        self.database.write(move |tx| sql::finish::sheet(tx, held, sheet))
     }
 
     /// Stores what was measured; the video is `ready`. Saying it again is harmless.
     ///
     /// # Errors
     /// `Stale`.
-    pub async fn finish_finalize(&self, claim: &Claim, finalized: Finalized) -> Result<()> {
+    pub fn finish_finalize(&self, claim: &Claim, finalized: Finalized) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::finish::finalize(tx, held, &finalized)).await
+        self.database.write(move |tx| sql::finish::finalize(tx, held, &finalized))
     }
 
     /// Queues chunks again whose stored bytes `finalize` could not use, each once in a generation.
     ///
     /// # Errors
     /// `Stale`.
-    pub async fn requeue_chunks(&self, claim: &Claim, first_segments: Vec<u64>) -> Result<Requeued> {
+    pub fn requeue_chunks(&self, claim: &Claim, first_segments: Vec<u64>) -> BoxFuture<'_, Result<Requeued>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::finish::requeue(tx, held, &first_segments)).await
+        self.database.write(move |tx| sql::finish::requeue(tx, held, &first_segments))
     }
 
     /// Says that every object of the video is gone: the id becomes a tombstone for 7 days.
     ///
     /// # Errors
     /// `Stale`.
-    pub async fn finish_delete(&self, claim: &Claim) -> Result<()> {
+    pub fn finish_delete(&self, claim: &Claim) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::finish::delete(tx, held)).await
+        self.database.write(move |tx| sql::finish::delete(tx, held))
     }
 
     /// Says that the attempt failed. What follows depends on the kind: another attempt, filler, a
@@ -108,9 +109,9 @@ impl Catalog {
     ///
     /// # Errors
     /// `Stale`.
-    pub async fn fail(&self, claim: &Claim, failure: Failure) -> Result<()> {
+    pub fn fail(&self, claim: &Claim, failure: Failure) -> BoxFuture<'_, Result<()>> {
         let held = sql::Held::of(claim);
-        self.database.write(move |tx| sql::fail::fail(tx, held, &failure)).await
+        self.database.write(move |tx| sql::fail::fail(tx, held, &failure))
     }
 
     /// Says that a request waits until `deadline_ms` for a segment of the grid: its chunk comes to
@@ -119,30 +120,30 @@ impl Catalog {
     ///
     /// # Errors
     /// `NotFound` when there is no such video, generation or segment.
-    pub async fn raise(&self, id: VideoId, generation: u32, segment: u64, deadline_ms: i64) -> Result<()> {
-        self.database.raise(sql::raise::Wait { id, generation, segment, deadline_ms }).await
+    pub fn raise(&self, id: VideoId, generation: u32, segment: u64, deadline_ms: i64) -> BoxFuture<'_, Result<()>> {
+        self.database.raise(sql::raise::Wait { id, generation, segment, deadline_ms })
     }
 
     /// Ends what nobody holds any more and repairs what has no job. Call it every few seconds from
     /// any process.
-    pub async fn sweep(&self) -> Result<Swept> {
-        self.database.write(sql::sweep::sweep).await
+    pub fn sweep(&self) -> BoxFuture<'_, Result<Swept>> {
+        self.database.write(sql::sweep::sweep)
     }
 
     /// Begins to look for objects that no row names, if nobody did so within [`crate::limits::ORPHANS_MS`]. Gives where
     /// to go on, as [`Self::end_orphans`] was told; empty at the beginning.
-    pub async fn begin_orphans(&self) -> Result<Option<String>> {
-        self.database.write(|tx| sql::turns::begin(tx, ORPHANS, ORPHANS_MS)).await
+    pub fn begin_orphans(&self) -> BoxFuture<'_, Result<Option<String>>> {
+        self.database.write(|tx| sql::turns::begin(tx, ORPHANS, ORPHANS_MS))
     }
 
     /// Says where the next look for such objects is to go on.
-    pub async fn end_orphans(&self, place: String) -> Result<()> {
-        self.database.write(move |tx| sql::turns::end(tx, ORPHANS, &place)).await
+    pub fn end_orphans(&self, place: String) -> BoxFuture<'_, Result<()>> {
+        self.database.write(move |tx| sql::turns::end(tx, ORPHANS, &place))
     }
 
     /// Looks for videos that nothing would ever move on, and for chunks that do not cover their
     /// segments exactly once. Empty is the proof that nothing is stuck.
-    pub async fn audit(&self) -> Result<Vec<Audit>> {
-        self.database.read(sql::audit::audit).await
+    pub fn audit(&self) -> BoxFuture<'_, Result<Vec<Audit>>> {
+        self.database.read(sql::audit::audit)
     }
 }

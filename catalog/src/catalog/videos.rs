@@ -1,5 +1,6 @@
 //! Uploads, edits and deletion.
 
+use futures_util::future::BoxFuture;
 use vidstream_media::VideoId;
 
 use super::Catalog;
@@ -11,8 +12,8 @@ impl Catalog {
     ///
     /// # Errors
     /// `Conflict` when the id was used before, `Invalid` when the title is too long.
-    pub async fn create_upload(&self, new: NewUpload) -> Result<Video> {
-        self.database.write(move |tx| sql::uploads::create(tx, &new)).await
+    pub fn create_upload(&self, new: NewUpload) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::uploads::create(tx, &new))
     }
 
     /// Holds an upload for another [`crate::limits::LEASE_MS`].
@@ -20,16 +21,16 @@ impl Catalog {
     /// # Errors
     /// `NotFound` when it expired or was abandoned, `Conflict` when the video is not uploading any
     /// more (its probe may have failed already): the upload ends.
-    pub async fn renew_upload(&self, id: VideoId) -> Result<()> {
-        self.database.write(move |tx| sql::uploads::renew(tx, id, None)).await
+    pub fn renew_upload(&self, id: VideoId) -> BoxFuture<'_, Result<()>> {
+        self.database.write(move |tx| sql::uploads::renew(tx, id, None))
     }
 
     /// Holds an upload until a time: for paused, resumable uploads that may go on much later.
     ///
     /// # Errors
     /// As [`Self::renew_upload`].
-    pub async fn hold_upload(&self, id: VideoId, until_ms: i64) -> Result<()> {
-        self.database.write(move |tx| sql::uploads::renew(tx, id, Some(until_ms))).await
+    pub fn hold_upload(&self, id: VideoId, until_ms: i64) -> BoxFuture<'_, Result<()>> {
+        self.database.write(move |tx| sql::uploads::renew(tx, id, Some(until_ms)))
     }
 
     /// Says that all bytes of the source are durable. From here on the upload is never lost. Saying
@@ -38,8 +39,8 @@ impl Catalog {
     /// # Errors
     /// `NotFound` when the upload expired or was abandoned (the caller removes what it stored),
     /// `Conflict` when the video failed or is being deleted, or was finished with another size.
-    pub async fn finish_upload(&self, id: VideoId, bytes: u64) -> Result<Video> {
-        self.database.write(move |tx| sql::uploads::finish(tx, id, bytes)).await
+    pub fn finish_upload(&self, id: VideoId, bytes: u64) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::uploads::finish(tx, id, bytes))
     }
 
     /// Forgets an unfinished upload: its row and jobs are gone, and a `delete` job removes what was
@@ -47,8 +48,8 @@ impl Catalog {
     ///
     /// # Errors
     /// `Conflict` when the upload was finished.
-    pub async fn abandon_upload(&self, id: VideoId) -> Result<()> {
-        self.database.write(move |tx| sql::uploads::abandon(tx, id)).await
+    pub fn abandon_upload(&self, id: VideoId) -> BoxFuture<'_, Result<()>> {
+        self.database.write(move |tx| sql::uploads::abandon(tx, id))
     }
 
     /// Changes a video; if a `row_version` is given, only that version of it.
@@ -56,20 +57,20 @@ impl Catalog {
     /// # Errors
     /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, `Changed` when it has
     /// another `row_version`.
-    pub async fn edit(&self, id: VideoId, edit: Edit, row_version: Option<u64>) -> Result<Video> {
-        self.database.write(move |tx| sql::videos::edit(tx, id, &edit, row_version)).await
+    pub fn edit(&self, id: VideoId, edit: Edit, row_version: Option<u64>) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::videos::edit(tx, id, &edit, row_version))
     }
 
     /// Begins to remove a video: not played from now on, its jobs cancelled, a `delete` job queued.
-    pub async fn delete(&self, id: VideoId) -> Result<Deletion> {
-        self.database.write(move |tx| sql::videos::delete(tx, id)).await
+    pub fn delete(&self, id: VideoId) -> BoxFuture<'_, Result<Deletion>> {
+        self.database.write(move |tx| sql::videos::delete(tx, id))
     }
 
     /// Makes a failed or ready video again, as a new generation.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` in any other state, or when its upload was never finished.
-    pub async fn retry(&self, id: VideoId) -> Result<Video> {
-        self.database.write(move |tx| sql::videos::retry(tx, id)).await
+    pub fn retry(&self, id: VideoId) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::videos::retry(tx, id))
     }
 }

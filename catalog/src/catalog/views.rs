@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::time::{sleep, timeout};
 use vidstream_media::VideoId;
 
@@ -31,41 +32,46 @@ impl Catalog {
 
     /// How many sessions watch each of these videos, in their order: seen by any process that shares a Redis, or while it
     /// is away, and with `local:` always, by this one.
-    pub async fn viewers(&self, videos: &[VideoId]) -> Vec<u64> {
-        self.viewers_in_time(videos).await.unwrap_or_else(|| self.own_viewers(videos))
+    pub fn viewers<'a>(&'a self, videos: &'a [VideoId]) -> BoxFuture<'a, Vec<u64>> {
+        Box::pin(async move { self.viewers_in_time(videos).await.unwrap_or_else(|| self.own_viewers(videos)) })
     }
 
     /// As [`Self::viewers`], but nothing when Redis is there and did not answer in time: for who asks again and again, and
     /// has the last answer.
-    pub async fn viewers_in_time(&self, videos: &[VideoId]) -> Option<Vec<u64>> {
-        let Some(link) = self.link().filter(|link| link.refusal().is_none()) else {
-            return Some(self.own_viewers(videos));
-        };
-        let asking = link.viewers(videos, self.database.clock_ms());
-        timeout(Duration::from_millis(VIEWERS_ANSWER_MS), asking).await.ok()?.ok()
+    pub fn viewers_in_time<'a>(&'a self, videos: &'a [VideoId]) -> BoxFuture<'a, Option<Vec<u64>>> {
+        Box::pin(async move {
+            let Some(link) = self.link().filter(|link| link.refusal().is_none()) else {
+                return Some(self.own_viewers(videos));
+            };
+            let asking = link.viewers(videos, self.database.clock_ms());
+            timeout(Duration::from_millis(VIEWERS_ANSWER_MS), asking).await.ok()?.ok()
+        })
     }
 
     /// Tells Redis, if it is there, who was seen, and gives it copies of views that the catalog has not taken for
     /// [`VIEWS_LATE_MS`]. Call it every second or so; it waits for no database.
-    pub async fn tell_viewers(&self) {
-        let (steady_ms, now_ms) = ((self.steady_clock)(), self.database.clock_ms());
-        metrics::gauge!("vidstream_viewers").set(as_f64(self.audience.sessions(steady_ms)));
-        metrics::gauge!("vidstream_views_waiting").set(as_f64(self.audience.waiting()));
-        if let Some(link) = self.link() {
-            let seen = self.audience.untold(link.number, steady_ms);
-            // Other processes know the time of day and not the clock of this one.
-            let told: Vec<_> = seen.iter().map(|(who, at_ms)| (who.clone(), now_ms - (steady_ms - at_ms))).collect();
-            if link.tell(&told, now_ms).await.is_ok() {
-                self.audience.told(&seen);
+    pub fn tell_viewers(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let (steady_ms, now_ms) = ((self.steady_clock)(), self.database.clock_ms());
+            metrics::gauge!("vidstream_viewers").set(as_f64(self.audience.sessions(steady_ms)));
+            metrics::gauge!("vidstream_views_waiting").set(as_f64(self.audience.waiting()));
+            if let Some(link) = self.link() {
+                let seen = self.audience.untold(link.number, steady_ms);
+                // Other processes know the time of day and not the clock of this one.
+                let told: Vec<_> =
+                    seen.iter().map(|(who, at_ms)| (who.clone(), now_ms - (steady_ms - at_ms))).collect();
+                if link.tell(&told, now_ms).await.is_ok() {
+                    self.audience.told(&seen);
+                }
+                if let Err(error) = self.copy_late(&link, steady_ms.saturating_sub(VIEWS_LATE_MS)).await {
+                    tracing::debug!(%error, "views wait in memory alone");
+                }
             }
-            if let Err(error) = self.copy_late(&link, steady_ms.saturating_sub(VIEWS_LATE_MS)).await {
-                tracing::debug!(%error, "views wait in memory alone");
+            if self.database.events().redis().is_some() {
+                let is_well = self.events_trouble().is_none();
+                metrics::gauge!("vidstream_redis_connected").set(f64::from(u8::from(is_well)));
             }
-        }
-        if self.database.events().redis().is_some() {
-            let is_well = self.events_trouble().is_none();
-            metrics::gauge!("vidstream_redis_connected").set(f64::from(u8::from(is_well)));
-        }
+        })
     }
 
     /// Counts what was noted, and then what other processes left with Redis. Call it every second or so, and
@@ -73,12 +79,14 @@ impl Catalog {
     ///
     /// # Errors
     /// What kept views from the catalog; they stay where they are, and are counted by a later call.
-    pub async fn count_views(&self) -> Result<()> {
-        self.settle().await?;
-        match self.link() {
-            Some(link) => self.recover(&link).await,
-            None => Ok(()),
-        }
+    pub fn count_views(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.settle().await?;
+            match self.link() {
+                Some(link) => self.recover(&link).await,
+                None => Ok(()),
+            }
+        })
     }
 
     /// Counts what was noted, for the last time: what the catalog does not take within this limit is left with Redis, for
@@ -86,12 +94,14 @@ impl Catalog {
     ///
     /// # Errors
     /// What kept views from the catalog, if Redis did not take them either: they are lost.
-    pub async fn finish_views(&self, limit: Duration) -> Result<()> {
-        let outcome = timeout(limit, self.settle_all()).await.unwrap_or(Err(Error::Busy));
-        let (Err(error), Some(link)) = (&outcome, self.link()) else { return outcome };
-        tracing::warn!(%error, "the last views are left with Redis");
-        let copied = timeout(Duration::from_millis(VIEWERS_ANSWER_MS), self.copy_late(&link, i64::MAX)).await;
-        if matches!(copied, Ok(Ok(()))) { Ok(()) } else { outcome }
+    pub fn finish_views(&self, limit: Duration) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let outcome = timeout(limit, self.settle_all()).await.unwrap_or(Err(Error::Busy));
+            let (Err(error), Some(link)) = (&outcome, self.link()) else { return outcome };
+            tracing::warn!(%error, "the last views are left with Redis");
+            let copied = timeout(Duration::from_millis(VIEWERS_ANSWER_MS), self.copy_late(&link, i64::MAX)).await;
+            if matches!(copied, Ok(Ok(()))) { Ok(()) } else { outcome }
+        })
     }
 
     /// Why this process hears nothing of others or gathers viewers alone, although it should not.

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::{
     net::unix::{OwnedReadHalf, OwnedWriteHalf},
@@ -144,33 +145,35 @@ impl Launcher {
     }
 
     /// Starts a child and waits until it is confined and initialised.
-    pub async fn launch(&self, start: Start) -> Result<Spare, Failure> {
-        metrics::counter!("vidstream_children_started_total").increment(1);
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::retryable("worker_start", "a child process could not be started", error)
-        };
-        let (temp, socket, command) = self.command(start).map_err(|error| failed(&error))?;
-        let mut child = self.spawn(command).await.map_err(|error| failed(&error))?;
-        let tail = Tail::follow(child.stderr.take());
-        let (from, to) = socket.into_split();
-        let mut spare = Spare { child, from, to, tail, temp, start_ms: 0, isolation: Isolation::Filter };
-        let setup = Setup {
-            limits: self.config.limits,
-            worker_pid: std::process::id(),
-            temp: spare.temp.path().to_owned(),
-            preload: if start == Start::Warm { self.config.preload.clone() } else { Vec::new() },
-        };
-        let ready = match timeout(READY_WAIT, spare.greet(setup)).await {
-            Ok(ready) => ready,
-            Err(_) => Err("it did not get ready in time".to_owned()),
-        };
-        match ready {
-            Ok(()) => Ok(spare),
-            Err(text) => {
-                let tail = spare.end().await.1;
-                Err(failed(&format!("{text}; its last words: {tail}")))
+    pub fn launch(&self, start: Start) -> BoxFuture<'_, Result<Spare, Failure>> {
+        Box::pin(async move {
+            metrics::counter!("vidstream_children_started_total").increment(1);
+            let failed = |error: &dyn std::fmt::Display| {
+                Failure::retryable("worker_start", "a child process could not be started", error)
+            };
+            let (temp, socket, command) = self.command(start).map_err(|error| failed(&error))?;
+            let mut child = self.spawn(command).await.map_err(|error| failed(&error))?;
+            let tail = Tail::follow(child.stderr.take());
+            let (from, to) = socket.into_split();
+            let mut spare = Spare { child, from, to, tail, temp, start_ms: 0, isolation: Isolation::Filter };
+            let setup = Setup {
+                limits: self.config.limits,
+                worker_pid: std::process::id(),
+                temp: spare.temp.path().to_owned(),
+                preload: if start == Start::Warm { self.config.preload.clone() } else { Vec::new() },
+            };
+            let ready = match timeout(READY_WAIT, spare.greet(setup)).await {
+                Ok(ready) => ready,
+                Err(_) => Err("it did not get ready in time".to_owned()),
+            };
+            match ready {
+                Ok(()) => Ok(spare),
+                Err(text) => {
+                    let tail = spare.end().await.1;
+                    Err(failed(&format!("{text}; its last words: {tail}")))
+                }
             }
-        }
+        })
     }
 
     fn command(&self, start: Start) -> std::io::Result<(TempDir, tokio::net::UnixStream, Command)> {
@@ -240,8 +243,10 @@ impl Spare {
     }
 
     /// Ends a child that is not needed any more.
-    pub async fn discard(self) {
-        end(self.child, self.tail, Duration::ZERO).await;
+    pub fn discard(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            end(self.child, self.tail, Duration::ZERO).await;
+        })
     }
 
     /// Gives the child its job, serves it and watches it until it has reported, broken a limit or
