@@ -230,7 +230,7 @@ fn finish(tx: &Tx<'_>, token: i64, event: i64) -> Result<()> {
         }
         Engine::Postgres => {
             tx.execute("UPDATE counters SET value = ?1 WHERE name = 'event'", params![event])?;
-            tx.query("SELECT setval('tokens', greatest(?1, 1))", params![token])?;
+            tx.query("SELECT setval('tokens', ?1)", params![token])?;
             for name in TABLES.iter().filter(|table| table.is_numbered).map(|table| table.name) {
                 let sql = format!(
                     "SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {name}), false)"

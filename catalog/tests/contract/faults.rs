@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::NoTls;
 use vidstream_catalog::{
     Catalog, Edit, Error, Options, State, Wanted,
@@ -197,23 +197,21 @@ async fn so_many_reads_wait_for_a_connection_and_the_next_is_refused_at_once() {
     let first = write();
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while locker.query(waits, &[]).await.unwrap().is_empty() {}
-    let read = || {
+    let mut reading = JoinSet::new();
+    for _ in 0..=READS_QUEUED_MAX {
         let catalog = catalog.clone();
-        tokio::spawn(async move { catalog.last_seq().await })
-    };
-    let reading: Vec<_> = (0..READS_QUEUED_MAX).map(|_| read()).collect();
-    let refused = async {
-        while !matches!(timeout(Duration::from_millis(50), catalog.last_seq()).await, Ok(Err(Error::Busy))) {}
-    };
-    timeout(Duration::from_millis(QUEUE_WAIT_MS / 2), refused).await.unwrap();
+        reading.spawn(async move { catalog.last_seq().await });
+    }
+    let refused = timeout(Duration::from_millis(QUEUE_WAIT_MS / 2), reading.join_next()).await.unwrap();
+    assert!(matches!(refused, Some(Ok(Err(Error::Busy)))), "{refused:?}");
     // Who writes is not refused.
     let second = write();
     locker.batch_execute("COMMIT").await.unwrap();
     for write in [first, second] {
         write.await.unwrap().unwrap();
     }
-    for read in reading {
-        read.await.unwrap().unwrap();
+    for read in reading.join_all().await {
+        read.unwrap();
     }
     assert_eq!(fixture::video(&catalog, id).await.state, State::Deleting);
 }

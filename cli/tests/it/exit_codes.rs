@@ -6,6 +6,16 @@ use vidstream_testkit::s3::{BUCKET, Host};
 
 use crate::server::VIDSTREAM;
 
+/// Nothing that fails at the start takes longer; a server that is silent is given up after 10 s.
+const WAIT_MAX_S: &str = "60";
+
+/// The program, which is ended with code 124 if it serves instead of failing.
+fn bounded() -> Command {
+    let mut command = Command::new("timeout");
+    command.args([WAIT_MAX_S, VIDSTREAM]);
+    command
+}
+
 #[test]
 fn failures_have_their_code_and_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,7 +67,7 @@ fn failures_have_their_code_and_a_sentence() {
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
     ];
     for (args, code, sentence) in cases {
-        let output = Command::new(VIDSTREAM).args(*args).output().unwrap();
+        let output = bounded().args(*args).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
         assert!(text.contains(sentence), "{args:?}: {text}");
@@ -77,7 +87,7 @@ impl Secrets {
 
     /// Starts an origin with these variables, which it cannot do, and gives its exit code and all that it says.
     fn refused(&self, variables: &[(&str, &str)]) -> (Option<i32>, String) {
-        let mut command = Command::new(VIDSTREAM);
+        let mut command = bounded();
         command.args(["origin", "--data"]).arg(self.0.path()).env("RUST_LOG", "debug").envs(variables.iter().copied());
         let output = command.output().unwrap();
         (
@@ -91,7 +101,7 @@ impl Secrets {
 fn secrets_come_from_files_and_are_never_shown() {
     let secrets = Secrets(tempfile::tempdir().unwrap());
     let postgres = secrets.file("postgres", "postgres://u:hunter2@127.0.0.1:1/d\n");
-    let redis = secrets.file("redis", "redis://u:hunter2@127.0.0.1:1\n");
+    let redis = secrets.file("redis", "redis://u:hunter2@127.0.0.1:1/films\n");
     let (key, empty) = (secrets.file("key", "hunter2\n"), secrets.file("empty", "\n"));
     let (postgres, redis, key, empty) = (postgres.as_str(), redis.as_str(), key.as_str(), empty.as_str());
     let bucket = [
@@ -104,7 +114,7 @@ fn secrets_come_from_files_and_are_never_shown() {
     let with = |more: &[(&'static str, &'static str)]| [bucket.as_slice(), more].concat();
     let cases = [
         (vec![("VIDSTREAM_CATALOG_URL_FILE", postgres)], 69, "127.0.0.1:1"),
-        (vec![("VIDSTREAM_EVENTS_URL_FILE", redis)], 69, "127.0.0.1:1"),
+        (vec![("VIDSTREAM_EVENTS_URL_FILE", redis)], 64, "a number from 0 to 255"),
         (vec![("VIDSTREAM_EVENTS_URL_FILE", redis), ("VIDSTREAM_EVENTS_URL", "local:")], 64, "are both set"),
         (vec![("VIDSTREAM_CATALOG_URL_FILE", "/nonexistent")], 66, "catalog.url_file names /nonexistent"),
         (vec![("VIDSTREAM_CATALOG_URL_FILE", empty)], 64, "it is empty"),

@@ -108,6 +108,7 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     // Another catalog knows nothing of all this, and that is no reason to delete it.
     let other = tempfile::tempdir().unwrap();
     let catalog = format!("catalog.url=sqlite://{}", other.path().join("other.sqlite").display());
+    assert!(Command::new(VIDSTREAM).args(["migrate", "--set", &catalog]).status().unwrap().success());
     let (code, text) = site.fsck(&["--repair", "--set", &catalog]);
     assert!(code == Some(64) && text.contains("do not belong together"), "{text}");
 
