@@ -156,6 +156,7 @@ pub(crate) fn import(tx: &Tx<'_>, lines: &mut Receiver<String>) -> Result<u64> {
     loop {
         match next()? {
             Line::Row { table, columns } => insert(tx, &table, &columns)?,
+            Line::End { token, event, .. } if token < 0 || event < 0 => return Err(invalid("it counts below zero")),
             Line::End { rows: told, token, event } if told == rows => {
                 finish(tx, token, event)?;
                 return Ok(rows);

@@ -43,7 +43,7 @@ pub(crate) fn is_passing(error: &Cause) -> bool {
         Some(300..=499 | 501) => !has_code(&said, &PASSING),
         _ => false,
     };
-    matches!(error, Cause::Generic { .. }) && !is_certain && !is_full(error)
+    matches!(error, Cause::Generic { .. }) && !is_certain && !is_full(error) && !is_elsewhere(error)
 }
 
 /// Whether it is because the bucket is in another region.
@@ -146,6 +146,7 @@ mod tests {
             assert_eq!(is_passing(&answer(status, code)), passes, "{status} {code}");
         }
         assert!(is_passing(&failure("Connection refused".into())));
+        assert!(!is_passing(&failure("Received redirect without LOCATION, this normally indicates a region".into())));
         assert!(is_full(&answer("400 Bad Request", "XMinioAdminBucketQuotaExceeded")));
         assert!(
             is_full(&answer("507 Insufficient Storage", "")) && !is_full(&answer("400 Bad Request", "InvalidPart"))

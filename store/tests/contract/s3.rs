@@ -222,7 +222,7 @@ async fn a_look_at_a_growing_source_lists_what_is_new() {
     }
     let mut lists = server.requests().into_iter().filter(|line| line.starts_with("GET") && line.contains("list-type"));
     let after = lists.next_back().unwrap();
-    assert!(after.contains("start-after=") && !after.contains("0000000000000000"), "{after}");
+    assert!(after.contains("start-after=") && !after.ends_with("%2F0000000000000000"), "{after}");
     let growing = growing.unwrap();
     writer.discard().await;
     assert_eq!(growing.len().await.unwrap(), 0);
