@@ -172,8 +172,15 @@ impl Local {
                     let entry = entry?;
                     if entry.file_type()?.is_dir() {
                         folders.push(entry.path());
-                    } else if let Ok(inside) = entry.path().strip_prefix(root.as_path()) {
-                        found.push((inside.to_string_lossy().into_owned(), entry.metadata()?.len()));
+                        continue;
+                    }
+                    // Others go on meanwhile: what is gone by now is not there.
+                    let meta = match entry.metadata() {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                        meta => meta?,
+                    };
+                    if let Ok(inside) = entry.path().strip_prefix(root.as_path()) {
+                        found.push((inside.to_string_lossy().into_owned(), meta.len()));
                     }
                 }
             }
