@@ -105,13 +105,7 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
         assert!(found.iter().all(|line| text.lines().any(|said| said == line)), "{text}");
     }
 
-    // Another catalog knows nothing of all this, and that is no reason to delete it.
-    let other = tempfile::tempdir().unwrap();
-    let catalog = format!("catalog.url=sqlite://{}", other.path().join("other.sqlite").display());
-    assert!(Command::new(VIDSTREAM).args(["migrate", "--set", &catalog]).status().unwrap().success());
-    let (code, text) = site.fsck(&["--repair", "--set", &catalog]);
-    assert!(code == Some(64) && text.contains("do not belong together"), "{text}");
-
+    nothing_is_deleted_for_another_catalog(&site);
     // A film that came after a backup is not deleted unless somebody says so.
     let (code, text) = site.fsck(&["--repair"]);
     assert!(code == Some(1) && text.ends_with(": 3 wrong, 2 repaired\n"), "{text}");
@@ -135,7 +129,20 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     let url = format!("{}/v/{id}/2/{rung}/index.m3u8", server.url);
     assert_eq!(vidstream_testkit::counters(&["-i", &url]).unwrap().len(), 300);
 
-    // For pictures a film is not made again.
+    pictures_are_no_reason_to_make_a_film_again(&site, id).await;
+    assert_eq!(server.video(&id.to_string()).await["generation"], 2);
+}
+
+/// It knows nothing of all this, and that is no reason.
+fn nothing_is_deleted_for_another_catalog(site: &Site<'_>) {
+    let other = tempfile::tempdir().unwrap();
+    let catalog = format!("catalog.url=sqlite://{}", other.path().join("other.sqlite").display());
+    assert!(Command::new(VIDSTREAM).args(["migrate", "--set", &catalog]).status().unwrap().success());
+    let (code, text) = site.fsck(&["--repair", "--set", &catalog]);
+    assert!(code == Some(64) && text.contains("do not belong together"), "{text}");
+}
+
+async fn pictures_are_no_reason_to_make_a_film_again(site: &Site<'_>, id: VideoId) {
     let paths = site.paths(id).await;
     let named = |part: &str| Key::parse(paths.iter().find(|path| path.contains(part)).unwrap()).unwrap();
     let (poster, sheet) = (named("/poster-"), named("/thumbnails/"));
@@ -150,7 +157,6 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
         assert!(code == Some(1) && text.ends_with(": 2 wrong\n"), "{text}");
         assert_eq!(text.contains("is not made again"), !more.is_empty(), "{text}");
     }
-    assert_eq!(server.video(&id.to_string()).await["generation"], 2);
 
     // Nothing can be made of nothing.
     site.store.delete(&Key::Source { id }).await.unwrap();
