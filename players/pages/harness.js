@@ -81,8 +81,8 @@ const harness = {
     return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.levels.map((level) => level.height) }));
   },
 
-  // Switches to a level at `from` and plays on from there. First the seek: where hls.js empties the buffer while Chromium
-  // seeks in it, Chromium now and then shows that one picture for as long as it plays.
+  // Switches to a level at `from` and plays on from there. First the seek: where a player empties the buffer while Chromium
+  // seeks in it, Chromium now and then shows one picture for as long as it plays, or goes on showing that of before.
   async hlsLevel(height, from, waitMs) {
     await harness.seek(from, waitMs);
     player.currentLevel = player.levels.findIndex((level) => level.height === height);
@@ -106,8 +106,8 @@ const harness = {
 
   async shakaLevel(height, from, waitMs) {
     player.configure({ abr: { enabled: false } });
-    player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
     await harness.seek(from, waitMs);
+    player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
     return harness.shows(height, waitMs);
   },
 
@@ -139,8 +139,8 @@ const harness = {
   async dashLevel(height, from, waitMs) {
     player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: false } }, buffer: { fastSwitchEnabled: true } } });
     const found = player.getRepresentationsByType("video").find((representation) => representation.height === height);
-    player.setRepresentationForTypeById("video", found.id, true);
     await harness.seek(from, waitMs);
+    player.setRepresentationForTypeById("video", found.id, true);
     return harness.shows(height, waitMs);
   },
 
