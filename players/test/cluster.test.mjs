@@ -122,7 +122,7 @@ const readiness = async (test) => {
 };
 const felt = {
   postgres: () => readiness((status) => status === 503),
-  redis: () => readiness((status, text) => status === 200 && text.includes("without hints")),
+  redis: () => readiness((status, text) => status === 200 && text.includes("degraded")),
   // What nobody has asked for yet is in the bucket alone.
   s3: async (cold) => (await fetch(living()[0].address + cold, { signal: AbortSignal.timeout(COLD_WAIT_MS) })).status === 503,
 };
