@@ -18,6 +18,7 @@ mod connection;
 mod keeper;
 mod link;
 mod target;
+mod trouble;
 
 pub(crate) use link::Link;
 

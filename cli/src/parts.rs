@@ -47,7 +47,6 @@ pub(crate) async fn catalog_alone(config: &Config, existing: bool) -> Result<Cat
 
     let options = Options { connections: config.catalog_connections, existing, ..Options::default() };
     Catalog::open(&config.catalog_url, options).await.map_err(|error| match error {
-        Error::Newer { .. } | Error::Older { .. } => Failure::new(Code::Usage, sentence(&error)),
         Error::Absent if vidstream_catalog::is_server(&config.catalog_url) => {
             Failure::new(Code::NoInput, "there is no catalog in this database")
         }
@@ -56,10 +55,13 @@ pub(crate) async fn catalog_alone(config: &Config, existing: bool) -> Result<Cat
     })
 }
 
-/// Why the catalog cannot be used: a file is a matter of the disk, a server may come back.
+/// Why the catalog cannot be used: a file is a matter of the disk, a server may come back, and for a schema of another
+/// version something else must be installed.
 pub(crate) fn catalog_failure(config: &Config, error: &vidstream_catalog::Error) -> Failure {
+    use vidstream_catalog::Error;
+
     let code = match error {
-        vidstream_catalog::Error::Invalid(_) => Code::Usage,
+        Error::Invalid(_) | Error::Newer { .. } | Error::Older { .. } => Code::Usage,
         _ if vidstream_catalog::is_server(&config.catalog_url) => Code::Unavailable,
         _ => Code::Io,
     };

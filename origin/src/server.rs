@@ -220,6 +220,7 @@ async fn tidy(app: Arc<App>) {
         app.delivery.answers().tidy();
         let bytes = usize::try_from(app.delivery.objects().cached_bytes()).unwrap_or(usize::MAX);
         metrics::gauge!("vidstream_cache_bytes").set(metering::as_f64(bytes));
+        metrics::gauge!("vidstream_views_stale_seconds").set(app.views.stalest().as_secs_f64());
         metering::upkeep();
     }
 }

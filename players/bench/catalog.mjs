@@ -60,8 +60,8 @@ try {
     }
   }
   const claims = (name, ours, least) => figure("catalog", { name: `claims of 16 workers, ${name}`, unit: "claims/s", ours, least });
-  claims("PostgreSQL", told.postgres.claims_per_s, CLAIMS_LEAST);
-  claims("PostgreSQL that waits for the disk", told.durable.claims_per_s);
+  claims("PostgreSQL with fsync off", told.postgres.claims_per_s, CLAIMS_LEAST);
+  claims("PostgreSQL with fsync on", told.durable.claims_per_s);
   claims("SQLite, in one process", told.sqlite.claims_per_s);
 } finally {
   await many.stop();

@@ -3,7 +3,9 @@
 import { createHash } from "node:crypto";
 import { open } from "./browser.mjs";
 
+// A view, whose film is a few seconds long, and within it the longest that nothing moves, its beginning included.
 const VIEW_WAIT_MS = 60_000;
+const STALL_MAX_MS = 5_000;
 // Who waits longer for what is hot sees the picture stand still.
 const ANSWER_WAIT_MS = 5_000;
 // From one question to the next: what is tested is whether they are answered, not how many.
@@ -18,7 +20,7 @@ export function watch(browser, site, master) {
   const view = async () => {
     const tab = await open(browser, site.url);
     await tab.call("openHls", master, HLS);
-    await tab.call("playToEnd", VIEW_WAIT_MS);
+    await tab.call("playToEnd", VIEW_WAIT_MS, STALL_MAX_MS);
     seen.errors.push(...await tab.errors(), ...tab.failed);
     await tab.page.close();
     seen.views += 1;

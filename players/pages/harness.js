@@ -11,6 +11,8 @@ const pen = canvas.getContext("2d", { willReadFrequently: true });
 // No film of the tests shows a picture for longer; timestamps are whole microseconds, so one may seem to begin early.
 const FRAME_MAX_S = 0.1;
 const FRAME_EARLY_S = 0.001;
+// How often a film that must not stand still is looked at.
+const MOVE_LOOK_MS = 100;
 
 // Every error that a player or the media element reports; a test expects none.
 const errors = [];
@@ -30,6 +32,18 @@ function where(element) {
   const buffered = [...Array(element.buffered.length).keys()].map((n) => `${element.buffered.start(n)}-${element.buffered.end(n)}`);
   const { currentTime, duration, paused, readyState } = element;
   return `at ${currentTime} of ${duration}, buffered ${buffered.join(" ")}, ${paused ? "paused" : "playing"}, readyState ${readyState}`;
+}
+
+// Rejects when the film stands still, or has not begun, for longer than the bound.
+function moving(stallMs) {
+  let [at, since, timer] = [video.currentTime, performance.now(), null];
+  const stands = new Promise((_, reject) => {
+    timer = setInterval(() => {
+      if (video.ended || video.currentTime !== at) [at, since] = [video.currentTime, performance.now()];
+      else if (performance.now() - since > stallMs) reject(new Error(`it stood still for more than ${stallMs} ms; ${where(video)}; errors: ${errors.join("; ")}`));
+    }, MOVE_LOOK_MS);
+  });
+  return { stands, stop: () => clearInterval(timer) };
 }
 
 // Resolves at an event, or rejects after the bound.
@@ -234,10 +248,14 @@ const harness = {
     return found;
   },
 
-  async playToEnd(waitMs) {
-    const ended = once(video, "ended", waitMs);
-    await video.play();
-    await ended;
+  // Plays to the end, within a time, and without ever standing still for longer than another one.
+  async playToEnd(waitMs, stallMs = waitMs) {
+    const [ended, watched] = [once(video, "ended", waitMs), moving(stallMs)];
+    try {
+      await Promise.race([watched.stands, Promise.all([video.play(), ended])]);
+    } finally {
+      watched.stop();
+    }
     return { time: video.currentTime, duration: video.duration, buffered: [...Array(video.buffered.length).keys()].map((n) => [video.buffered.start(n), video.buffered.end(n)]) };
   },
 };

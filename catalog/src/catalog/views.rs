@@ -63,9 +63,8 @@ impl Catalog {
                 if link.tell(&told, now_ms).await.is_ok() {
                     self.audience.told(&seen);
                 }
-                if let Err(error) = self.copy_late(&link, steady_ms.saturating_sub(VIEWS_LATE_MS)).await {
-                    tracing::debug!(%error, "views wait in memory alone");
-                }
+                // What it does not take waits here; the link logs and counts that.
+                drop(self.copy_late(&link, steady_ms.saturating_sub(VIEWS_LATE_MS)).await);
             }
             if self.database.events().redis().is_some() {
                 let is_well = self.events_trouble().is_none();
@@ -150,7 +149,7 @@ impl Catalog {
     }
 
     /// Counts what waits with the server. Views leave it when they are counted: whoever is killed in between makes another
-    /// process count them again.
+    /// process count them again. What the server refuses, which the link logs and counts, is tried again at the next call.
     async fn recover(&self, link: &Link) -> Result<()> {
         let too_old_ms = self.database.clock_ms().saturating_sub(VIEW_SESSION_MS);
         loop {

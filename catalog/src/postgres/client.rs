@@ -49,7 +49,7 @@ impl<'a> Client<'a> {
         let outcome = match self.runtime.block_on(async { timeout(limit, work).await }) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => {
-                self.lost.set(self.connection.is_closed() || error::is_outdated(&error));
+                self.lost.set(self.connection.is_closed() || error::is_final(&error));
                 error::from_driver(&error)
             }
             Err(_) => {
@@ -74,10 +74,11 @@ impl Connection for Client<'_> {
     fn begin(&self, access: Access) -> Result<()> {
         self.failed.set(false);
         // A reader sees one state. A writer sees, at each statement, what was committed before it: that of
-        // others after it has waited for their locks.
+        // others after it has waited for their locks. Whether it may write is the server's to say: READ WRITE would overrule
+        // `default_transaction_read_only`, by which operators keep writers away from a full disk or a former primary.
         self.simple(match access {
             Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
         })
     }
 

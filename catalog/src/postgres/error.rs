@@ -38,9 +38,14 @@ pub(super) fn from_pool(error: PoolError) -> Error {
     }
 }
 
-/// Whether a prepared statement no longer fits, since a newer version has changed the schema meanwhile.
-pub(super) fn is_outdated(error: &tokio_postgres::Error) -> bool {
-    error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED)
+/// Whether a connection is of no more use after this, though it may still be open: a prepared statement no longer fits, since
+/// a newer version has changed the schema meanwhile; or its server only reads by now, or ends, and a new connection may find
+/// one that writes.
+pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
+    let codes = [&SqlState::FEATURE_NOT_SUPPORTED, &SqlState::READ_ONLY_SQL_TRANSACTION];
+    // Connections that failed, and sessions that the server's operator ended: shutdown, crash, failover.
+    let classes = ["08", "57P"];
+    error.code().is_some_and(|code| codes.contains(&code) || classes.iter().any(|class| code.code().starts_with(class)))
 }
 
 /// An error and its causes in one sentence.

@@ -1,9 +1,6 @@
 //! What is asked of the server while it is there: who watches, and copies of views that wait for the catalog.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use fred::{
     clients::Client,
@@ -15,6 +12,7 @@ use vidstream_media::VideoId;
 use super::{
     connection::{Connection, sentence},
     target::Target,
+    trouble::Trouble,
 };
 use crate::{
     Error, Result, Viewer,
@@ -29,9 +27,19 @@ pub(crate) struct Link {
     client: Client,
     target: Arc<Target>,
     /// Why the server did not take what it was given last.
-    refusal: Arc<Mutex<Option<String>>>,
+    refusal: Trouble,
+    /// The same of each step of a copy of a view.
+    copies: Copies,
     /// Copies of views that may wait.
     views_max: u64,
+}
+
+/// What goes wrong with copies of views: keeping them, looking at them, removing them.
+#[derive(Clone, Default)]
+struct Copies {
+    keeping: Trouble,
+    looking: Trouble,
+    removing: Trouble,
 }
 
 /// A command and its arguments.
@@ -45,12 +53,13 @@ struct Command {
 impl Link {
     pub(super) fn new(connection: &Connection, target: &Arc<Target>, number: u64) -> Self {
         let (client, target) = (connection.client.clone(), Arc::clone(target));
-        Self { number, client, target, refusal: Arc::default(), views_max: VIEWS_GATHERED_MAX }
+        let (refusal, copies) = (Trouble::default(), Copies::default());
+        Self { number, client, target, refusal, copies, views_max: VIEWS_GATHERED_MAX }
     }
 
     /// Why the server, though it is there, does not take what it is given: it is full, or only reads.
     pub(crate) fn refusal(&self) -> Option<String> {
-        self.refused().clone()
+        self.refusal.reason()
     }
 
     /// Tells who was seen when. Something is written also if that was nobody, to know whether it can be.
@@ -63,17 +72,8 @@ impl Link {
         commands.extend(self.presence(seen, now_ms));
         let outcome = self.all::<Value>(commands).await.map(drop);
         let reason = outcome.as_ref().err().map(|error| format!("{}: {error}", self.target.place()));
-        let before = std::mem::replace(&mut *self.refused(), reason.clone());
-        match (before, reason) {
-            (None, Some(reason)) => tracing::warn!("viewers cannot be told, and each origin knows its own: {reason}"),
-            (Some(_), None) => tracing::info!("viewers are told again"),
-            _ => {}
-        }
+        self.refusal.note(reason, "viewers cannot be told, and each origin knows its own", "viewers are told again");
         outcome
-    }
-
-    fn refused(&self) -> MutexGuard<'_, Option<String>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn presence(&self, seen: &[(Viewer, i64)], now_ms: i64) -> Vec<Command> {
@@ -116,6 +116,18 @@ impl Link {
     /// # Errors
     /// `Busy` when too many wait already, `Events` when it did not answer or refused; then some may have been kept.
     pub(crate) async fn keep(&self, views: &[Viewer], now_ms: i64) -> Result<()> {
+        let outcome = self.keep_all(views, now_ms).await;
+        let reason = outcome.as_ref().err().map(|error| match error {
+            Error::Busy => format!("{} copies wait already, or would", self.views_max),
+            other => other.to_string(),
+        });
+        count_failure(reason.as_ref(), "keep");
+        let (begins, is_over) = ("views wait in memory alone", "views that wait are copied to Redis again");
+        self.copies.keeping.note(reason, begins, is_over);
+        outcome
+    }
+
+    async fn keep_all(&self, views: &[Viewer], now_ms: i64) -> Result<()> {
         let waiting: u64 = self.ask(Command::new("ZCARD", [self.target.views()])).await?;
         if waiting.saturating_add(views.len() as u64) > self.views_max {
             return Err(Error::Busy);
@@ -130,7 +142,19 @@ impl Link {
 
     /// Copies of views that wait, the longest first, [`VIEWS_COUNTED_MAX`] at most; some may not be ours to understand. Those
     /// so old that the catalog may have forgotten that it counted them are dropped before: none is counted twice.
+    ///
+    /// # Errors
+    /// `Events` when it did not answer, or refused.
     pub(crate) async fn kept(&self, too_old_ms: i64) -> Result<Vec<String>> {
+        let outcome = self.look(too_old_ms).await;
+        let reason = outcome.as_ref().err().map(ToString::to_string);
+        count_failure(reason.as_ref(), "look");
+        let (begins, is_over) = ("copies of views are not looked at", "copies of views are looked at again");
+        self.copies.looking.note(reason, begins, is_over);
+        outcome
+    }
+
+    async fn look(&self, too_old_ms: i64) -> Result<Vec<String>> {
         let views = self.target.views();
         let drop_old = Command::new("ZREMRANGEBYSCORE", [views.as_str(), "-inf"]).number(too_old_ms);
         let dropped: u64 = self.ask(drop_old).await?;
@@ -142,10 +166,18 @@ impl Link {
     }
 
     /// Removes views that are counted.
+    ///
+    /// # Errors
+    /// `Events` when it did not answer, or refused.
     pub(crate) async fn remove(&self, members: Vec<String>) -> Result<()> {
         let command = Command::new("ZREM", [self.target.views()]);
         let command = members.into_iter().fold(command, Command::word);
-        self.ask::<u64>(command).await.map(drop)
+        let outcome = self.ask::<u64>(command).await.map(drop);
+        let reason = outcome.as_ref().err().map(ToString::to_string);
+        count_failure(reason.as_ref(), "remove");
+        let (begins, is_over) = ("copies of views that are counted stay", "copies of views are removed again");
+        self.copies.removing.note(reason, begins, is_over);
+        outcome
     }
 
     async fn ask<T: FromValue>(&self, command: Command) -> Result<T> {
@@ -188,6 +220,12 @@ impl Command {
     }
 }
 
+fn count_failure(reason: Option<&String>, step: &'static str) {
+    if reason.is_some() {
+        metrics::counter!("vidstream_view_copies_failed_total", "step" => step).increment(1);
+    }
+}
+
 fn custom(name: &'static str) -> CustomCommand {
     CustomCommand::new_static(name, ClusterHash::FirstKey, false)
 }
@@ -212,8 +250,10 @@ mod tests {
         let waiting = async || link.kept(0).await.unwrap().len();
         link.keep(&views(&["a", "b"]), 1).await.unwrap();
         assert!(matches!(link.keep(&views(&["c", "d"]), 1).await, Err(Error::Busy)));
+        assert_eq!(link.copies.keeping.reason().as_deref(), Some("3 copies wait already, or would"));
         assert_eq!(waiting().await, 2, "all of it or nothing");
         link.keep(&views(&["c"]), 1).await.unwrap();
+        assert_eq!(link.copies.keeping.reason(), None);
         assert!(matches!(link.keep(&views(&["d"]), 1).await, Err(Error::Busy)));
         // Who watches is told all the same.
         let seen: Vec<_> = views(&["d"]).into_iter().map(|viewer| (viewer, 1)).collect();
@@ -222,5 +262,24 @@ mod tests {
         link.remove(vec![views(&["a"])[0].to_string()]).await.unwrap();
         link.keep(&views(&["d"]), 1).await.unwrap();
         assert_eq!(waiting().await, 3);
+    }
+
+    #[tokio::test]
+    async fn what_goes_wrong_with_copies_is_known_until_it_goes_well() {
+        let (server, target) = (redis::shared(), Arc::new(Target::parse(&redis::shared().url()).unwrap()));
+        let connection = Connection::open(&target).await.unwrap_or_else(|refusal| panic!("{}", refusal.reason));
+        let link = Link::new(&connection, &target, 1);
+        let copies = link.copies.clone();
+        let reasons = || [&copies.looking, &copies.removing].map(Trouble::reason);
+        // No sorted set.
+        server.command(&["SET", &target.views(), "x"]).unwrap();
+        assert!(link.kept(0).await.is_err() && link.remove(vec!["x".to_owned()]).await.is_err());
+        for reason in reasons() {
+            assert!(reason.as_deref().is_some_and(|reason| reason.contains("WRONGTYPE")), "{reason:?}");
+        }
+        server.command(&["DEL", &target.views()]).unwrap();
+        link.kept(0).await.unwrap();
+        link.remove(vec!["x".to_owned()]).await.unwrap();
+        assert_eq!(reasons(), [None, None]);
     }
 }

@@ -1,8 +1,10 @@
 //! A catalog taken out and put into another one, of either kind.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::mpsc;
 use vidstream_catalog::{
-    Catalog, Edit, Error, Expiry, Lookup, Result, State, Swept, Wanted,
+    Catalog, Edit, Error, Expiry, Lookup, Result, State, Swept, Wanted, Work,
     limits::{EVENTS_READ_MAX, LEASE_MS},
 };
 
@@ -144,6 +146,43 @@ pub async fn what_was_being_uploaded_is_not_deleted_after_an_import(place: &dyn 
     assert_eq!(target.sweep().await.unwrap(), Swept::default());
     assert!(claim_any(&target).await.is_none());
     assert_sound(&target).await;
+}
+
+/// What is to be said to a database that was brought back by its own tools, as the document has it.
+fn documented_statements(place: &dyn Adapter) -> String {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md")).unwrap();
+    let (_, block) = text.split_once("```sql\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let other = if place.url().starts_with("postgres:") { "-- SQLite" } else { "-- Postgres" };
+    let lines: Vec<&str> = block.lines().filter(|line| !line.contains(other)).collect();
+    assert_eq!((block.lines().count(), lines.len()), (4, 3), "{block}");
+    lines.join("\n")
+}
+
+pub async fn a_database_that_was_brought_back_goes_on_after_the_documented_statements(place: &dyn Adapter) {
+    let catalog = open(place).await;
+    let half = planned(&catalog, plan(60, &[1, 2, 4])).await;
+    let running = claim_any(&catalog).await.unwrap();
+    let uploading = upload(&catalog).await;
+    drop(catalog);
+    place.behind(&documented_statements(place));
+    advance(place, LEASE_MS + 1);
+    let catalog = open(place).await;
+    assert_eq!(catalog.video(uploading).await.unwrap(), None);
+    catalog.sweep().await.unwrap();
+    let mut tokens = BTreeSet::new();
+    while let Some(claim) = claim_any(&catalog).await {
+        // What the store has of the upload may be a film by now.
+        assert!(claim.video == half && claim.work != Work::Delete, "{claim:?}");
+        assert!(claim.token > running.token + (1 << 32) && tokens.insert(claim.token), "{claim:?}");
+        work(&catalog, &claim).await.unwrap();
+    }
+    let new = queued(&catalog).await;
+    work_all(&catalog).await;
+    for id in [half, new] {
+        assert_eq!(video(&catalog, id).await.state, State::Ready);
+    }
+    assert_sound(&catalog).await;
 }
 
 pub async fn what_is_no_whole_export_changes_nothing(place: &dyn Adapter) {

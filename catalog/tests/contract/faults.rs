@@ -322,3 +322,65 @@ async fn a_session_that_is_being_counted_again_is_not_forgotten() {
     watch(&fixture::open(&place).await, id, "a").await;
     assert_eq!(views(&catalog, id).await, 2);
 }
+
+/// Does something to the database of a place from outside of it.
+fn outside(place: &Postgres, statement: impl Fn(&str) -> String) {
+    let (server, url) = (postgres::shared(), place.url());
+    let name = url.rsplit('/').next().unwrap();
+    server.execute(&server.url("postgres"), &statement(name)).unwrap();
+}
+
+/// Ends the sessions of a database, as an operator or a failover does.
+fn end_sessions(place: &Postgres, which: &str) {
+    outside(place, |name| {
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND {which}")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_only_reads_is_read_and_is_written_again_as_soon_as_it_can_be() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=200", 1).await;
+    let id = fixture::queued(&catalog).await;
+    outside(&place, |name| format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    end_sessions(&place, "true");
+    let refused = async {
+        loop {
+            match catalog.edit(id, Edit::title("late"), None).await {
+                Err(Error::Unavailable(reason)) if reason.contains("read-only") => return,
+                // The connection that was ended.
+                Err(Error::Unavailable(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    timeout(Duration::from_millis(QUEUE_WAIT_MS), refused).await.unwrap();
+    assert!(matches!(catalog.claim(&fixture::worker("w"), Wanted::ALL).await, Err(Error::Unavailable(_))));
+    assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+    outside(&place, |name| format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
+    // The connection that was just read from is one to a database that only reads; the next one is not.
+    let last = catalog.edit(id, Edit::title("late"), None).await;
+    assert!(matches!(&last, Err(Error::Unavailable(reason)) if reason.contains("read-only")), "{last:?}");
+    assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
+    fixture::assert_sound(&catalog).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
+    let place = Postgres::new();
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+    let id = fixture::queued(&catalog).await;
+    let locker = lock(&place.url(), id).await;
+    let renaming = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { catalog.edit(id, Edit::title("late"), None).await }
+    });
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    end_sessions(&place, "wait_event_type = 'Lock'");
+    let ended = renaming.await.unwrap();
+    assert!(matches!(&ended, Err(Error::Unavailable(reason)) if reason.contains("terminating")), "{ended:?}");
+    locker.batch_execute("COMMIT").await.unwrap();
+    // The very next call has a new one.
+    assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
+}

@@ -13,6 +13,8 @@ use crate::server::{Server, VIDSTREAM, until};
 
 /// A job is given back within this: its requests are asked again for half a minute before.
 const GIVEN_BACK_WAIT_MAX: Duration = Duration::from_mins(2);
+/// What a worker asks a bucket for at once.
+const STRIDE_BYTES: u64 = 2 << 20;
 
 async fn serve(data: &Path, variables: &[(String, String)]) -> Server {
     let url = format!("store.url=s3://{BUCKET}/site");
@@ -62,6 +64,51 @@ async fn a_film_is_made_served_and_deleted_in_a_bucket() {
     server.http.delete(format!("{}/v1/videos/{id}", server.url)).send().await.unwrap();
     server.until(&id, "gone", Duration::from_secs(10), |video| video["code"] == "deleted").await;
     assert_eq!(bucket.left(), [] as [&str; 0]);
+}
+
+/// How many bytes of its source each request for it asked for.
+fn source_reads(bucket: &Bucket, id: &str) -> Vec<u64> {
+    let object = format!("/{BUCKET}/site/{id}/source");
+    let mut lengths = Vec::new();
+    for line in bucket.requests() {
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+        if method != "GET" || target.split('?').next() != Some(object.as_str()) {
+            continue;
+        }
+        let range = words.next().and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (first, last) = range.unwrap_or_else(|| panic!("{line} asks for all of it"));
+        lengths.push(last.parse::<u64>().unwrap() + 1 - first.parse::<u64>().unwrap());
+    }
+    lengths
+}
+
+#[tokio::test]
+async fn a_source_is_read_by_ranges_and_no_more_of_it_than_a_chunk_needs() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Bucket::start().unwrap());
+    // One job after the other: what was read when the first chunk is there was read for it.
+    let url = format!("store.url=s3://{BUCKET}/site");
+    let flags = ["--set", &url, "--set", "worker.slots=1"];
+    let server = Server::with_variables(&folder.path().join("data"), &flags, &bucket.variables()).await;
+    // Half a megabyte a second, whatever the pictures need.
+    let padded = [
+        ["-b:v", "4M"],
+        ["-minrate", "4M"],
+        ["-maxrate", "4M"],
+        ["-bufsize", "4M"],
+        ["-x264-params", "open-gop=0:scenecut=0:keyint_min=1:nal-hrd=cbr"],
+    ];
+    let extra = padded.concat().into_iter().map(str::to_owned).collect();
+    let encoding = Encoding { crf: None, extra, ..Encoding::default() };
+    let clip = Clip::new((320, 180), 25, 60).cached(&encoding, "mp4").unwrap();
+    let bytes = std::fs::metadata(&clip).unwrap().len();
+    assert!(bytes > 12 * STRIDE_BYTES, "{bytes}");
+    let id = server.upload(&clip).await;
+    server.until(&id, "playable", Duration::from_mins(1), |video| video["playable"] == true).await;
+    let reads = source_reads(&bucket, &id);
+    assert!(!reads.is_empty() && reads.iter().all(|&read| read <= STRIDE_BYTES), "{reads:?}");
+    // A probe reads the index, the first chunk its own seconds, and the next one has just begun.
+    assert!(reads.iter().sum::<u64>() < bytes / 2, "{reads:?} of {bytes}");
 }
 
 /// Longer than any request is asked again, and no attempt is lost by it.

@@ -1,8 +1,11 @@
 //! Every failure that a user can cause ends with its exit code and one clear sentence.
 
-use std::{net::TcpListener, process::Command};
+use std::{net::TcpListener, path::Path, process::Command};
 
-use vidstream_testkit::s3::{BUCKET, Host};
+use vidstream_testkit::{
+    postgres,
+    s3::{BUCKET, Host},
+};
 
 use crate::server::VIDSTREAM;
 
@@ -72,6 +75,46 @@ fn failures_have_their_code_and_a_sentence() {
         assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
         assert!(text.contains(sentence), "{args:?}: {text}");
         assert!(!text.contains("secret"), "{args:?}: {text}");
+    }
+}
+
+/// Something else must be installed: no other start, and no repair of what is there, would help.
+#[test]
+fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (newer, good, other, copy) = (at("newer"), at("good"), at("other"), at("copy"));
+    let url = postgres::shared().database().unwrap();
+    let server = format!("catalog.url={url}");
+    let (file, database) = (["--data", newer.as_str()], ["--data", other.as_str(), "--set", server.as_str()]);
+    for place in [file.as_slice(), &["--data", good.as_str()], &database] {
+        assert!(Command::new(VIDSTREAM).arg("migrate").args(place).status().unwrap().success());
+    }
+    // Where the header of the file has the version: sqlite.org/fileformat2.html §1.3.
+    let file_path = Path::new(&newer).join("catalog.sqlite");
+    let mut bytes = std::fs::read(&file_path).unwrap();
+    bytes[60..64].copy_from_slice(&7_u32.to_be_bytes());
+    std::fs::write(&file_path, bytes).unwrap();
+    let behind = |statement: &str| postgres::shared().execute(&url, statement).unwrap();
+    behind("UPDATE vidstream_schema SET version = 7 WHERE version = 2");
+    let refused = |command: &[&str], place: &[&str], sentence: &str| {
+        let output = bounded().args(command).args(place).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{command:?} {place:?}: {text}");
+        assert!(text.contains(sentence), "{command:?} {place:?}: {text}");
+    };
+    let [serve, origin] = ["serve", "origin"].map(|command| [command, "--listen", "127.0.0.1:0"]);
+    let [migrate, packager, fsck] = [["migrate"], ["packager"], ["fsck"]];
+    let (export, import) = (["export", copy.as_str()], ["import", good.as_str()]);
+    let alone: [&[&str]; 2] = [&fsck, &export];
+    for place in [file.as_slice(), &database] {
+        for command in [serve.as_slice(), &origin, &packager, &migrate, &import].into_iter().chain(alone) {
+            refused(command, place, "schema 7, made by a newer version");
+        }
+    }
+    behind("DELETE FROM vidstream_schema WHERE version = 7");
+    for command in alone {
+        refused(command, &database, "schema 1, made by an older version");
     }
 }
 

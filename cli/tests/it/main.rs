@@ -13,6 +13,7 @@ mod postgres;
 mod recovery;
 mod redis;
 mod retention;
+mod samples;
 mod server;
 mod transfer;
 mod upload;

@@ -32,7 +32,7 @@ fn migrate_says_the_version_and_refuses_a_newer_one() {
     serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()).env("VIDSTREAM_CATALOG_URL", &url);
     for output in [migrate(&url), serve.output().unwrap()] {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(69), "{text}");
+        assert_eq!(output.status.code(), Some(64), "{text}");
         assert!(text.contains("schema 7, made by a newer version"), "{text}");
     }
     let data = folder.path().join("embedded");

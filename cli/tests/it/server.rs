@@ -47,6 +47,14 @@ impl Server {
         Self::on(command, data, flags).await
     }
 
+    /// Starts the server of a configuration file, which names this data folder and free ports.
+    pub(crate) async fn configured(config: &Path, data: &Path) -> Self {
+        fs::create_dir_all(data).unwrap();
+        let mut command = Command::new(VIDSTREAM);
+        command.args(["serve", "--config"]).arg(config);
+        Self::spawn(command, data, |_| data.to_owned()).await
+    }
+
     async fn on(mut command: Command, data: &Path, flags: &[&str]) -> Self {
         let _ = fs::remove_file(data.join("listen.addr"));
         fs::create_dir_all(data).unwrap();

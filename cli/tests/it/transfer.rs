@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use vidstream_testkit::{
@@ -115,6 +115,44 @@ async fn a_film_goes_into_a_bucket_and_comes_out_as_it_was() {
     let written = asked.iter().rposition(|line| line.starts_with("PUT") || line.starts_with("POST")).unwrap();
     let listed = asked.iter().rposition(|line| line.starts_with("GET") && line.contains("list-type")).unwrap();
     assert!(written < listed, "{:?}", asked.get(written));
+}
+
+/// Films that the store has and the rows of an older export have not are kept as long as nobody sweeps, and deleted like
+/// anything that no row names when they are old and somebody does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_is_newer_than_a_restored_catalog_is_kept_until_orphans_are_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let data = folder.path().join("data");
+    let server = Server::with(&data, &["--set", "retention.orphans_after="]).await;
+    let film = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
+    let known = server.upload(&film).await;
+    server.until(&known, "playable", READY_WAIT_MAX, |video| video["playable"] == true).await;
+    assert_eq!(run(&["export", &at("export"), "--data", &at("data")]).0, 0);
+    let newer = server.upload(&film).await;
+    drop(server);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        // Not every end leaves all of them.
+        drop(std::fs::remove_file(data.join(file)));
+    }
+    let (code, said) = run(&["import", &at("export"), "--data", &at("data")]);
+    assert_eq!(code, 0, "{said}");
+    let objects = data.join("objects").join(&newer);
+    let long_ago = SystemTime::now() - Duration::from_hours(24 * 8);
+    for path in tree(&objects).into_keys() {
+        std::fs::File::options().append(true).open(objects.join(path)).unwrap().set_modified(long_ago).unwrap();
+    }
+
+    let server = Server::with(&data, &["--set", "retention.orphans_after="]).await;
+    server.until(&known, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
+    assert_eq!(server.video(&newer).await["code"], "not_found");
+    assert!(objects.join("source").exists());
+    drop(server);
+
+    let server = Server::start(&data).await;
+    until("without what no row names", READY_WAIT_MAX, || !objects.join("source").exists()).await;
+    let master = server.http.get(format!("{}/v/{known}/master.m3u8", server.url)).send().await.unwrap();
+    assert_eq!(master.status(), 200);
 }
 
 /// What rows name and is not there is no backup, and none to go on from.

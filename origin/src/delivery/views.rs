@@ -7,7 +7,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
-        Arc,
+        Arc, Mutex as Lock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,7 +23,7 @@ use vidstream_media::{Presentation, VideoId};
 
 use crate::{
     clock,
-    limits::{CATALOG_WAIT_MAX, STRIPES, VIEW_AGE_MAX, VIEW_BYTES_MAX, VIEW_STALE_MAX},
+    limits::{CATALOG_WAIT_MAX, STRIPES, VIEW_AGE_MAX, VIEW_BYTES_MAX, VIEW_STALE_MAX, VIEW_STALE_SHOWN},
     respond::{Kind, Problem},
 };
 
@@ -63,6 +63,15 @@ pub(crate) struct Views {
     silent: Arc<AtomicBool>,
     /// One read at a time finds out whether it still does.
     probing: Arc<Semaphore>,
+    stalest: Lock<Option<Stale>>,
+}
+
+/// A view that was served although it could not be read again.
+#[derive(Clone, Copy)]
+struct Stale {
+    /// How long ago the catalog had confirmed it.
+    age: Duration,
+    served_at: Instant,
 }
 
 /// What the videos of one hash share: a change of one makes the views of all of them old.
@@ -89,6 +98,7 @@ impl Views {
             hasher: RandomState::new(),
             silent: Arc::default(),
             probing: Arc::new(Semaphore::new(1)),
+            stalest: Lock::default(),
         }
     }
 
@@ -122,10 +132,10 @@ impl Views {
         let now = Instant::now();
         let view = match read {
             Some(Ok(snapshot)) => View::new(snapshot, epoch, &stripe.epoch, now),
-            Some(Err(error)) => View::again(old, epoch, now).ok_or_else(|| Problem::from(error))?,
+            Some(Err(error)) => self.again(old, epoch, now).ok_or_else(|| Problem::from(error))?,
             None => {
                 let silent = || Kind::CatalogUnavailable.because("the catalog does not answer");
-                View::again(old, epoch, now).ok_or_else(silent)?
+                self.again(old, epoch, now).ok_or_else(silent)?
             }
         };
         let view = Arc::new(view);
@@ -139,10 +149,28 @@ impl Views {
             return None;
         }
         let epoch = stripe.epoch.load(Ordering::Acquire);
-        let view = Arc::new(View::again(self.kept.get(&id).await, epoch, Instant::now())?);
+        let view = Arc::new(self.again(self.kept.get(&id).await, epoch, Instant::now())?);
         self.kept.insert(id, Arc::clone(&view)).await;
         self.probe(id);
         Some(view)
+    }
+
+    /// The old view for another while, whose age is remembered.
+    fn again(&self, old: Option<Arc<View>>, epoch: u64, now: Instant) -> Option<View> {
+        let view = View::again(old, epoch, now)?;
+        let stale = Stale { age: now.saturating_duration_since(view.confirmed_at), served_at: now };
+        let mut stalest = self.stalest.lock().unwrap_or_else(PoisonError::into_inner);
+        if stalest.is_none_or(|known| known.age <= stale.age || !known.is_recent(now)) {
+            *stalest = Some(stale);
+        }
+        Some(view)
+    }
+
+    /// How old the oldest view was that was served in the last [`VIEW_STALE_SHOWN`] although it could not be read again; no
+    /// time at all, if each could.
+    pub(crate) fn stalest(&self) -> Duration {
+        let stalest = *self.stalest.lock().unwrap_or_else(PoisonError::into_inner);
+        stalest.filter(|known| known.is_recent(Instant::now())).map_or(Duration::ZERO, |known| known.age)
     }
 
     /// Asks a silent catalog in the background, so that views are read again soon after it answers.
@@ -185,6 +213,14 @@ impl Views {
     fn stripe(&self, id: VideoId) -> Option<&Stripe> {
         let place = self.hasher.hash_one(id) % self.stripes.len().max(1) as u64;
         usize::try_from(place).ok().and_then(|place| self.stripes.get(place))
+    }
+}
+
+// === impl Stale ===
+
+impl Stale {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.served_at) < VIEW_STALE_SHOWN
     }
 }
 

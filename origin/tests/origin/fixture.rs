@@ -107,6 +107,16 @@ impl Place {
         Self { catalog_url, events_url, ..Self::new() }
     }
 
+    /// A folder, and a Redis over which those who open it tell each other.
+    pub(crate) fn meeting(events_url: String) -> Self {
+        Self { events_url, ..Self::new() }
+    }
+
+    /// A process on the same catalog that tells nobody what it commits.
+    pub(crate) async fn silent(&self) -> Catalog {
+        Catalog::open(&self.catalog_url, Options::default()).await.unwrap()
+    }
+
     async fn open(&self) -> (Catalog, Store) {
         let events = Events::open(&self.events_url).await.unwrap();
         let catalog = Catalog::open(&self.catalog_url, Options { events, ..Options::default() }).await.unwrap();

@@ -14,6 +14,7 @@ mod meeting;
 mod nginx;
 mod pending;
 mod protocols;
+mod redis;
 mod retention;
 mod rows;
 mod tls;

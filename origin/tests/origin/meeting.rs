@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Waits until the admin listener of a site says so.
-async fn until_told(site: &Site, path: &str, wanted: &str) {
+pub(crate) async fn until_told(site: &Site, path: &str, wanted: &str) {
     let told = async {
         loop {
             let answer = get(site.admin, path).await;

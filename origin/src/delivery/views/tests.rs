@@ -35,6 +35,30 @@ async fn a_view_that_cannot_be_read_again_is_served_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_age_of_the_oldest_view_that_was_served_is_told_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/catalog.db", folder.path().display());
+    let views = Views::new(Catalog::open(&url, Options::default()).await.unwrap());
+    assert_eq!(views.stalest(), Duration::ZERO);
+    let old = Arc::new(view());
+    advance(Duration::from_secs(10)).await;
+    let young = Arc::new(view());
+    advance(Duration::from_secs(5)).await;
+    for seen in [&old, &young] {
+        assert!(views.again(Some(Arc::clone(seen)), 0, Instant::now()).is_some());
+    }
+    advance(VIEW_STALE_SHOWN.saturating_sub(MOMENT)).await;
+    assert_eq!(views.stalest(), Duration::from_secs(15));
+    advance(MOMENT).await;
+    assert_eq!(views.stalest(), Duration::ZERO);
+    // What is older and over gives its place to what is younger.
+    let seen = Arc::new(view());
+    advance(MOMENT).await;
+    assert!(views.again(Some(seen), 0, Instant::now()).is_some());
+    assert_eq!(views.stalest(), MOMENT);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/catalog.db", folder.path().display());
