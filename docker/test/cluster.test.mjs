@@ -37,6 +37,13 @@ test("all parts are named, what is killed comes back, and the end leaves nothing
   }));
   const named = ["origin-1", "origin-2", "packager-1", "packager-2", "postgres", "proxy", "redis", "s3"];
   assert.deepEqual([...processes.keys()].filter((name) => name !== "prometheus").sort(), named);
+  const listeners = cluster.lines.flatMap((line) => [/^(?<name>\S+) .*  admin (?<admin>http:\S+)$/.exec(line)?.groups ?? []].flat());
+  assert.deepEqual(listeners.map(({ name }) => name).sort(), ["origin-1", "origin-2", "packager-1", "packager-2"]);
+  for (const { name, admin } of listeners) {
+    assert.equal((await fetch(`${admin}/readyz`)).status, 200, name);
+    const figures = await (await fetch(`${admin}/metrics`)).text();
+    assert.equal(figures.includes("\nvidstream_children_started_total "), name.startsWith("packager"), figures);
+  }
   const [{ url }] = cluster.lines.flatMap((line) => /^page and streams +(?<url>\S+)/.exec(line)?.groups ?? []);
   assert.equal((await fetch(url)).status, 200);
   assert.equal((await (await fetch(`${url}/v1/videos`)).json()).data.length, 0);
