@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
+import { services } from "../cluster/compose.mjs";
 
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFile(new URL(path, root), "utf8");
@@ -84,5 +85,22 @@ test("both images say at their admin port whether they are well", async () => {
     assert.match(file, new RegExp(`^EXPOSE .*\\b${port}$`, "m"), image);
     assert.match(file, new RegExp(`^HEALTHCHECK .*\n +CMD \\["curl", .*"http://127\\.0\\.0\\.1:${port}/readyz"\\]$`, "m"), image);
     assert.match(await read("scripts/setup.sh"), new RegExp(`^ +run-${image}\\).* curl`, "m"), image);
+  }
+});
+
+test("no service has more rights than it needs, and none fills the disk with what it says", async () => {
+  const all = await services();
+  assert.ok(Object.keys(all).length > 8);
+  for (const [name, lines] of Object.entries(all)) {
+    for (const line of ["cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "restart: unless-stopped", "options: { max-size: 10m, max-file: \"3\" }"]) {
+      assert.ok(lines.includes(`  ${line}\n`), `${name}: ${line}`);
+    }
+    assert.doesNotMatch(lines, /privileged: true|cap_add|network_mode|docker\.sock/, name);
+    if (!/^ +image: vidstream-/m.test(lines)) continue;
+    assert.match(lines, /^ +read_only: true$/m, name);
+    const [, user] = /^ +user: "(\d+:\d+)"$/m.exec(lines) ?? [];
+    const image = await read(`docker/${name.replace(/-\d$/, "")}.Dockerfile`);
+    assert.equal(user, /^USER (\d+:\d+)$/m.exec(image)?.[1], name);
+    assert.ok(user && !user.startsWith("0:"), name);
   }
 });
