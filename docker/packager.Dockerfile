@@ -19,9 +19,12 @@ COPY --from=build /out/vidstream /usr/local/bin/
 USER 10001:10001
 # Nothing else is written to, but the temporary folders of children: the rest of the file system may be read-only.
 WORKDIR /var/lib/vidstream
-ENV VIDSTREAM_DATA=/var/lib/vidstream
-# A packager listens nowhere. When it cannot go on it ends, and whoever started the container sees that; a job that
-# hangs is ended by its worker, and one whose worker is gone is taken by another when its lease has run out.
-HEALTHCHECK NONE
+ENV VIDSTREAM_DATA=/var/lib/vidstream \
+    VIDSTREAM_ADMIN_LISTEN=0.0.0.0:9090
+EXPOSE 9090
+# A packager whose catalog or bucket is away is not well, and goes on by itself when they are back. A job that hangs is
+# ended by its worker, and one whose worker is gone is taken by another when its lease has run out.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:9090/readyz"]
 ENTRYPOINT ["vidstream"]
 CMD ["packager"]

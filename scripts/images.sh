@@ -102,6 +102,23 @@ with_packager() {
   fail "no executable with the packager was built"
 }
 
+# Starts a server of an image, whose address is then in a file of its data folder, and asks whether it is ready.
+# The first start of a packager looks through all elements.
+serves() {
+  local image=$1 file=$2
+  shift 2
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  as_user "$image" sh -ec '
+    file=$1
+    shift
+    vidstream "$@" &
+    tries=300
+    until [ -s "$VIDSTREAM_DATA/$file" ]; do tries=$((tries - 1)); [ "$tries" -gt 0 ]; sleep 0.1; done
+    curl --fail --silent --show-error "http://$(cat "$VIDSTREAM_DATA/$file")/readyz"
+    kill "$!"
+    wait "$!"' sh "$file" "$@"
+}
+
 packager() {
   install "$(with_packager)" "$work/packager-2/usr/local/bin/vidstream"
   as_user packager vidstream --version
@@ -110,6 +127,7 @@ packager() {
   for plugin in x264 avenc-aac; do
     grep -q "^$plugin .*available" "$work/plugins" || fail "the image of the packager has no $plugin"
   done
+  serves packager packager.addr packager
 }
 
 origin() {
@@ -117,14 +135,7 @@ origin() {
   ! ldd target/release/vidstream | grep -q gstreamer || fail "the origin links GStreamer"
   install target/release/vidstream "$work/origin-2/usr/local/bin/vidstream"
   as_user origin vidstream --version
-  # shellcheck disable=SC2016 # the shell inside puts them in
-  as_user origin sh -ec '
-    vidstream origin --listen 127.0.0.1:0 &
-    tries=100
-    until [ -s "$VIDSTREAM_DATA/admin.addr" ]; do tries=$((tries - 1)); [ "$tries" -gt 0 ]; sleep 0.1; done
-    curl --fail --silent --show-error "http://$(cat "$VIDSTREAM_DATA/admin.addr")/readyz"
-    kill "$!"
-    wait "$!"'
+  serves origin admin.addr origin --listen 127.0.0.1:0
 }
 
 for image in "$@"; do

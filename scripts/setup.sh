@@ -52,9 +52,8 @@ case $purpose in
   long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap) ;;
   build-packager) packages=("${compilers[@]}" "${headers[@]}") ;;
   build-origin) packages=("${compilers[@]}") ;;
-  # The libraries beside the elements are those that the executable links.
-  run-packager) builds= packages=(ca-certificates libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 "${elements[@]}") ;;
-  # curl asks whether the origin is ready.
+  # curl asks whether the process is ready; the libraries beside the elements are those that the executable links.
+  run-packager) builds= packages=(ca-certificates curl libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 "${elements[@]}") ;;
   run-origin) builds= packages=(ca-certificates curl) ;;
   *) echo "setup.sh: no purpose '$purpose'" >&2; exit 64 ;;
 esac

@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Serve(Common),
     /// Run the origin alone: delivery, API and page
     Origin(Common),
-    /// Run a packager alone: it takes jobs from the catalog
+    /// Run a packager alone: it takes jobs from the catalog, and listens on the admin address only
     #[cfg(feature = "packager")]
     Packager(Common),
     /// Bring the catalog's tables up to date, and say which version they have

@@ -22,6 +22,9 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Files in the data folder that say where a server listens, since ports may be chosen by the system.
 const LISTEN_FILE: &str = "listen.addr";
 const ADMIN_FILE: &str = "admin.addr";
+/// Where a packager alone is asked how it is; an origin may have the same folder.
+#[cfg(feature = "packager")]
+const PACKAGER_FILE: &str = "packager.addr";
 
 /// `serve`: origin and packager in one process.
 pub(crate) fn both(common: &Common) -> anyhow::Result<Code> {
@@ -50,15 +53,32 @@ pub(crate) fn origin(common: &Common) -> anyhow::Result<Code> {
     })
 }
 
-/// `packager`: jobs only.
+/// `packager`: jobs, and how it is.
 #[cfg(feature = "packager")]
 pub(crate) fn packager(common: &Common) -> anyhow::Result<Code> {
+    use std::sync::Arc;
+
+    use vidstream_origin::{Check, Patience, Readiness};
+
     start(
         common,
         |_| Access::Write,
         async |server| {
+            let admin = server.bind_admin()?;
             let packager = server.packager().await?;
-            tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
+            tracing::info!("admin on http://{}", admin.addr());
+            write_address(&server.config.data.join(PACKAGER_FILE), admin.addr())?;
+            let health = packager.health();
+            let check: Check = Arc::new(move || health.check());
+            let (catalog, shutdown) = (server.catalog.clone(), server.stop.clone());
+            let readiness = Readiness { catalog, check: Some(check), shutdown };
+            // It says that the process goes down until it has.
+            let ended = CancellationToken::new();
+            let work = async {
+                tokio::join!(packager.run(server.stop.clone()), server.remove_orphans());
+                ended.cancel();
+            };
+            tokio::join!(work, admin.run(readiness, Patience::default(), ended.clone()));
             Ok(())
         },
     )
@@ -126,15 +146,17 @@ impl Server {
             ..vidstream_origin::Config::new(self.config.listen, self.config.admin_listen)
         };
         let bound = Origin::bind(config, self.catalog.clone(), self.store.clone()).await;
-        bound.map_err(|error| {
-            let code = match error {
-                vidstream_origin::Error::AddrInUse { .. }
-                | vidstream_origin::Error::Bind { .. }
-                | vidstream_origin::Error::Threads(_) => Code::Unavailable,
-                vidstream_origin::Error::TlsFile { .. } => Code::NoInput,
-                _ => Code::Usage,
-            };
-            Failure::new(code, parts::sentence(&error))
+        bound.map_err(|error| not_bound(&error))
+    }
+
+    #[cfg(feature = "packager")]
+    fn bind_admin(&self) -> Result<vidstream_origin::Admin, Failure> {
+        vidstream_origin::Admin::bind(self.config.admin_listen).map_err(|error| match error {
+            vidstream_origin::Error::AddrInUse { .. } => {
+                let sentence = format!("{error}: each process on a machine needs an admin_listen of its own");
+                Failure::new(Code::Unavailable, sentence)
+            }
+            other => not_bound(&other),
         })
     }
 
@@ -174,6 +196,18 @@ impl NoPackager {
     async fn run(self, _: CancellationToken) {
         match self {}
     }
+}
+
+/// Why an origin, or an admin listener, cannot begin.
+fn not_bound(error: &vidstream_origin::Error) -> Failure {
+    use vidstream_origin::Error;
+
+    let code = match error {
+        Error::AddrInUse { .. } | Error::Bind { .. } | Error::Threads(_) => Code::Unavailable,
+        Error::TlsFile { .. } => Code::NoInput,
+        _ => Code::Usage,
+    };
+    Failure::new(code, parts::sentence(error))
 }
 
 /// Replaced whole, so that a reader never sees half an address.

@@ -23,7 +23,7 @@ pub const KEYS: &[Key] = &[
     key(
         "admin_listen",
         "127.0.0.1:0",
-        "address of /healthz, /readyz and /metrics; port 0 takes a free one, written to DATA/admin.addr",
+        "address of /healthz, /readyz and /metrics, of each process its own; port 0 takes a free one, written to DATA/admin.addr, of a packager alone to DATA/packager.addr",
     ),
     key("data", "data", "folder for everything that the embedded defaults store"),
     key("catalog.url", "", "catalog: sqlite:///FILE or postgres://USER@HOST/DATABASE; by default DATA/catalog.sqlite"),

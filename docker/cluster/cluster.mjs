@@ -30,10 +30,10 @@ export async function cluster(folder, programs, port) {
   const packagers = [];
   for (const n of [1, 2]) {
     origins.push(await origin(`origin-${n}`, folder, program, { ...env, VIDSTREAM_AUTH_TOKEN_FILE: token }));
-    packagers.push(packager(`packager-${n}`, folder, program, env));
+    packagers.push(await packager(`packager-${n}`, folder, program, env));
   }
   const front = await proxy(folder, origins.map(({ address }) => new URL(address).host), port);
-  const watching = await prometheus(folder, origins.map(({ admin }) => new URL(admin).host));
+  const watching = await prometheus(folder, Object.fromEntries([...origins, ...packagers].map(({ name, admin }) => [name, new URL(admin).host])));
   const own = [...origins, ...packagers, front, ...(watching ? [watching] : [])];
   const all = [...servers, ...own];
   return {
@@ -55,15 +55,19 @@ export async function cluster(folder, programs, port) {
 }
 
 async function origin(name, folder, program, env) {
-  const [host, admin] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const words = [program, "origin", "--data", join(folder, name), "--listen", host, "--admin-listen", admin];
-  const answers = async () => (await ask(`http://${admin}/readyz`)).ok;
-  return Object.assign(new Part(name, folder, words, { env, answers, address: `http://${host}` }), { admin: `http://${admin}` });
+  const host = `127.0.0.1:${await freePort()}`;
+  return ours(name, folder, [program, "origin", "--listen", host], env, `http://${host}`);
 }
 
-// It has no listener, so that its log is asked. With a name of its own it takes back, after a restart, the jobs that it left behind.
-function packager(name, folder, program, env) {
-  const words = [program, "packager", "--data", join(folder, name)];
-  const answers = async (part) => (await part.said()).includes("worker is ready");
-  return new Part(name, folder, words, { env: { ...env, VIDSTREAM_WORKER_ID: name }, answers });
+// With a name of its own it takes back, after a restart, the jobs that it left behind.
+async function packager(name, folder, program, env) {
+  return ours(name, folder, [program, "packager"], { ...env, VIDSTREAM_WORKER_ID: name });
+}
+
+// A process with an admin listener, which is asked whether it serves.
+async function ours(name, folder, command, env, address) {
+  const admin = `127.0.0.1:${await freePort()}`;
+  const words = [...command, "--data", join(folder, name), "--admin-listen", admin];
+  const answers = async () => (await ask(`http://${admin}/readyz`)).ok;
+  return Object.assign(new Part(name, folder, words, { env, answers, address }), { admin: `http://${admin}` });
 }

@@ -37,7 +37,7 @@ try {
     const more = [address, admin && `admin ${admin}`].filter(Boolean).join("  ");
     say(`${name.padEnd(width)}  process ${String(pid).padEnd(7)}  ${more}`.trimEnd());
   });
-  if (!running.part("prometheus")) say("prometheus is not installed: nothing watches the origins' admin listeners");
+  if (!running.part("prometheus")) say("prometheus is not installed: nothing watches the admin listeners");
   say(`
 page and streams   ${running.url}
 add a film         ${running.program} add FILM --server ${running.url} --token-file ${running.token}

@@ -1,6 +1,6 @@
 // One process of the cluster: started, and started again when it ends by itself, killed, paused, ended.
 import { spawn } from "node:child_process";
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { childrenOf } from "../../players/lib/measure.mjs";
@@ -19,8 +19,6 @@ const LOG_CHARS_SHOWN = 2_000;
 export class Part {
   #words; #env; #answers; #signal; #orphan;
   #child = null; #ended = null; #wanted = false; #paused = false;
-  // Where in its log the process began that runs now.
-  #from = 0;
   // How it ended each time that nobody had asked it to, and who is told.
   ends = [];
   onEnd = () => {};
@@ -45,20 +43,14 @@ export class Part {
   }
 
   async answering() {
-    await until(`answer of ${this.name}`, START_WAIT_MS, () => this.#answers(this).catch(() => false)).catch(async ({ message }) => {
+    await until(`answer of ${this.name}`, START_WAIT_MS, () => this.#answers().catch(() => false)).catch(async ({ message }) => {
       throw new Error(`${message}:\n${(await readFile(this.log, "utf8")).slice(-LOG_CHARS_SHOWN)}`);
     });
-  }
-
-  // What it has said since it was started.
-  async said() {
-    return (await readFile(this.log)).subarray(this.#from).toString();
   }
 
   // A session of its own, since Ctrl-C is for the cluster alone; and gone with the cluster, however that ends.
   #spawn() {
     const file = openSync(this.log, "a");
-    this.#from = fstatSync(file).size;
     const { PATH, HOME = "/", LANG = "C.UTF-8" } = process.env;
     const child = spawn("setpriv", ["--pdeathsig", this.#orphan, ...this.#words], { detached: true, stdio: ["ignore", file, file], env: { PATH, HOME, LANG, ...this.#env } });
     closeSync(file);

@@ -82,13 +82,14 @@ export async function proxy(folder, hosts, port) {
   return new Part("proxy", folder, ["nginx", "-p", home, "-c", config, "-e", "stderr", "-g", directives], { answers, orphan: "TERM", address: url });
 }
 
-// Prometheus, where it is installed, with the configuration of the compose file.
+// Prometheus, where it is installed, with the configuration of the compose file; `hosts` has the admin listener of each service.
 export async function prometheus(folder, hosts) {
   if (!await run("prometheus", ["--version"]).then(() => true, () => false)) return null;
   const home = join(folder, "prometheus");
   await mkdir(home, { recursive: true });
   const text = await readFile(new URL("../prometheus.yml", import.meta.url), "utf8");
-  await writeFile(join(home, "prometheus.yml"), text.replace("origin-1:9090", hosts[0]).replace("origin-2:9090", hosts[1]));
+  const own = Object.entries(hosts).reduce((all, [name, host]) => all.replace(`${name}:9090`, host), text);
+  await writeFile(join(home, "prometheus.yml"), own);
   const address = `127.0.0.1:${await freePort()}`;
   const args = [`--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}`, `--web.listen-address=${address}`];
   const answers = async () => (await ask(`http://${address}/-/healthy`)).ok;

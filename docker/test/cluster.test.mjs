@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { profile, temporary, until } from "../../players/lib/vidstream.mjs";
+import { services } from "../cluster/compose.mjs";
 import { freePort } from "../cluster/part.mjs";
 import { traversable } from "../cluster/servers.mjs";
 
@@ -37,8 +38,16 @@ test("all parts are named, what is killed comes back, and the end leaves nothing
     const [, name, pid] = /^(\S+) +process (\d+)/.exec(line) ?? [];
     return name ? [[name, Number(pid)]] : [];
   }));
-  const named = ["origin-1", "origin-2", "packager-1", "packager-2", "postgres", "proxy", "redis", "s3"];
-  assert.deepEqual([...processes.keys()].filter((name) => name !== "prometheus").sort(), named);
+  // Those that watch are there if they are installed, and not at all.
+  const isServing = (name) => !["prometheus", "grafana"].includes(name);
+  assert.deepEqual([...processes.keys()].filter(isServing).sort(), Object.keys(await services()).filter(isServing).sort());
+  const listeners = cluster.lines.flatMap((line) => [/^(?<name>\S+) .*  admin (?<admin>http:\S+)$/.exec(line)?.groups ?? []].flat());
+  assert.deepEqual(listeners.map(({ name }) => name).sort(), ["origin-1", "origin-2", "packager-1", "packager-2"]);
+  for (const { name, admin } of listeners) {
+    assert.equal((await fetch(`${admin}/readyz`)).status, 200, name);
+    const figures = await (await fetch(`${admin}/metrics`)).text();
+    assert.equal(figures.includes("\nvidstream_children_started_total "), name.startsWith("packager"), figures);
+  }
   const [{ url }] = cluster.lines.flatMap((line) => /^page and streams +(?<url>\S+)/.exec(line)?.groups ?? []);
   assert.equal((await fetch(url)).status, 200);
   assert.equal((await (await fetch(`${url}/v1/videos`)).json()).data.length, 0);

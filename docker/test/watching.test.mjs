@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
+import { services } from "../cluster/compose.mjs";
 
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFile(new URL(path, root), "utf8");
@@ -12,15 +13,36 @@ async function sources(folder) {
   return texts.join("\n");
 }
 
-test("every figure on the dashboard is counted by the product, with the labels that it is grouped by", async () => {
+// Where figures are counted, and which processes say them.
+const COUNTED = { "origin/src": ["origin"], "packager/src": ["packager"], "catalog/src": ["origin", "packager"] };
+
+async function queries() {
   const { panels } = JSON.parse(await read("docker/grafana/dashboards/vidstream.json"));
-  const counted = (await Promise.all(["origin/src", "packager/src", "catalog/src"].map(sources))).join("\n");
-  const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-  assert.ok(queries.length > 20, `${queries.length} queries`);
-  for (const query of queries) {
+  return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+}
+
+test("every figure on the dashboard is counted by the product, with the labels that it is grouped by", async () => {
+  const counted = (await Promise.all(Object.keys(COUNTED).map(sources))).join("\n");
+  const all = await queries();
+  assert.ok(all.length > 20, `${all.length} queries`);
+  for (const query of all) {
     for (const [name] of query.matchAll(/vidstream_[a-z_]+/g)) assert.ok(counted.includes(`!("${name}"`), `${name} in ${query}`);
     for (const [, labels] of query.matchAll(/by \(([a-z, ]+)\)/g)) {
       for (const label of labels.split(", ").filter((one) => one !== "instance")) assert.ok(counted.includes(`"${label}" =>`), `${label} in ${query}`);
+    }
+  }
+});
+
+test("Prometheus asks processes that say them, and those that a query chooses are among them", async () => {
+  const texts = await Promise.all(Object.keys(COUNTED).map(async (folder) => [folder, await sources(folder)]));
+  const jobs = [...(await read("docker/prometheus.yml")).matchAll(/job_name: ([a-z]+)/g)].map(([, job]) => job);
+  assert.ok(jobs.length > 1);
+  for (const query of await queries()) {
+    for (const [, job] of query.matchAll(/job="([a-z]+)"/g)) assert.ok(jobs.includes(job), query);
+    for (const [, name, chosen = ""] of query.matchAll(/(vidstream_[a-z_]+)(\{[^}]*\})?/g)) {
+      const saying = texts.filter(([, text]) => text.includes(`!("${name}"`)).flatMap(([folder]) => COUNTED[folder]);
+      const asked = /job="([a-z]+)"/.exec(chosen)?.slice(1) ?? jobs;
+      assert.ok(saying.some((kind) => asked.includes(kind)), `${name} in ${query}`);
     }
   }
 });
@@ -43,11 +65,42 @@ test("every setting that the compose file gives is one that the product has", as
   for (const name of given) assert.ok(known.has(name), name);
 });
 
-test("origins that the proxy and Prometheus name are services", async () => {
+test("origins and packagers that the proxy and Prometheus name are services, at their ports", async () => {
   const compose = await read("docker/compose.yaml");
-  for (const path of ["docker/nginx.conf", "docker/prometheus.yml"]) {
-    const hosts = [...(await read(path)).matchAll(/\b(origin-\d):\d+/g)].map(([, host]) => host);
-    assert.deepEqual(hosts, ["origin-1", "origin-2"], path);
-    for (const host of hosts) assert.match(compose, new RegExp(`^  ${host}: `, "m"));
+  for (const [path, port, named] of [
+    ["docker/nginx.conf", "8080", ["origin-1", "origin-2"]],
+    ["docker/prometheus.yml", "9090", ["origin-1", "origin-2", "packager-1", "packager-2"]],
+  ]) {
+    const hosts = [...(await read(path)).matchAll(/\b((?:origin|packager)-\d):(\d+)/g)];
+    assert.deepEqual(hosts.map(([, host]) => host), named, path);
+    assert.ok(hosts.every(([, , found]) => found === port), path);
+    for (const host of named) assert.match(compose, new RegExp(`^  ${host}:`, "m"));
+  }
+});
+
+test("both images say at their admin port whether they are well", async () => {
+  for (const image of ["origin", "packager"]) {
+    const file = await read(`docker/${image}.Dockerfile`);
+    const [, port] = /VIDSTREAM_ADMIN_LISTEN=0\.0\.0\.0:(\d+)/.exec(file) ?? [];
+    assert.match(file, new RegExp(`^EXPOSE .*\\b${port}$`, "m"), image);
+    assert.match(file, new RegExp(`^HEALTHCHECK .*\n +CMD \\["curl", .*"http://127\\.0\\.0\\.1:${port}/readyz"\\]$`, "m"), image);
+    assert.match(await read("scripts/setup.sh"), new RegExp(`^ +run-${image}\\).* curl`, "m"), image);
+  }
+});
+
+test("no service has more rights than it needs, and none fills the disk with what it says", async () => {
+  const all = await services();
+  assert.ok(Object.keys(all).length > 8);
+  for (const [name, lines] of Object.entries(all)) {
+    for (const line of ["cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "restart: unless-stopped", "options: { max-size: 10m, max-file: \"3\" }"]) {
+      assert.ok(lines.includes(`  ${line}\n`), `${name}: ${line}`);
+    }
+    assert.doesNotMatch(lines, /privileged: true|cap_add|network_mode|docker\.sock/, name);
+    if (!/^ +image: vidstream-/m.test(lines)) continue;
+    assert.match(lines, /^ +read_only: true$/m, name);
+    const [, user] = /^ +user: "(\d+:\d+)"$/m.exec(lines) ?? [];
+    const image = await read(`docker/${name.replace(/-\d$/, "")}.Dockerfile`);
+    assert.equal(user, /^USER (\d+:\d+)$/m.exec(image)?.[1], name);
+    assert.ok(user && !user.startsWith("0:"), name);
   }
 });

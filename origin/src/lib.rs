@@ -26,6 +26,7 @@ mod route;
 mod server;
 mod ws;
 
+pub use admin::{Check, Readiness};
 pub use config::{Config, Patience, TlsFiles};
 pub use error::Error;
-pub use server::Origin;
+pub use server::{Admin, Origin};

@@ -58,7 +58,7 @@ pub(crate) fn render() -> String {
     handle().render()
 }
 
-/// Starts counting; the first origin of a process does it for all of them.
+/// Starts counting; the first listener of a process does it for all of them.
 pub(crate) fn start() {
     handle();
 }

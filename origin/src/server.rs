@@ -1,6 +1,7 @@
 //! The listeners: accepting, bounding and ending connections.
 
 mod activity;
+mod admin;
 mod connection;
 mod direct;
 mod io;
@@ -25,13 +26,15 @@ use vidstream_store::Store;
 use self::{connection::Terms, lanes::Lanes, listener::Server, tls::Tls};
 use crate::{
     Config, Error,
-    admin::Admin,
+    admin::Readiness,
     app::App,
-    limits::{ADMIN_CONNECTIONS_MAX, CONNECTIONS_MAX, VIEWERS_EVERY},
+    limits::{CONNECTIONS_MAX, VIEWERS_EVERY},
     metering,
 };
 
-/// How often caches and counters are tidied.
+pub use self::admin::Admin;
+
+/// How often caches are tidied.
 const UPKEEP: Duration = Duration::from_secs(1);
 /// How long uploads that were cut off may take to clean up behind themselves.
 const CLEANUP_MAX: Duration = Duration::from_millis(500);
@@ -42,9 +45,8 @@ pub struct Origin {
     tls: Option<Tls>,
     lanes: Lanes,
     listener: TcpListener,
-    admin: TcpListener,
     addr: SocketAddr,
-    admin_addr: SocketAddr,
+    admin: Admin,
 }
 
 // === impl Origin ===
@@ -66,9 +68,9 @@ impl Origin {
                 None => None,
             };
             let (listener, addr) = listener::bind(config.listen)?;
-            let (admin, admin_addr) = listener::bind(config.admin_listen)?;
+            let admin = Admin::bind(config.admin_listen)?;
             let lanes = Lanes::start().map_err(Error::Threads)?;
-            Ok(Self { app: Arc::new(app), tls, lanes, listener, admin, addr, admin_addr })
+            Ok(Self { app: Arc::new(app), tls, lanes, listener, addr, admin })
         })
     }
 
@@ -79,7 +81,7 @@ impl Origin {
 
     /// The address of `/healthz`, `/readyz` and `/metrics`.
     pub fn admin_addr(&self) -> SocketAddr {
-        self.admin_addr
+        self.admin.addr()
     }
 
     /// Serves until `shutdown` is cancelled, then ends in order: nothing new is accepted, requests
@@ -94,14 +96,8 @@ impl Origin {
                 tokio::spawn(shutdown.clone().run_until_cancelled_owned(tls.follow(app.patience.tls_poll)));
             }
             let admin_end = CancellationToken::new();
-            let admin = Server {
-                listener: self.admin,
-                lanes: None,
-                connections_max: ADMIN_CONNECTIONS_MAX,
-                terms: Terms { patience: app.patience, tls: None, end: admin_end.clone() },
-            };
-            let answers = Arc::new(Admin::new(Arc::clone(&app), shutdown.clone()));
-            let admin = tokio::spawn(admin.serve(move |_, request| Arc::clone(&answers).handle(request)));
+            let readiness = Readiness { catalog: app.catalog.clone(), check: None, shutdown: shutdown.clone() };
+            let admin = tokio::spawn(self.admin.run(readiness, app.patience, admin_end.clone()));
             let server = Server {
                 listener: self.listener,
                 lanes: Some(&self.lanes),
@@ -221,6 +217,5 @@ async fn tidy(app: Arc<App>) {
         let bytes = usize::try_from(app.delivery.objects().cached_bytes()).unwrap_or(usize::MAX);
         metrics::gauge!("vidstream_cache_bytes").set(metering::as_f64(bytes));
         metrics::gauge!("vidstream_views_stale_seconds").set(app.views.stalest().as_secs_f64());
-        metering::upkeep();
     }
 }

@@ -18,6 +18,7 @@ use crate::{
 pub(crate) mod backend;
 mod claims;
 mod convert;
+mod health;
 mod identity;
 pub(crate) mod lease;
 mod log;
@@ -31,6 +32,7 @@ pub(crate) mod spares;
 mod strides;
 pub mod watch;
 
+pub use health::Health;
 pub use identity::Identity;
 pub use slots::Slots;
 
@@ -142,6 +144,11 @@ impl Worker {
             let context = Arc::new(Context::new(config, parts, Spares::new(launcher), encoders));
             Ok(Self { identity, slots, context, encoders: claimed })
         })
+    }
+
+    /// Tells, also while it runs, whether it could do a job.
+    pub fn health(&self) -> Health {
+        Health::new(Arc::clone(&self.context))
     }
 
     /// Claims and does jobs until `shutdown`. Then children are killed and claims given back, within

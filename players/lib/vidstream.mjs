@@ -76,7 +76,7 @@ function launch(args, env, cores) {
   };
 }
 
-// A packager, which listens nowhere and says in its log that it is ready.
+// A packager, which says in its log that it is ready.
 export async function packager(data, extra = [], env = {}, cores) {
   const started = launch(["packager", "--data", data, ...extra], { ...env, RUST_LOG: "info" }, cores);
   await started.ready("packager", () => started.log().includes("worker is ready"));

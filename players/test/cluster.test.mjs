@@ -188,6 +188,16 @@ for (const [name, fault] of rows) {
   });
 }
 
+test("packagers say what the dashboard shows of jobs", async () => {
+  const { panels } = JSON.parse(await readFile(new URL("../../docker/grafana/dashboards/vidstream.json", import.meta.url), "utf8"));
+  const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  const names = new Set(queries.flatMap((query) => query.match(/vidstream_jobs?_[a-z_]+/g) ?? []));
+  // None need have failed.
+  assert.ok(names.delete("vidstream_jobs_failed_total") && names.size > 2);
+  const said = await Promise.all(site.packagers.map(async ({ admin }) => (await ask(`${admin}/metrics`)).text()));
+  for (const name of names) assert.match(said.join("\n"), new RegExp(`^${name}\\{kind=`, "m"));
+});
+
 test("afterwards nothing is stuck, missing or left over, and every picture is right", async () => {
   const isMade = ({ state, id }) => state === "ready" && acknowledged.includes(id);
   let list;

@@ -245,6 +245,13 @@ impl Bucket {
         matches!(timeout(LOOK_WAIT_MAX, look).await, Ok(Ok(())))
     }
 
+    /// Whether the server says at this moment of an object whether it is there.
+    pub(crate) async fn is_reachable(&self) -> bool {
+        let place = self.place(LOOK);
+        let look = timeout(LOOK_WAIT_MAX, self.head(&place));
+        matches!(look.await, Ok(Ok(_) | Err(Cause::NotFound { .. })))
+    }
+
     /// All objects under a path, as under a folder.
     async fn list(&self, path: &str) -> Result<Vec<ObjectMeta>, Cause> {
         self.list_after(path, None).await

@@ -57,6 +57,12 @@ impl Local {
         Ok(Self { root: Arc::new(root), staged: Arc::default() })
     }
 
+    /// Whether the folder is there: it may be of a file system that is not.
+    pub(crate) async fn is_reachable(&self) -> bool {
+        let root = Arc::clone(&self.root);
+        blocking(String::new(), move || fs::metadata(root.as_path())).await.is_ok_and(|folder| folder.is_dir())
+    }
+
     /// Starts an object; it becomes visible when the writer is finished, and is discarded if it is dropped.
     pub(crate) async fn writer(&self, key: &Key) -> Result<Writer, Error> {
         let path = key.path();

@@ -236,6 +236,16 @@ impl Store {
         })
     }
 
+    /// Whether the store can be reached, as far as reading tells: it costs one small request, and may be asked often.
+    pub fn is_reachable(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            match &self.0 {
+                Adapter::Local(local) => local.is_reachable().await,
+                Adapter::Bucket(bucket) => bucket.is_reachable().await,
+            }
+        })
+    }
+
     /// How often it is reasonable to look whether something has changed.
     pub fn look_every(&self) -> Duration {
         match &self.0 {

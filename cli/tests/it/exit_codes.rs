@@ -38,6 +38,7 @@ fn failures_have_their_code_and_a_sentence() {
         (&["serve", "--set", "ladder.hights=1"], 64, "did you mean ladder.heights"),
         (&["serve", "--config", "/nonexistent.toml"], 64, "cannot read the configuration file"),
         (&["serve", "--data", &data, "--listen", &busy], 69, "in use"),
+        (&["packager", "--data", &data, "--admin-listen", &busy], 69, "in use: each process on a machine needs"),
         (&["serve", "--data", "/proc/nowhere"], 74, "/proc/nowhere"),
         (&["serve", "--data", &data, "--listen", "0.0.0.0:0"], 64, "loopback"),
         (&["serve", "--set", "tls.cert_file=/cert.pem"], 64, "set tls.key_file too"),

@@ -8,6 +8,7 @@ mod deletion;
 mod exit_codes;
 mod fsck;
 mod package;
+mod packager;
 mod plugins;
 mod postgres;
 mod recovery;

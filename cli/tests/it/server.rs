@@ -37,14 +37,19 @@ impl Server {
 
     /// Starts the server of that executable.
     pub(crate) async fn of(program: &Path, data: &Path, flags: &[&str]) -> Self {
-        Self::on(Command::new(program), data, flags).await
+        Self::on(Command::new(program), "serve", data, flags).await
+    }
+
+    /// Starts an origin alone.
+    pub(crate) async fn origin(data: &Path, flags: &[&str]) -> Self {
+        Self::on(Command::new(VIDSTREAM), "origin", data, flags).await
     }
 
     /// Starts a server with more environment variables.
     pub(crate) async fn with_variables(data: &Path, flags: &[&str], variables: &[(String, String)]) -> Self {
         let mut command = Command::new(VIDSTREAM);
         command.envs(variables.iter().cloned());
-        Self::on(command, data, flags).await
+        Self::on(command, "serve", data, flags).await
     }
 
     /// Starts the server of a configuration file, which names this data folder and free ports.
@@ -55,10 +60,10 @@ impl Server {
         Self::spawn(command, data, |_| data.to_owned()).await
     }
 
-    async fn on(mut command: Command, data: &Path, flags: &[&str]) -> Self {
+    async fn on(mut command: Command, word: &str, data: &Path, flags: &[&str]) -> Self {
         let _ = fs::remove_file(data.join("listen.addr"));
         fs::create_dir_all(data).unwrap();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(flags);
+        command.args([word, "--listen", "127.0.0.1:0", "--data"]).arg(data).args(flags);
         Self::spawn(command, data, |_| data.to_owned()).await
     }
 

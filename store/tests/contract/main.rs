@@ -52,6 +52,7 @@ suite! {
     the_room_of_a_discarded_writer_is_free_although_a_reader_has_it_open
     an_object_says_when_it_was_written
     videos_of_which_anything_is_there_are_listed
+    a_store_is_reachable_with_and_without_objects
     deleting_a_video_leaves_no_object_of_it
 }
 
@@ -65,6 +66,13 @@ async fn a_folder_is_made_for_who_writes() {
     assert!(!folder.path().join("data").exists());
     Store::open(&url).await.unwrap();
     assert_eq!(reader.list_videos().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_folder_that_went_away_is_not_reachable() {
+    let Place { store, home } = local().await;
+    std::fs::remove_dir_all(home.path().join("objects")).unwrap();
+    assert!(!store.is_reachable().await);
 }
 
 #[tokio::test]

@@ -243,6 +243,12 @@ pub(crate) async fn videos_of_which_anything_is_there_are_listed(store: &Store) 
     assert_eq!(found, [key(1).video(), source().video()]);
 }
 
+pub(crate) async fn a_store_is_reachable_with_and_without_objects(store: &Store) {
+    assert!(store.is_reachable().await);
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    assert!(store.is_reachable().await);
+}
+
 pub(crate) async fn deleting_a_video_leaves_no_object_of_it(store: &Store) {
     let other = Key::Source { id: VideoId::from_bits(8) };
     store.put(&other, Bytes::from_static(b"x")).await.unwrap();

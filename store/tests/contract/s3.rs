@@ -173,10 +173,24 @@ async fn who_takes_nothing_does_not_answer() {
     let (server, store) = store().await;
     for fault in [Fault::Refuse(403, "AccessDenied"), Fault::Full, Fault::Refuse(503, "SlowDown")] {
         server.meet("PUT ", fault);
+        assert!(store.is_reachable().await, "{fault:?}");
         assert!(!store.answers().await, "{fault:?}");
         assert!(store.answers().await && server.faults_left() == 0);
     }
     assert_eq!(server.left(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn who_shows_nothing_is_not_reachable() {
+    let (server, store) = store().await;
+    for fault in [Fault::Refuse(403, "AccessDenied"), Fault::Refuse(503, "SlowDown"), Fault::Hang] {
+        server.meet("HEAD ", fault);
+        assert!(!store.is_reachable().await, "{fault:?}");
+        assert!(store.is_reachable().await && server.faults_left() == 0);
+    }
+    let before = server.requests().len();
+    assert!(store.is_reachable().await);
+    assert_eq!(server.requests().len(), before + 1);
 }
 
 #[tokio::test]
@@ -334,9 +348,9 @@ async fn on_s3_a_server_that_is_killed_is_waited_for() {
     store.put(&key(1), noise(1000)).await.unwrap();
     let mut writer = store.writer(&source()).await.unwrap();
     writer.write(noise(LONG_BYTES / 2)).await.unwrap();
-    assert!(store.answers().await);
+    assert!(store.answers().await && store.is_reachable().await);
     server.go_away().unwrap();
-    assert!(!store.answers().await);
+    assert!(!store.answers().await && !store.is_reachable().await);
     let (there, new, missing) = (key(1), key(2), key(3));
     let began = Instant::now();
     let all = async {
