@@ -3,7 +3,7 @@
 # Goes on after a stage that fails; prints the seconds of each, and which ones failed.
 #   test-long.sh              all stages in order
 #   test-long.sh STAGE ...    some, such as those that failed:
-#                             install npm web compile properties films lies upload s3 cluster images kills
+#                             install npm web compile properties contract films lies upload s3 cluster images kills
 # DASH_XSD=file checks MPDs against the DASH schema; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 readonly stage_limit_s=$((6 * 3600))
 # Without these the others cannot be.
 readonly first=(install npm web compile)
-readonly all=("${first[@]}" properties films lies upload s3 cluster images kills)
+readonly all=("${first[@]}" properties contract films lies upload s3 cluster images kills)
 
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
 run() { cargo test --profile ci --locked --workspace --no-fail-fast "$@"; }
@@ -29,7 +29,10 @@ run_stage() {
     npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
     web) scripts/web.sh ;;
     compile) cargo build --profile ci --locked --workspace --all-targets ;;
-    properties) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --lib --test contract --test documents --test fuzz --test origin ;;
+    # The variable goes before the number that a property has of its own, of which 2000 is the highest.
+    properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
+    # Each case has a database, and up to 120 steps with an audit after each.
+    contract) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --test contract ;;
     # Every film of the table, those of two hours among them.
     films) TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture ;;
     # Every lie that an encoder can tell, two of a promise among them.
