@@ -4,7 +4,7 @@
 #   test-long.sh              all stages in order
 #   test-long.sh STAGE ...    some, such as those that failed:
 #                             install npm web compile properties contract films lies upload s3 cluster images kills
-# DASH_XSD=file checks MPDs against the DASH schema; PROPTEST_CASES=number has as many cases of each property.
+# DASH_XSD as for test.sh; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/stages.sh
@@ -68,9 +68,6 @@ for stage in "${stages[@]}"; do
 done
 
 begin_table
-if [ -z "${DASH_XSD:-}" ]; then
-  echo "DASH_XSD is not set: MPDs are checked by their structure, not against the schema"
-fi
 for stage in "${stages[@]}"; do
   if ! time_stage "$stage" "$stage_limit_s" && [[ " ${first[*]} " == *" $stage "* ]]; then
     echo "test-long.sh: without '$stage' the others cannot be" >&2

@@ -11,7 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use vidstream_testkit::{Clip, Encoding, decode};
+use vidstream_testkit::{Clip, Encoding, Schema, decode};
 
 use crate::server::{Server, VIDSTREAM};
 
@@ -70,6 +70,9 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
         }
     }
     assert!(seen > 20, "{seen}");
+    if let Some(schema) = Schema::given("the MPD of a packaged film") {
+        schema.check(&fs::read_to_string(out.join("manifest.mpd")).unwrap()).unwrap();
+    }
     for name in ["master.m3u8", "manifest.mpd"] {
         let counters = decode::counters(&["-i", out.join(name).to_str().unwrap()]).unwrap();
         let expected: Vec<Option<u32>> = (0..270).map(Some).collect();
