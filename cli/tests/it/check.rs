@@ -132,6 +132,28 @@ async fn a_video_of_a_server_passes() {
     }
 }
 
+#[tokio::test]
+async fn a_video_in_the_making_passes_but_for_what_comes_with_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(folder.path(), &["--set", "ladder.heights=240,144"]).await;
+    // Long enough that most of it is made because it is asked for.
+    let file = Clip::new((426, 240), 30, 45).cached(&Encoding::default(), "mp4").unwrap();
+    let id = server.upload(&file).await;
+    server.until(&id, "playable", Duration::from_mins(1), |video| video["playable"] == true).await;
+    let rules = verdicts(&format!("{}/v/{id}/", server.url));
+    // It was not ready: its rates are no measured ones (22), and were enough for all that came (25).
+    assert!(with_verdict(&rules, "not_applicable").contains(&22), "{}", rules[21]);
+    assert!(with_verdict(&rules, "pass").contains(&25), "{}", rules[24]);
+    for rule in failed(&rules) {
+        let number = rule["rule"].as_u64().unwrap();
+        // A tile sheet that is not made yet is the one thing that nobody waits for: 404, not to be stored.
+        let is_sheet = number == 6 && rule["where"].as_str().is_some_and(|place| place.contains("thumbnails/"));
+        // I-frame playlists of the rungs are listed when all is made.
+        let is_known = rule["level"] == "SHOULD" && (number == 46 || OURS.contains(&number));
+        assert!(is_sheet || is_known, "{rule:#}");
+    }
+}
+
 #[test]
 fn what_is_made_of_unusual_sources_passes() {
     let mono = Some(Audio { rate: 44_100, channels: 1, ..Audio::default() });
