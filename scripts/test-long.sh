@@ -1,28 +1,77 @@
 #!/usr/bin/env bash
-# The long rows of the tests: more of the same, at full size.
+# The long rows of the tests: more of the same, at full size. They come on top of those of test.sh, which has to pass too.
+# Goes on after a stage that fails; prints the seconds of each, and which ones failed.
+#   test-long.sh              all stages in order
+#   test-long.sh STAGE ...    some, such as those that failed:
+#                             install npm web compile properties contract films lies upload s3 cluster images kills
+# DASH_XSD as for test.sh; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/setup.sh long
-scripts/web.sh
-export PROPTEST_CASES=${PROPTEST_CASES:-1000}
+. scripts/stages.sh
+
+readonly stage_limit_s=$((6 * 3600))
+# Without these the others cannot be.
+readonly first=(install npm web compile)
+readonly all=("${first[@]}" properties contract films lies upload s3 cluster images kills)
+
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
-run() { cargo test --profile ci --locked --workspace "$@"; }
-run --lib --test contract --test documents --test origin
-# Every film of the table, those of two hours among them.
-TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture
-# Every lie that an encoder can tell, two of a promise among them.
-TEST_LIES=all run --test it lies_about -- --nocapture
-# 10 GiB through the server, whose memory must not grow with them.
-TEST_UPLOAD_BYTES=$((10 << 30)) run --test it an_upload_takes_no_more_memory -- --nocapture
-# Another S3-compatible server, of another hand, that is killed and started again.
-TEST_S3=$(scripts/go-tool.sh versitygw)
-export TEST_S3
-run --test contract on_s3 -- --nocapture
-run --test it bucket -- --nocapture
-unset TEST_S3
-# What the images install and run, in fresh systems.
-scripts/images.sh
-TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture
-# Every fault of every part of a cluster.
-cargo build --profile ci --locked --quiet --workspace --all-targets
-(cd players && npm ci --no-audit --no-fund --loglevel=error && TEST_FAULTS=all node --test test/cluster.test.mjs)
+run() { cargo test --profile ci --locked --workspace --no-fail-fast "$@"; }
+
+# Another S3-compatible server, of another hand.
+other_s3() {
+  TEST_S3=$(scripts/go-tool.sh versitygw)
+  export TEST_S3
+}
+
+run_stage() {
+  case $1 in
+    install) scripts/setup.sh long ;;
+    npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
+    web) scripts/web.sh ;;
+    compile) cargo build --profile ci --locked --workspace --all-targets ;;
+    # The variable goes before the number that a property has of its own, of which 2000 is the highest.
+    properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
+    # Each case has a database, and up to 120 steps with an audit after each.
+    contract) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --test contract ;;
+    # Every film of the table, those of two hours among them.
+    films) TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture ;;
+    # Every lie that an encoder can tell, two of a promise among them.
+    lies) TEST_LIES=all run --test it lies_about -- --nocapture ;;
+    # 10 GiB through the server, whose memory must not grow with them.
+    upload) TEST_UPLOAD_BYTES=$((10 << 30)) run --test it an_upload_takes_no_more_memory -- --nocapture ;;
+    # It is killed and started again.
+    s3)
+      other_s3
+      run --test contract on_s3 -- --nocapture
+      run --test it bucket -- --nocapture
+      ;;
+    # Every fault of every part, the same server among them: in test.sh the bucket is on the test kit's.
+    cluster)
+      other_s3
+      cd players
+      TEST_FAULTS=all node --test test/cluster.test.mjs
+      ;;
+    # What the images install and run, in fresh systems.
+    images) scripts/images.sh ;;
+    kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
+    *) echo "test-long.sh: no stage '$1'; there are: ${all[*]}" >&2; exit 64 ;;
+  esac
+}
+
+if [ $# = 1 ]; then
+  run_stage "$1"
+  exit
+fi
+stages=("${@:-${all[@]}}")
+for stage in "${stages[@]}"; do
+  [[ " ${all[*]} " == *" $stage "* ]] || { echo "test-long.sh: no stage '$stage'; there are: ${all[*]}" >&2; exit 64; }
+done
+
+begin_table
+for stage in "${stages[@]}"; do
+  if ! time_stage "$stage" "$stage_limit_s" && [[ " ${first[*]} " == *" $stage "* ]]; then
+    echo "test-long.sh: without '$stage' the others cannot be" >&2
+    exit 1
+  fi
+done
+[ ${#failed[@]} = 0 ] || exit 1

@@ -2,13 +2,13 @@
 # Installs what the tests need and passes them all; prints the seconds of each stage.
 #   test.sh          all stages in order; stops at the first that fails
 #   test.sh STAGE    one stage: install npm web compile check rust page docker players
-# DASH_XSD=file checks MPDs against the DASH schema.
+# DASH_XSD=file checks MPDs against the DASH schema; without it ../shared/dash-xsd/DASH-MPD.xsd does, where that is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/stages.sh
 
-readonly budget_s=$((45 * 60)) kill_after_s=20
+readonly budget_s=$((45 * 60))
 readonly all=(install npm web compile check rust page docker players)
-export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit
 
 run_stage() {
   case $1 in
@@ -32,37 +32,10 @@ if [ $# -gt 0 ]; then
   exit
 fi
 
-rows=()
-child=
-# However it ends: what runs is ended, and what was measured is printed.
-finish() {
-  local status=$?
-  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway.
-  trap '' EXIT INT TERM HUP
-  [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
-  [ -z "$child" ] || wait "$child" 2>/dev/null || true
-  printf '\n%-10s %8s\n' stage seconds
-  printf '%s\n' "${rows[@]}"
-  printf '%-10s %8s\n' total "$SECONDS"
-  if [ "$status" -ne 0 ]; then echo "FAILED"; fi
-  exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-if [ -z "${DASH_XSD:-}" ]; then
-  echo "DASH_XSD is not set: MPDs are checked by their structure, not against the schema"
-fi
+begin_table
 for stage in "${all[@]}"; do
-  begin=$SECONDS left_s=$((budget_s - SECONDS)) status=0
-  echo "== $stage"
-  # `timeout` leads a process group of its own, so a stage that hangs is ended with all it started.
-  timeout --kill-after="$kill_after_s" "$((left_s > 0 ? left_s : 1))" "$0" "$stage" &
-  child=$!
-  wait "$child" || status=$?
-  child=
-  rows+=("$(printf '%-10s %8s' "$stage" $((SECONDS - begin)))$([ "$status" = 0 ] || echo '  failed')")
+  left_s=$((budget_s - SECONDS)) status=0
+  time_stage "$stage" $((left_s > 0 ? left_s : 1)) || status=$?
   if [ "$status" = 124 ] || [ "$SECONDS" -ge "$budget_s" ]; then
     echo "the tests took longer than $((budget_s / 60)) minutes" >&2
     exit 1

@@ -21,10 +21,12 @@ pub mod redis;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod scene;
+mod schema;
 pub mod ssim;
 
 pub use clip::{Audio, Clip};
 pub use decode::counters;
 pub use encoding::Encoding;
 pub use scene::Content;
+pub use schema::Schema;
 pub use ssim::ssim;

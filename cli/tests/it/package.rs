@@ -1,6 +1,7 @@
 //! `vidstream package`: a tree that any web server can host, or nothing at all.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -11,7 +12,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use vidstream_testkit::{Clip, Encoding, decode};
+use vidstream_testkit::{Clip, Encoding, Schema, decode};
 
 use crate::server::{Server, VIDSTREAM};
 
@@ -44,6 +45,43 @@ fn uris(playlist: &str) -> Vec<String> {
     attributes.chain(lines).map(str::to_owned).collect()
 }
 
+/// A number of an attribute list. What has commas of its own stands in quotes, and numbers do not.
+fn number(attributes: &str, name: &str) -> u64 {
+    let value = attributes.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_else(|| panic!("no {name} in {attributes}")).parse().unwrap()
+}
+
+/// The summary has the tracks of the multivariant playlist, with the same codecs, sizes and rates.
+fn assert_told_as_written(told: &str, master: &str) {
+    let lines: Vec<&str> = master.lines().collect();
+    // Attributes of the variants, by the folder of their track.
+    let variant = |pair: &[&str]| {
+        let list = pair[0].strip_prefix("#EXT-X-STREAM-INF:")?;
+        Some((pair[1].split('/').nth(1).unwrap().to_owned(), list.to_owned()))
+    };
+    let mut written: BTreeMap<String, String> = lines.windows(2).filter_map(variant).collect();
+    // Rates of a variant are those of its video and of the audio together.
+    let audio = written["audio"].clone();
+    let iframes = lines.iter().find(|line| line.contains("URI=\"1/trick/iframes.m3u8\"")).unwrap();
+    written.insert("trick".to_owned(), iframes.strip_prefix("#EXT-X-I-FRAME-STREAM-INF:").unwrap().to_owned());
+    let table = told.lines().skip_while(|line| !line.starts_with("TRACK")).skip(1).take_while(|line| !line.is_empty());
+    for row in table {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let (track, codec, size) = (words[0], words[1], words[2]);
+        // The size of sound is two words.
+        let [average, peak] = [3, 2].map(|place| words[words.len() - place].parse::<u64>().unwrap());
+        let attributes = written.remove(track).unwrap_or_else(|| panic!("{track} is told, and not in {master}"));
+        assert!(attributes.contains(codec), "{row}: {attributes}");
+        let is_rung = !["audio", "trick"].contains(&track);
+        assert!(track == "audio" || attributes.contains(&format!("RESOLUTION={size}")), "{row}: {attributes}");
+        for (name, kbps) in [("AVERAGE-BANDWIDTH", average), ("BANDWIDTH", peak)] {
+            let other = if is_rung { number(&audio, name) } else { 0 };
+            assert_eq!((number(&attributes, name) - other) / 1000, kbps, "{name} of {row}: {attributes}");
+        }
+    }
+    assert!(written.is_empty(), "{written:?} is not told: {told}");
+}
+
 #[tokio::test]
 async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,6 +93,7 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
     for part in ["240p", "144p", "trick", "audio", "avc1.", "times real time", "master.m3u8", "manifest.mpd"] {
         assert!(told.contains(part), "{told}");
     }
+    assert_told_as_written(&told, &fs::read_to_string(out.join("master.m3u8")).unwrap());
     assert_eq!(names(&folder.path().join("films")), ["tree"]);
     let mut open = vec![out.join("master.m3u8"), out.join("1/thumbnails.m3u8")];
     let mut seen = 0;
@@ -70,6 +109,9 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
         }
     }
     assert!(seen > 20, "{seen}");
+    if let Some(schema) = Schema::given("the MPD of a packaged film") {
+        schema.check(&fs::read_to_string(out.join("manifest.mpd")).unwrap()).unwrap();
+    }
     for name in ["master.m3u8", "manifest.mpd"] {
         let counters = decode::counters(&["-i", out.join(name).to_str().unwrap()]).unwrap();
         let expected: Vec<Option<u32>> = (0..270).map(Some).collect();

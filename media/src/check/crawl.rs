@@ -177,11 +177,7 @@ impl Crawl {
                     document.again = Some(body(&place, served).map(|answer| answer.body));
                 }
             }
-            Purpose::Gzip(document) => {
-                if let (Some(document), Ok(answer)) = (self.stream.documents.get_mut(document), served) {
-                    document.gzip = Some(coding(&answer, document));
-                }
-            }
+            Purpose::Gzip(document) => self.encoded(document, served),
             Purpose::Probe => {
                 if let Ok(answer) = served {
                     self.stream.probes.push((place.url, answer.status));
@@ -320,11 +316,9 @@ impl Crawl {
         self.phase = Phase::Again;
         let over_http = self.stream.transport == Transport::Http;
         for (n, document) in self.stream.documents.iter().enumerate() {
-            let place = Place::whole(&document.url);
-            let ask = |gzip, purpose| Ask { place: place.clone(), gzip, bytes_max: DOCUMENT_BYTES_MAX, purpose };
-            self.queue.push_back(ask(false, Purpose::Again(n)));
+            self.queue.push_back(whole(&document.url, Purpose::Again(n)));
             if over_http && !document.is_mpd {
-                self.queue.push_back(ask(true, Purpose::Gzip(n)));
+                self.queue.push_back(whole(&document.url, Purpose::Gzip(n)));
             }
         }
         let blocking = self.stream.media.iter().filter(|media| media.text.has("EXT-X-PART-INF"));
@@ -332,14 +326,20 @@ impl Crawl {
             let next = media.sequence.saturating_add(wide(media.segments.len()));
             for query in ["_HLS_part=0".to_owned(), format!("_HLS_msn={}", next.saturating_add(9))] {
                 let mark = if media.url.contains('?') { '&' } else { '?' };
-                let place = Place::whole(&format!("{}{mark}{query}", media.url));
-                self.queue.push_back(Ask {
-                    place,
-                    gzip: false,
-                    bytes_max: DOCUMENT_BYTES_MAX,
-                    purpose: Purpose::Probe,
-                });
+                self.queue.push_back(whole(&format!("{}{mark}{query}", media.url), Purpose::Probe));
             }
+        }
+    }
+
+    /// What came with gzip accepted. A document that is another one may have changed since it was asked for in plain
+    /// bytes: then it is asked for once more, both ways.
+    fn encoded(&mut self, number: usize, served: Result<Answer, String>) {
+        let (Some(document), Ok(answer)) = (self.stream.documents.get_mut(number), served) else { return };
+        let coding = coding(&answer, document);
+        let before = document.gzip.replace(coding);
+        if coding == Coding::Different && before.is_none() {
+            self.queue.push_front(whole(&document.url, Purpose::Gzip(number)));
+            self.queue.push_front(whole(&document.url, Purpose::Again(number)));
         }
     }
 
@@ -441,6 +441,12 @@ fn body(place: &Place, served: Result<Answer, String>) -> Result<Answer, String>
         _ if answer.body.is_empty() => Err("it is empty".to_owned()),
         _ => Ok(answer),
     }
+}
+
+/// A document, all of it.
+fn whole(url: &str, purpose: Purpose) -> Ask {
+    let gzip = matches!(purpose, Purpose::Gzip(_));
+    Ask { place: Place::whole(url), gzip, bytes_max: DOCUMENT_BYTES_MAX, purpose }
 }
 
 fn document(place: &Place, answer: Answer, is_mpd: bool) -> Document {

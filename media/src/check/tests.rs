@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Answer, Crawl, Transport, init::Init, media::Media, mpd::Mpd, multivariant::Multivariant, segment::Segment,
+    Answer, Crawl, Outcome, Transport, Verdict, init::Init, media::Media, mpd::Mpd, multivariant::Multivariant,
+    segment::Segment,
 };
 
 /// Bytes that look like boxes now and then, so that a walk goes deep.
@@ -40,6 +41,40 @@ fn lines() -> impl Strategy<Value = String> {
         "",
     ]);
     prop::collection::vec(line, 0..24).prop_map(|lines| lines.join("\n"))
+}
+
+/// The verdict of rule 4 on a playlist, given how it is asked for and which version of it is then served: with gzip always
+/// the third.
+fn compressed(served: &[(bool, u8)]) -> Outcome {
+    let text = |version: u8| format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={version}\nlist.m3u8\n").into_bytes();
+    // A header, and the checksum and length of the third version.
+    let gzip_of_3 = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x6d, 0x52, 0xc4, 0xdc, 48, 0, 0, 0];
+    let mut crawl = Crawl::new("http://h/master.m3u8", Transport::Http);
+    let mut served = served.iter();
+    while let Some(ask) = crawl.next() {
+        let mut answer = Answer { status: 404, ..Answer::default() };
+        if ask.place.url.ends_with("master.m3u8") {
+            let &(gzip, version) = served.next().expect("it is asked for more often");
+            assert_eq!(ask.gzip, gzip);
+            answer.status = 200;
+            answer.body = if gzip { gzip_of_3.to_vec() } else { text(version) };
+            answer.content_encoding = gzip.then(|| "gzip".to_owned());
+        }
+        crawl.answer(ask, Ok(answer));
+    }
+    assert_eq!(served.next(), None, "it is asked for less often");
+    crawl.report().unwrap().rules.swap_remove(3)
+}
+
+#[test]
+fn a_playlist_that_changes_while_it_is_asked_for_is_asked_for_once_more() {
+    let (plain, gzip) = (false, true);
+    let quiet = compressed(&[(plain, 3), (plain, 3), (gzip, 3)]);
+    assert_eq!(quiet.verdict, Verdict::Pass);
+    let changing = compressed(&[(plain, 1), (plain, 2), (gzip, 3), (plain, 3), (gzip, 3)]);
+    assert_eq!(changing.verdict, Verdict::Pass);
+    let wrong = compressed(&[(plain, 1), (plain, 1), (gzip, 3), (plain, 1), (gzip, 3)]);
+    assert_eq!((wrong.rule, wrong.verdict), (4, Verdict::Fail));
 }
 
 proptest! {

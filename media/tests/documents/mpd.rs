@@ -1,10 +1,9 @@
 //! What holds of every MPD: its times, its shape, and the schema of ISO 23009-1 where it is at hand.
 
-use std::{env, fs, process::Command};
-
 use proptest::prelude::*;
 use quick_xml::{Reader, XmlVersion, events::Event};
 use vidstream_media::{Presentation, Track, dash};
+use vidstream_testkit::Schema;
 
 use super::films::{self, Film};
 
@@ -171,25 +170,14 @@ fn another_parser_reads_every_mpd_and_has_no_complaint() {
     }
 }
 
-/// The schema is not part of the sources; `DASH_XSD` names its file.
 #[test]
 fn every_mpd_is_valid_by_the_schema() {
-    let Some(schema) = env::var_os("DASH_XSD") else {
-        println!("skipped: DASH_XSD does not name the schema of ISO 23009-1");
-        return;
-    };
-    let folder = env::temp_dir().join(format!("vidstream-mpd-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let Some(schema) = Schema::given("every_mpd_is_valid_by_the_schema") else { return };
     for (name, film) in films::ALL {
         for (state, presentation) in [("playable", films::playable(film)), ("ready", films::ready(film))] {
-            let path = folder.join(format!("{name}-{state}.mpd"));
-            fs::write(&path, dash::mpd(&presentation)).unwrap();
-            let run = Command::new("xmllint").args(["--nonet", "--noout", "--schema"]).arg(&schema).arg(&path).output();
-            let run = run.expect("xmllint is installed where DASH_XSD is set");
-            assert!(run.status.success(), "{name} {state}: {}", String::from_utf8_lossy(&run.stderr));
+            schema.check(&dash::mpd(&presentation)).unwrap_or_else(|error| panic!("{name} {state}: {error}"));
         }
     }
-    fs::remove_dir_all(&folder).unwrap();
 }
 
 proptest! {

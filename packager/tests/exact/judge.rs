@@ -3,27 +3,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use vidstream_media::{Plan, Presentation, Rational, Track, VideoId, chunks::Segments, hls};
-use vidstream_testkit::{beep, decode};
+use vidstream_testkit::decode;
 
 use crate::{
     boxes,
     film::{Film, Picture},
     made::Made,
+    sync::{self, Flash},
     table::{LONG, Row},
 };
+
+mod sound;
 
 /// Containers round times to a millisecond.
 const ROUNDING_S: f64 = 0.0011;
 /// No picture comes as near to the middle of an output frame, where rounding would decide about it.
 const MIDDLE_NS: i64 = 3_000_000;
-/// Beeps may be this far from where the source has them.
-const BEEP_S: f64 = 0.005;
-/// So may one at the very start, where the encoder fades in.
-const FIRST_BEEP_S: f64 = 0.015;
-/// Beeps as near to an end of what was decoded are cut.
-const EDGE_S: f64 = 0.06;
-/// What is still silence, of full scale.
-const SILENCE: f32 = 0.01;
 /// Printed times are rounded to a microsecond, at both ends.
 const PRINTED_S: f64 = 2e-6;
 
@@ -47,10 +42,10 @@ pub(crate) fn findings(row: &Row, film: &Film, made: &Made) -> Vec<String> {
     findings.plan();
     findings.playlists();
     for &run in &made.runs {
-        findings.rungs(run);
+        let flashes = findings.rungs(run);
         findings.trick(run);
         if made.plan.audio.is_some() {
-            findings.sound(run);
+            findings.sound(run, &flashes);
         }
     }
     findings.found
@@ -94,6 +89,10 @@ impl Findings<'_> {
         &self.made.plan
     }
 
+    fn frame_s(&self) -> f64 {
+        f64::from(self.film.fps.1) / f64::from(self.film.fps.0)
+    }
+
     /// The file is the film that the row says: as another reader sees it.
     fn source(&mut self) {
         let read = decode::pictures(&["-i", self.film.path.to_str().unwrap()]).unwrap();
@@ -101,6 +100,10 @@ impl Findings<'_> {
         let wanted: Vec<_> = self.film.pictures.iter().map(|picture| Some(picture.counter)).collect();
         if let Some(text) = difference(&counters, &wanted) {
             self.note(format!("the source itself: {text}"));
+        }
+        let flashes = sync::onsets(read.iter().map(|picture| picture.flash));
+        if let Some(text) = difference(&flashes, &sync::onsets(self.film.pictures.iter().map(|known| known.flashes))) {
+            self.note(format!("the source itself: flashes of pictures {text}"));
         }
         let start_s = read[0].pts_s;
         let late = read
@@ -119,7 +122,7 @@ impl Findings<'_> {
         if fps != Rational::new(self.film.fps.0, self.film.fps.1) {
             self.note(format!("planned at {fps:?}"));
         }
-        let frame_s = f64::from(self.film.fps.1) / f64::from(self.film.fps.0);
+        let frame_s = self.frame_s();
         let wanted = (self.film.length_ns as f64 / 1e9 / frame_s).round() as u64;
         if planned != wanted {
             self.note(format!("{planned} frames are planned, not {wanted}"));
@@ -140,7 +143,7 @@ impl Findings<'_> {
     /// Playlists last as long as the film, and no segment is longer than they say.
     fn playlists(&mut self) {
         let presentation = presentation(self.plan_of());
-        let frame_s = f64::from(self.film.fps.1) / f64::from(self.film.fps.0);
+        let frame_s = self.frame_s();
         for track in self.plan_of().tracks() {
             let text = match track {
                 Track::Trick => hls::iframes(&presentation, track),
@@ -171,8 +174,8 @@ impl Findings<'_> {
         }
     }
 
-    /// Every rung: the right pictures, one a frame, in segments that start at the same time.
-    fn rungs(&mut self, run: Segments) {
+    /// Every rung: the right pictures, one a frame, in segments that start at the same time. Gives the flashes of each.
+    fn rungs(&mut self, run: Segments) -> Vec<(Track, Vec<Flash>)> {
         let made = self.made;
         let timeline = &made.plan.timeline;
         let frames = timeline.segment_frames(run.first).start..timeline.segment_frames(run.last).end;
@@ -181,12 +184,15 @@ impl Findings<'_> {
             .map(|picture| Some(picture.counter))
             .collect();
         let ticks = |frame: u64| (frame * u64::from(timeline.frame_ticks)).cast_signed();
-        let times: Vec<i64> = frames.map(ticks).collect();
+        let times: Vec<i64> = frames.clone().map(ticks).collect();
         let starts: Vec<u64> = (run.first..=run.last).map(|n| timeline.segment_frames(n).start).collect();
+        let mut flashes = Vec::new();
         for rung in &made.plan.rungs {
             let track = rung.track;
             let file = made.file(track, run);
-            if let Some(text) = difference(&decode::counters(&["-i", &file]).unwrap(), &wanted) {
+            let pictures = decode::pictures(&["-i", &file]).unwrap();
+            let counters: Vec<_> = pictures.iter().map(|picture| picture.counter).collect();
+            if let Some(text) = difference(&counters, &wanted) {
                 self.note(format!("{track} {run:?}: pictures {text}"));
             }
             let fragments = boxes::fragments(&made.track(track, run));
@@ -198,7 +204,10 @@ impl Findings<'_> {
             if let Some(missing) = starts.iter().find(|&&start| !begin.contains(&ticks(start).cast_unsigned())) {
                 self.note(format!("{track}: no fragment starts with frame {missing}, the first of a segment"));
             }
+            let lit: Vec<bool> = pictures.iter().map(|picture| picture.flash).collect();
+            flashes.push((track, self.flashes(track, &frames, &lit, &shown)));
         }
+        flashes
     }
 
     /// Trick pictures: the first frame that each stands for, one after another without a hole.
@@ -222,95 +231,6 @@ impl Findings<'_> {
         }
         if run.last == timeline.segments() && at != timeline.duration_ticks() {
             self.note(format!("trick pictures end at {at}, the film at {}", timeline.duration_ticks()));
-        }
-    }
-
-    /// Sound: every sample, and beeps where the source has them.
-    fn sound(&mut self, run: Segments) {
-        let made = self.made;
-        let (timeline, grid) = (&made.plan.timeline, made.plan.audio_grid().unwrap());
-        let frames = timeline.audio_frames(grid, run.first).start..timeline.audio_frames(grid, run.last).end;
-        let mut at = frames.start * u64::from(grid.frame_samples);
-        let start_s = at as f64 / f64::from(grid.sample_rate);
-        for fragment in boxes::fragments(&made.track(Track::Audio, run)) {
-            if fragment.start != at {
-                self.note(format!("sound at {} after sound that ends at {at}", fragment.start));
-            }
-            at = fragment.start + fragment.ticks;
-        }
-        if at != frames.end * u64::from(grid.frame_samples) {
-            self.note(format!("sound ends at sample {at}"));
-        }
-        let file = made.file(Track::Audio, run);
-        let samples = decode::sound(&["-i", &file]).unwrap();
-        let wanted = (frames.end - frames.start) * u64::from(grid.frame_samples) * u64::from(decode::SOUND_RATE);
-        if (samples.len() as u64).abs_diff(wanted.div_ceil(u64::from(grid.sample_rate))) > 1 {
-            self.note(format!("{} samples of sound for {frames:?}", samples.len()));
-        }
-        if self.row.get("extent") == "silent" && samples.iter().any(|sample| sample.abs() > SILENCE) {
-            self.note("silence is heard");
-        }
-        let heard: Vec<f64> = beep::onsets(&samples, decode::SOUND_RATE).iter().map(|at| start_s + at).collect();
-        let end_s = start_s + samples.len() as f64 / f64::from(decode::SOUND_RATE);
-        self.beeps(&heard, start_s..end_s);
-    }
-
-    fn beeps(&mut self, heard: &[f64], within: std::ops::Range<f64>) {
-        let path = self.film.path.to_str().unwrap();
-        // AVI does not tell when pictures are shown: the first one with its stream, whatever its reader waits for.
-        let is_avi = self.row.get("container") == "avi";
-        let start_s = if is_avi { 0.0 } else { decode::first_picture_s(&["-i", path]).unwrap() };
-        let (seek, length) =
-            (format!("{:.3}", (within.start - 2.0).max(0.0)), format!("{:.3}", within.end - within.start + 4.0));
-        let whole = ["-i", path];
-        let part = ["-ss", &seek, "-t", &length, "-i", path];
-        let input: &[&str] = if self.made.runs.len() == 1 { &whole } else { &part };
-        let source = decode::beeps_on_clock(input).unwrap();
-        let film_s = self.film.length_ns as f64 / 1e9;
-        // Beeps that an edge of the film or of the run cuts are no measure.
-        // So it is with one that begins before the first picture, as Opus has it with its pre-skip (RFC 7845 §4.2).
-        let is_cut = source.iter().any(|at| (-EDGE_S..-BEEP_S).contains(&(at - start_s)));
-        let earliest = if within.start > 0.0 || is_cut { within.start + EDGE_S } else { -BEEP_S };
-        let clear = |at: &f64| *at > earliest && *at < within.end.min(film_s) - EDGE_S;
-        let wanted: Vec<f64> = source.iter().map(|at| at - start_s).filter(clear).collect();
-        let heard: Vec<f64> = heard.iter().copied().filter(clear).collect();
-        let off = wanted.iter().zip(&heard).map(|(wanted, heard)| (heard - wanted, *wanted));
-        let tolerance_s = |at: f64| if at < EDGE_S { FIRST_BEEP_S } else { BEEP_S };
-        let worst = off.filter(|(off, at)| off.abs() > tolerance_s(*at)).max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
-        if wanted.len() != heard.len() {
-            self.note(format!("beeps at {heard:.4?}, the source has them at {wanted:.4?}"));
-        } else if let Some((off, at)) = worst {
-            self.note(format!("the beep at {at:.4} s is {:.1} ms off", off * 1000.0));
-        }
-        self.flashes(&wanted, &heard);
-    }
-
-    /// The way from flash to beep is as long as in the source. Frames of uneven films show pictures up to
-    /// half a frame early or late, as the rule wants; that is taken out.
-    fn flashes(&mut self, source: &[f64], heard: &[f64]) {
-        let frame_s = f64::from(self.film.fps.1) / f64::from(self.film.fps.0);
-        let mut first_frames: BTreeMap<u32, usize> = BTreeMap::new();
-        for (frame, picture) in self.expected.iter().enumerate() {
-            first_frames.entry(picture.counter).or_insert(frame);
-        }
-        let flashes = self.film.pictures.iter().filter(|picture| picture.flashes);
-        let shown: Vec<(f64, f64)> = flashes
-            .filter_map(|picture| {
-                Some((picture.at_ns as f64 / 1e9, *first_frames.get(&picture.counter)? as f64 * frame_s))
-            })
-            .collect();
-        for (&source_beep, &beep) in source.iter().zip(heard).filter(|(at, _)| **at > EDGE_S) {
-            let Some(&(flash, shown)) =
-                shown.iter().min_by(|a, b| (a.0 - source_beep).abs().total_cmp(&(b.0 - source_beep).abs()))
-            else {
-                return;
-            };
-            let rule_s = shown - flash;
-            let off = (beep - shown) - (source_beep - flash) + rule_s;
-            if off.abs() > BEEP_S || rule_s.abs() > frame_s / 2.0 + PRINTED_S {
-                self.note(format!("beep and flash at {shown:.4} s are {:.1} ms apart from the source's", off * 1000.0));
-                return;
-            }
         }
     }
 }

@@ -19,6 +19,7 @@ mod joins;
 mod judge;
 mod made;
 mod signals;
+mod sync;
 mod table;
 
 use std::{
