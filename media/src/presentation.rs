@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     bandwidth::Rates,
     codec::DecoderConfig,
+    crc32::Crc32,
     id::VideoId,
     index::{Chunk, Segment},
     plan::Plan,
@@ -68,6 +69,8 @@ pub struct Place {
     pub offset: u64,
     /// Bytes of the segment.
     pub bytes: u64,
+    /// Their checksum, if it is known.
+    pub crc32: Option<Crc32>,
 }
 
 // === impl Presentation ===
@@ -86,6 +89,7 @@ impl Presentation {
                 token: chunk.token,
                 offset: part.offset,
                 bytes: part.bytes(),
+                crc32: part.crc32,
             }),
             None => Located::Pending { segment },
         }

@@ -324,7 +324,7 @@ fn track_chunk(plan: &Plan, track: Track, run: Segments) -> TrackChunk {
     let first = numbers.start;
     let segments = numbers.map(|n| {
         let fragment = Fragment { bytes: 100 + u32::try_from(n % 50).unwrap(), first_sample_end: 60 };
-        let segment = Segment { offset, fragments: vec![fragment] };
+        let segment = Segment { offset, fragments: vec![fragment], crc32: Some(u32::MAX.into()) };
         offset += u64::from(fragment.bytes);
         segment
     });

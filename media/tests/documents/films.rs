@@ -161,7 +161,7 @@ fn chunk(plan: &Plan, segments: chunks::Segments) -> Chunk {
         let mut offset = 0;
         let mut stored = Vec::new();
         for n in numbers.clone() {
-            let segment = Segment { offset, fragments: fragments(plan, track, n) };
+            let segment = Segment { offset, fragments: fragments(plan, track, n), crc32: None };
             offset += segment.bytes();
             stored.push(segment);
         }

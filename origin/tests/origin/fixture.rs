@@ -8,7 +8,7 @@ use vidstream_catalog::{
     Catalog, Claim, Events, Finalized, NewUpload, Options, Probed, Published, Wanted, Work, Worker,
 };
 use vidstream_media::{
-    Plan, Rational, Timeline, Track, VideoId,
+    Crc32, Plan, Rational, Timeline, Track, VideoId,
     bandwidth::Rates,
     chunks::Segments,
     codec::DecoderConfig,
@@ -263,7 +263,8 @@ async fn make(site: &Site, claim: &Claim, plan: &Plan, run: Segments) -> Publish
                 bytes: u32::try_from(each + if nth == 0 { rest } else { 0 }).unwrap(),
                 first_sample_end: 100,
             };
-            segments.push(Segment { offset: object.len() as u64, fragments: (0..gops).map(fragment).collect() });
+            let (offset, fragments) = (object.len() as u64, (0..gops).map(fragment).collect());
+            segments.push(Segment { offset, fragments, crc32: Some(Crc32::of(&bytes)) });
             object.extend(bytes);
         }
         let key =
