@@ -1,10 +1,11 @@
 //! What players and CDNs get: documents, segments, pictures, ranges, conditions and headers.
 
 use vidstream_media::Track;
+use vidstream_store::Key;
 
 use crate::{
     client::{Answer, ask, get},
-    fixture::{Site, planned, playable, ready, segment_bytes, work_all},
+    fixture::{Site, plan, planned, playable, ready, segment_bytes, work_all},
     protocols::{Nodes, PROTOCOLS},
 };
 
@@ -228,4 +229,41 @@ async fn bytes_that_are_not_as_indexed_are_never_a_200() {
         assert_shared(&answer);
     }
     assert_eq!(get(site.addr, &format!("/v/{id}/1/240p/1.m4s")).await.status, 200);
+}
+
+/// How often stored bytes came damaged, of all sites of this process.
+async fn damaged_reads(site: &Site) -> u64 {
+    let metrics = get(site.admin, "/metrics").await;
+    let mut counts = metrics.text().lines().filter_map(|line| line.strip_prefix("vidstream_store_corrupt_total "));
+    counts.next().map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test]
+async fn damaged_bytes_are_never_a_200_and_those_beside_them_are_served() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    // An object of several segments, the first of which has a bit turned over.
+    let numbers = plan().timeline.tricks_of_segments(3, 3);
+    let paths = site.objects(id).await;
+    let key = Key::parse(paths.iter().find(|path| path.contains("/trick/3-")).unwrap()).unwrap();
+    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
+    bytes[500] ^= 1;
+    site.store.delete(&key).await.unwrap();
+    site.store.put(&key, bytes.into()).await.unwrap();
+    let before = damaged_reads(&site).await;
+    let damaged = format!("/v/{id}/1/trick/{}.m4s", numbers.start);
+    for headers in [[].as_slice(), &[("range", "bytes=0-9")]] {
+        let answer = ask(site.addr, "GET", &damaged, headers).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (503, Some("no-store")), "{answer:?}");
+        assert_eq!(answer.code(), "storage_error");
+        assert_shared(&answer);
+    }
+    // Twice for each request, since nothing was kept.
+    assert_eq!(damaged_reads(&site).await, before + 4);
+    let beside: Vec<u64> = numbers.skip(1).collect();
+    assert!(!beside.is_empty());
+    for n in beside {
+        let answer = get(site.addr, &format!("/v/{id}/1/trick/{n}.m4s")).await;
+        assert_eq!((answer.status, answer.body), (200, segment_bytes(Track::Trick, n)), "{n}");
+    }
 }
