@@ -2,17 +2,30 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use vidstream_media::{
-    Presentation,
+    Crc32, Presentation,
     index::{Segment, TrackChunk},
 };
 use vidstream_store::{Error, Key, Store};
 
 /// Objects that are read side by side.
 const OBJECTS_MAX: usize = 4;
-/// Bytes that one read takes, unless a single segment has more.
+/// Bytes that one read takes.
 const READ_BYTES: u64 = 4 << 20;
 /// How often bytes are read that come damaged: the first time it may have been the way.
-const READS_MAX: usize = 2;
+pub(crate) const READS_MAX: usize = 2;
+
+/// The bytes of a media object as they pass, held against its index.
+#[derive(Debug)]
+pub(crate) struct Passing<'a> {
+    /// The segments that have not passed whole; they lie back to back.
+    rest: &'a [Segment],
+    /// The number of the first of them.
+    n: u64,
+    /// How many bytes of it have passed, and their checksum.
+    passed_bytes: u64,
+    sum: Crc32,
+    damaged: Option<u64>,
+}
 
 /// The objects of a film in which bytes are not as they were written, each with a sentence's end that says so. What is
 /// missing or too short is for others to find.
@@ -29,7 +42,7 @@ async fn judge(store: &Store, key: Key, part: &TrackChunk) -> Result<Option<(Key
 }
 
 /// The media objects of a film, with what the index says of each.
-fn media(presentation: &Presentation) -> impl Iterator<Item = (Key, &TrackChunk)> {
+pub(crate) fn media(presentation: &Presentation) -> impl Iterator<Item = (Key, &TrackChunk)> {
     let (id, generation) = (presentation.id, presentation.generation);
     presentation.chunks.values().flat_map(move |chunk| {
         let (first, token) = (chunk.segments.first, chunk.token);
@@ -39,39 +52,19 @@ fn media(presentation: &Presentation) -> impl Iterator<Item = (Key, &TrackChunk)
 
 /// The number of the first segment of an object that is damaged.
 async fn first_damaged(store: &Store, key: &Key, part: &TrackChunk) -> Result<Option<u64>, Error> {
-    let (mut n, mut rest) = (part.first, part.segments.as_slice());
-    while !rest.is_empty() {
-        let (run, later) = rest.split_at(run_length(rest));
-        if let Some(place) = damaged_of(store, key, run).await? {
-            return Ok(Some(n.saturating_add(place)));
-        }
-        n = n.saturating_add(run.len() as u64);
-        rest = later;
-    }
-    Ok(None)
-}
-
-/// How many segments, one at least, one read takes.
-fn run_length(segments: &[Segment]) -> usize {
-    let mut bytes = 0_u64;
-    let fits = segments.iter().take_while(|segment| {
-        bytes = bytes.saturating_add(segment.bytes());
-        bytes <= READ_BYTES
-    });
-    fits.count().max(1)
-}
-
-/// The place in a run of segments of the first one that is damaged.
-async fn damaged_of(store: &Store, key: &Key, run: &[Segment]) -> Result<Option<u64>, Error> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(None) };
-    let range = first.offset..last.offset.saturating_add(last.bytes());
     let mut damaged = None;
     for _ in 0..READS_MAX {
-        let bytes = match store.range(key, range.clone()).await {
-            Err(Error::NotFound { .. } | Error::Range { .. }) => return Ok(None),
-            read => read?,
-        };
-        damaged = (0..).zip(run).find(|(_, segment)| !is_intact(segment, &bytes, range.start)).map(|(place, _)| place);
+        let (mut passing, mut at) = (Passing::new(part), 0_u64);
+        while at < part.bytes() && passing.damaged().is_none() {
+            let end = at.saturating_add(READ_BYTES).min(part.bytes());
+            match store.range(key, at..end).await {
+                Ok(piece) => passing.pass(&piece),
+                Err(Error::NotFound { .. } | Error::Range { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+            at = end;
+        }
+        damaged = passing.damaged();
         if damaged.is_none() {
             break;
         }
@@ -79,12 +72,36 @@ async fn damaged_of(store: &Store, key: &Key, run: &[Segment]) -> Result<Option<
     Ok(damaged)
 }
 
-/// Whether a segment is intact in the bytes of its object from `start` on.
-fn is_intact(segment: &Segment, bytes: &[u8], start: u64) -> bool {
-    let from = usize::try_from(segment.offset.saturating_sub(start)).ok();
-    let length = usize::try_from(segment.bytes()).ok();
-    let stored = from.zip(length).and_then(|(from, length)| bytes.get(from..)?.get(..length));
-    stored.is_some_and(|stored| segment.matches(stored))
+// === impl Passing ===
+
+impl<'a> Passing<'a> {
+    pub(crate) fn new(part: &'a TrackChunk) -> Self {
+        Self { rest: &part.segments, n: part.first, passed_bytes: 0, sum: Crc32::EMPTY, damaged: None }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        while let (Some((segment, later)), false) = (self.rest.split_first(), bytes.is_empty()) {
+            let left = segment.bytes().saturating_sub(self.passed_bytes);
+            let (now, after) = bytes.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len()));
+            self.sum = self.sum.and(now);
+            self.passed_bytes += now.len() as u64;
+            bytes = after;
+            if self.passed_bytes < segment.bytes() {
+                return;
+            }
+            if self.damaged.is_none() && segment.crc32.is_some_and(|sum| sum != self.sum) {
+                self.damaged = Some(self.n);
+            }
+            (self.rest, self.n, self.passed_bytes, self.sum) = (later, self.n.saturating_add(1), 0, Crc32::EMPTY);
+        }
+    }
+
+    /// The number of the first segment that has passed whole and is damaged.
+    pub(crate) fn damaged(&self) -> Option<u64> {
+        self.damaged
+    }
 }
 
 #[cfg(test)]
@@ -115,10 +132,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_damaged_segment_of_an_object_is_found_wherever_it_is() {
-        // Three reads: two small segments, one that is too large for a read, two small ones.
-        let large = usize::try_from(READ_BYTES).unwrap() + 1;
-        let (bytes, part) = object(&[100, 50, large, 10, 20]);
-        assert_eq!([run_length(&part.segments), run_length(&part.segments[2..])], [2, 1]);
+        // The third one and the last lie in two reads each, since a read ends where it ends.
+        let read = usize::try_from(READ_BYTES).unwrap();
+        let (bytes, part) = object(&[100, 50, read, 10, read - 180, 40]);
         let store = Store::open("memory://").await.unwrap();
         store.put(&key(0), bytes.clone().into()).await.unwrap();
         assert_eq!(first_damaged(&store, &key(0), &part).await.unwrap(), None);
