@@ -1,6 +1,6 @@
 //! Copies the objects of videos from one store to another, those that are not there yet.
 //!
-//! Media is held against its checksums on the way. What is damaged where it comes from is not copied: a copy would be
+//! They are held against their checksums on the way. What is damaged where it comes from is not copied: a copy would be
 //! taken for whole by whoever compares sizes.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use vidstream_media::{Presentation, VideoId, index::TrackChunk};
+use vidstream_media::{Presentation, VideoId};
 use vidstream_store::{Error, Key, Store};
 
 use super::check::Rows;
@@ -19,7 +19,7 @@ use crate::{
     add::print,
     exit::Failure,
     inventory::of_store,
-    sums::{self, Passing, READS_MAX},
+    sums::{self, Passing, READS_MAX, Sums},
 };
 
 /// Objects of a video that are copied side by side.
@@ -77,7 +77,7 @@ async fn copy_video(
     presentation: Option<&Presentation>,
     copied: &mut Copied,
 ) -> Result<(), Error> {
-    let index: HashMap<Key, &TrackChunk> = presentation.into_iter().flat_map(sums::media).collect();
+    let known: HashMap<Key, Sums> = presentation.into_iter().flat_map(sums::named).collect();
     let there: BTreeMap<String, u64> = to.list_video(id).await?.into_iter().collect();
     let mut missing = Vec::new();
     for (path, bytes) in from.list_video(id).await? {
@@ -89,8 +89,7 @@ async fn copy_video(
             missing.push((key, bytes));
         }
     }
-    let transfers =
-        stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes, index.get(&key).copied()));
+    let transfers = stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes, known.get(&key)));
     let done: Vec<(Key, u64, End)> = transfers.buffer_unordered(COPIES_MAX).try_collect().await?;
     for (key, bytes, end) in done {
         match end {
@@ -112,10 +111,10 @@ async fn copy_object(
     to: &Store,
     key: Key,
     bytes: u64,
-    part: Option<&TrackChunk>,
+    sums: Option<&Sums>,
 ) -> Result<(Key, u64, End), Error> {
     for _ in 0..READS_MAX {
-        match copy_once(from, to, &key, bytes, part).await? {
+        match copy_once(from, to, &key, bytes, sums).await? {
             End::Damaged => {}
             end => return Ok((key, bytes, end)),
         }
@@ -123,10 +122,10 @@ async fn copy_object(
     Ok((key, bytes, End::Damaged))
 }
 
-async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, part: Option<&TrackChunk>) -> Result<End, Error> {
+async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, sums: Option<&Sums>) -> Result<End, Error> {
     let mut writer = to.writer(key).await?;
     writer.expect(bytes);
-    let mut passing = part.map(Passing::new);
+    let mut passing = sums.map(Passing::new);
     let mut at = 0;
     while at < bytes {
         let end = at.saturating_add(READ_BYTES).min(bytes);
@@ -142,7 +141,7 @@ async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, part: Option
         }
         at = end;
     }
-    if passing.is_some_and(|passing| passing.damaged().is_some()) {
+    if passing.and_then(Passing::finish).is_some() {
         writer.discard().await;
         return Ok(End::Damaged);
     }

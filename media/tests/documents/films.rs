@@ -102,7 +102,7 @@ pub(super) fn presentation(film: Film, made: usize) -> Presentation {
             presentation.measured.insert(track, bandwidth::measure(&plan, track, &sizes));
         }
         let sheets = plan.storyboard.map_or(0, |layout| layout.sheets(&plan.timeline));
-        presentation.sheets = (1..=sheets).map(|n| (n, Sheet { token: 7, bytes: 90_000 + n })).collect();
+        presentation.sheets = (1..=sheets).map(|n| (n, Sheet { token: 7, bytes: 90_000 + n, crc32: None })).collect();
     }
     presentation
 }

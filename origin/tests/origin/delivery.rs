@@ -238,28 +238,38 @@ async fn damaged_reads(site: &Site) -> u64 {
     counts.next().map_or(0, |count| count.parse().unwrap())
 }
 
+/// Turns over a bit of the object whose path has this in it.
+async fn damage(site: &Site, paths: &[String], part: &str) {
+    let key = Key::parse(paths.iter().find(|path| path.contains(part)).unwrap()).unwrap();
+    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
+    bytes[200] ^= 1;
+    site.store.delete(&key).await.unwrap();
+    site.store.put(&key, bytes.into()).await.unwrap();
+}
+
 #[tokio::test]
 async fn damaged_bytes_are_never_a_200_and_those_beside_them_are_served() {
     let site = Site::start().await;
     let id = ready(&site).await;
-    // An object of several segments, the first of which has a bit turned over.
+    // An object of several segments, the first of which is damaged, and pictures.
     let numbers = plan().timeline.tricks_of_segments(3, 3);
     let paths = site.objects(id).await;
-    let key = Key::parse(paths.iter().find(|path| path.contains("/trick/3-")).unwrap()).unwrap();
-    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
-    bytes[500] ^= 1;
-    site.store.delete(&key).await.unwrap();
-    site.store.put(&key, bytes.into()).await.unwrap();
+    for part in ["/trick/3-", "/thumbnails/1-", "/poster-"] {
+        damage(&site, &paths, part).await;
+    }
     let before = damaged_reads(&site).await;
-    let damaged = format!("/v/{id}/1/trick/{}.m4s", numbers.start);
-    for headers in [[].as_slice(), &[("range", "bytes=0-9")]] {
-        let answer = ask(site.addr, "GET", &damaged, headers).await;
-        assert_eq!((answer.status, answer.header("cache-control")), (503, Some("no-store")), "{answer:?}");
-        assert_eq!(answer.code(), "storage_error");
-        assert_shared(&answer);
+    let damaged = [format!("trick/{}.m4s", numbers.start), "thumbnails/1.jpg".to_owned(), "poster.jpg".to_owned()];
+    for rest in &damaged {
+        for headers in [[].as_slice(), &[("range", "bytes=0-9")]] {
+            let answer = ask(site.addr, "GET", &format!("/v/{id}/1/{rest}"), headers).await;
+            assert_eq!((answer.status, answer.header("cache-control")), (503, Some("no-store")), "{rest}: {answer:?}");
+            assert_eq!(answer.code(), "storage_error");
+            assert_shared(&answer);
+        }
     }
     // Twice for each request, since nothing was kept.
-    assert_eq!(damaged_reads(&site).await, before + 4);
+    assert_eq!(damaged_reads(&site).await, before + 12);
+    assert_eq!(get(site.addr, &format!("/v/{id}/1/thumbnails/2.jpg")).await.status, 200);
     let beside: Vec<u64> = numbers.skip(1).collect();
     assert!(!beside.is_empty());
     for n in beside {

@@ -14,7 +14,7 @@ use vidstream_media::{
     codec::DecoderConfig,
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
-    presentation::Sheet,
+    presentation::{Poster, Sheet},
     source::Facts,
     timeline::{AudioGrid, Config as Grid},
 };
@@ -222,14 +222,17 @@ pub(crate) async fn finish(site: &Site, catalog: &Catalog, claim: &Claim) {
         }
         Work::Sheet { n, .. } => {
             let bytes = vec![u8::try_from(*n).unwrap(); 500];
+            let sheet = Sheet { token, bytes: 500, crc32: Some(Crc32::of(&bytes)) };
             site.store.put(&Key::Sheet { id, generation, n: *n, token }, bytes.into()).await.unwrap();
-            catalog.finish_sheet(claim, Sheet { token, bytes: 500 }).await.unwrap();
+            catalog.finish_sheet(claim, sheet).await.unwrap();
         }
         Work::Finalize { plan } => {
-            site.store.put(&Key::Poster { id, generation, token }, vec![9; POSTER_BYTES].into()).await.unwrap();
+            let bytes = vec![9_u8; POSTER_BYTES];
+            let poster = Some(Poster { token, crc32: Some(Crc32::of(&bytes)) });
+            site.store.put(&Key::Poster { id, generation, token }, bytes.into()).await.unwrap();
             let rates = Rates { peak_bps: 700_000, average_bps: 400_000 };
             let measured = plan.tracks().into_iter().map(|track| (track, rates)).collect();
-            let finalized = Finalized { measured, poster: Some(token), warnings: Vec::new() };
+            let finalized = Finalized { measured, poster, warnings: Vec::new() };
             catalog.finish_finalize(claim, finalized).await.unwrap();
         }
         Work::Delete => {

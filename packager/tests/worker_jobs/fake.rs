@@ -8,7 +8,7 @@ use std::{
 };
 
 use vidstream_media::{
-    Plan, Rational, Timeline, Track,
+    Crc32, Plan, Rational, Timeline, Track,
     chunks::{self, Segments},
     cmaf::{self, Sample},
     codec::DecoderConfig,
@@ -204,5 +204,5 @@ fn config(track: Track) -> DecoderConfig {
 fn image(io: &ChildIo, output: Output) -> Result<ImageReport, Failure> {
     let id = io.open_output(output)?;
     io.write(id, b"jpeg")?;
-    Ok(ImageReport { bytes: io.finish(id)? })
+    Ok(ImageReport { bytes: io.finish(id)?, crc32: Crc32::of(b"jpeg") })
 }
