@@ -8,7 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use vidstream_media::{
-    Plan, Track, VideoId, bandwidth::Rates, chunks::Segments, codec::DecoderConfig, index::Chunk, source::Facts,
+    Plan, Track, VideoId, bandwidth::Rates, chunks::Segments, codec::DecoderConfig, index::Chunk, presentation::Poster,
+    source::Facts,
 };
 
 use crate::video::Warning;
@@ -131,8 +132,8 @@ pub struct Published {
 pub struct Finalized {
     /// Real rates of each track.
     pub measured: BTreeMap<Track, Rates>,
-    /// The fencing token in the poster's key, if a poster was stored.
-    pub poster: Option<u64>,
+    /// The poster, if one was stored.
+    pub poster: Option<Poster>,
     /// Failed conformance rules and the like.
     pub warnings: Vec<Warning>,
 }

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Compare catalog and store both ways: what rows name and is not there, what is there and no row names
     ///
-    /// Reads names and sizes, no content, and may run beside servers: videos in work are passed over. Exit code 1 if
+    /// Reads names and sizes, no content (but for --bytes), and may run beside servers: videos in work are passed over. Exit code 1 if
     /// anything is wrong that was not repaired.
     Fsck(Fsck),
     /// Write everything that a server stores into a folder: a backup, or the way to another database
@@ -189,6 +189,9 @@ pub(crate) struct Fsck {
     /// Delete what no row names, and let servers make again what misses media
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Read all media, too, and hold it against its checksums
+    #[arg(long)]
+    pub(crate) bytes: bool,
     /// Delete also films, with their sources, of which the catalog knows nothing at all
     #[arg(long, requires = "repair")]
     pub(crate) delete_unknown: bool,
@@ -200,11 +203,13 @@ const FSCK_EXAMPLES: &str = "\
 Examples:
   vidstream fsck --data /var/lib/vidstream
   vidstream fsck --config /etc/vidstream.toml --repair
+  vidstream fsck --config /etc/vidstream.toml --bytes
 
 Look at what it finds before you let it repair: with the catalog of a backup, newer videos are objects that no row
 names. Those that have a source are kept, unless --delete-unknown says otherwise. A video that misses media is made
 again from its source, as a new generation with new URLs; what is left of the old one is what no row names, once the
-new one is ready. One that misses its source, a tile sheet or its poster plays on and is reported each time.";
+new one is ready. One that misses its source, a tile sheet or its poster plays on and is reported each time. With
+--bytes, which takes as long as reading everything does, damaged media is found, and counts as missing.";
 
 #[derive(Group, Debug)]
 pub(crate) struct Add {

@@ -13,7 +13,7 @@ use crate::{
     args::Fsck,
     exit::{Code, Failure},
     inventory::{Inventory, fault, of_store},
-    parts, settings,
+    parts, settings, sums,
 };
 
 /// What is compared.
@@ -21,6 +21,8 @@ struct Pair {
     catalog: Catalog,
     store: Store,
     repair: bool,
+    /// Whether media is read and held against its checksums.
+    bytes: bool,
     /// Whether films go of which the catalog knows nothing at all.
     delete_unknown: bool,
 }
@@ -44,6 +46,7 @@ pub(crate) fn run(args: &Fsck) -> anyhow::Result<Code> {
             // What it repairs it deletes; nothing is written.
             store: parts::store_for(&config, Access::Read).await?,
             repair: args.repair,
+            bytes: args.bytes,
             delete_unknown: args.delete_unknown,
         };
         let mut seen = Seen::default();
@@ -108,15 +111,22 @@ impl Pair {
         seen.objects += inventory.listed.len() as u64;
         seen.videos += u64::from(inventory.is_known);
         seen.in_work += u64::from(inventory.named.is_none());
-        let (mut is_source_missing, mut is_media_missing, mut missing) = (false, false, 0);
+        let mut wrong: Vec<Key> = Vec::new();
         for (key, bytes, _) in inventory.faults() {
             if let Some(text) = self.look_again(key, bytes).await? {
                 say(&format!("{}: {text}", key.path()));
-                is_source_missing |= matches!(key, Key::Source { .. });
-                is_media_missing |= matches!(key, Key::Media { .. });
-                missing += 1;
+                wrong.push(*key);
             }
         }
+        for (key, text) in self.damaged(&inventory).await? {
+            if !wrong.contains(&key) {
+                say(&format!("{}: {text}", key.path()));
+                wrong.push(key);
+            }
+        }
+        let missing = wrong.len() as u64;
+        let is_source_missing = wrong.iter().any(|key| matches!(key, Key::Source { .. }));
+        let is_media_missing = wrong.iter().any(|key| matches!(key, Key::Media { .. }));
         seen.found += missing;
         self.orphans(id, &inventory, seen).await?;
         if !self.repair || missing == 0 {
@@ -131,6 +141,14 @@ impl Pair {
             say(&format!("{id}: plays without these pictures, and is not made again for them"));
         }
         Ok(())
+    }
+
+    /// What is damaged, if that is asked for.
+    async fn damaged(&self, inventory: &Inventory) -> Result<Vec<(Key, String)>, StoreError> {
+        match &inventory.presentation {
+            Some(presentation) if self.bytes => sums::damaged(&self.store, presentation).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Queues a video as a new generation. What is left of this one is what no row names once that is ready.
@@ -218,7 +236,7 @@ mod tests {
         let new = NewUpload { id, title: String::new(), bytes_expected: None, expires_at_ms: None };
         catalog.create_upload(new).await.unwrap();
         let store = Store::open("memory://").await.unwrap();
-        let pair = Pair { catalog, store, repair: true, delete_unknown: false };
+        let pair = Pair { catalog, store, repair: true, bytes: false, delete_unknown: false };
         for id in [id, VideoId::from_bits(8)] {
             let mut seen = Seen { found: 2, ..Seen::default() };
             pair.make_again(id, 2, &mut seen).await.unwrap();

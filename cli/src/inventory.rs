@@ -6,7 +6,7 @@ use std::{
 };
 
 use vidstream_catalog::{ArtifactState, Catalog, Snapshot, State};
-use vidstream_media::VideoId;
+use vidstream_media::{Presentation, VideoId};
 use vidstream_store::{Error as StoreError, Key, Store};
 
 use crate::{
@@ -22,6 +22,8 @@ pub(crate) struct Inventory {
     pub(crate) is_known: bool,
     /// What rows name; absent while the video is in work and objects may be on their way.
     pub(crate) named: Option<Named>,
+    /// The film that its rows make, where `named` knows what should be there of it.
+    pub(crate) presentation: Option<Presentation>,
 }
 
 /// What should be there of a video.
@@ -60,7 +62,9 @@ impl Inventory {
             None => Some(Named::nothing()),
             Some(snapshot) => is_settled(snapshot.video.state).then(|| Named::of(snapshot)),
         };
-        Ok(Self { listed, is_known: snapshot.is_some(), named })
+        let is_known = snapshot.is_some();
+        let presentation = snapshot.filter(|_| named.is_some()).and_then(|snapshot| snapshot.presentation);
+        Ok(Self { listed, is_known, named, presentation })
     }
 
     /// What must be there, with its bytes, and is not, or has others; and a sentence's end that says so.

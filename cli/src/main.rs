@@ -18,6 +18,7 @@ mod plugins;
 mod secrets;
 mod serve;
 mod settings;
+mod sums;
 mod transfer;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use vidstream_catalog::{Catalog, Error, ListQuery, Options};
 use vidstream_config::Config;
 use vidstream_store::{Access, Store};
 
+use self::{check::Rows, objects::Copied};
 use crate::{
     add::print,
     args::{Export, Import},
@@ -38,17 +39,18 @@ pub(crate) fn export(args: &Export) -> anyhow::Result<Code> {
         let from = parts::store_for(&config, Access::Read).await?;
         let to = folder_store(&folder, Access::Write).await?;
         let part = folder.join(ROWS_PART);
-        let (mut pass, mut missing) = (1, Vec::new());
-        let (count, copied) = loop {
+        let mut pass = 1;
+        let (count, copied, missing) = loop {
             let count = rows::write(&catalog, &part, |error| parts::catalog_failure(&config, error)).await?;
-            let copied = objects::copy(&from, &to, &rows::videos(&part)?).await?;
-            check::missing(&part, &to, &mut missing).await?;
+            let rows = Rows::of(&part).await?;
+            let copied = objects::copy(&from, &to, &rows).await?;
+            let missing = rows.missing(&to).await?;
             if missing.is_empty() || pass == PASSES_MAX {
-                break (count, copied);
+                break (count, copied, missing);
             }
             pass += 1;
         };
-        tell(&missing, args.allow_missing)?;
+        tell(&copied, &missing, args.allow_missing)?;
         std::fs::rename(&part, folder.join(ROWS_FILE)).map_err(|error| io(&folder, &error))?;
         print(&format!("{count} rows and {copied} are in {}\n", folder.display()));
         Ok(Code::Done)
@@ -65,19 +67,19 @@ pub(crate) fn import(args: &Import) -> anyhow::Result<Code> {
         let (catalog, to) = (parts::catalog_alone(&config, false).await?, parts::store(&config).await?);
         refuse_filled(&catalog, &config).await?;
         let from = folder_store(&folder, Access::Read).await?;
-        let copied = objects::copy(&from, &to, &rows::videos(&source)?).await?;
-        let mut missing = Vec::new();
-        check::missing(&source, &to, &mut missing).await?;
-        tell(&missing, args.allow_missing)?;
+        let rows = Rows::of(&source).await?;
+        let copied = objects::copy(&from, &to, &rows).await?;
+        let missing = rows.missing(&to).await?;
+        tell(&copied, &missing, args.allow_missing)?;
         let count = rows::read(&catalog, &source, |error| refused(&config, error)).await?;
         print(&format!("{count} rows and {copied} came from {}\n", folder.display()));
         Ok(Code::Done)
     })
 }
 
-/// Says what is missing, and ends the command unless that is allowed.
-fn tell(missing: &[String], is_allowed: bool) -> Result<(), Failure> {
-    for line in missing {
+/// Says what was damaged and what is missing, and ends the command unless that is allowed.
+fn tell(copied: &Copied, missing: &[String], is_allowed: bool) -> Result<(), Failure> {
+    for line in copied.damaged().iter().chain(missing) {
         print(&format!("{line}\n"));
     }
     if missing.is_empty() || is_allowed {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{chunks::Segments, track::Track};
+use crate::{chunks::Segments, crc32::Crc32, track::Track};
 
 /// What one finished chunk stored, one object a track.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Segment {
     pub offset: u64,
     /// The fragments in order; never empty.
     pub fragments: Vec<Fragment>,
+    /// The checksum of all its bytes; absent of what was stored before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<Crc32>,
 }
 
 /// One fragment: a GOP, a trick picture or the audio of a segment.
@@ -73,6 +76,22 @@ impl TrackChunk {
 // === impl Segment ===
 
 impl Segment {
+    /// A segment that begins at `offset` of its object, before its first fragment.
+    pub fn new(offset: u64) -> Self {
+        Self { offset, fragments: Vec::new(), crc32: Some(Crc32::EMPTY) }
+    }
+
+    /// Appends a fragment, which is these bytes.
+    pub fn push(&mut self, fragment: Fragment, bytes: &[u8]) {
+        self.fragments.push(fragment);
+        self.crc32 = self.crc32.map(|sum| sum.and(bytes));
+    }
+
+    /// Whether these bytes have the checksum of the segment, if it has one.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        self.crc32.is_none_or(|sum| sum == Crc32::of(bytes))
+    }
+
     /// Bytes of the segment.
     pub fn bytes(&self) -> u64 {
         self.fragments.iter().map(|fragment| u64::from(fragment.bytes)).sum()

@@ -8,6 +8,7 @@ pub mod check;
 pub mod chunks;
 pub mod cmaf;
 pub mod codec;
+pub mod crc32;
 pub mod dash;
 pub mod hls;
 pub mod id;
@@ -21,6 +22,7 @@ pub mod storyboard;
 pub mod timeline;
 pub mod track;
 
+pub use crc32::Crc32;
 pub use id::VideoId;
 pub use plan::Plan;
 pub use presentation::Presentation;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     bandwidth::Rates,
     codec::DecoderConfig,
+    crc32::Crc32,
     id::VideoId,
     index::{Chunk, Segment},
     plan::Plan,
@@ -26,8 +27,8 @@ pub struct Presentation {
     pub chunks: BTreeMap<u64, Arc<Chunk>>,
     /// The finished tile sheets, by number, and their object's fencing token.
     pub sheets: BTreeMap<u64, Sheet>,
-    /// The fencing token of the poster's object, once there is one.
-    pub poster: Option<u64>,
+    /// The poster, once there is one.
+    pub poster: Option<Poster>,
     /// Whether everything is made, measured and checked.
     pub ready: bool,
     /// Rates measured over all segments, from `finalize` on.
@@ -41,6 +42,17 @@ pub struct Sheet {
     pub token: u64,
     /// Bytes of the image.
     pub bytes: u64,
+    /// Their checksum; absent of what was stored before there were any.
+    pub crc32: Option<Crc32>,
+}
+
+/// A stored poster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poster {
+    /// The fencing token of the attempt that stored it; part of its key.
+    pub token: u64,
+    /// The checksum of its bytes; absent of what was stored before there were any.
+    pub crc32: Option<Crc32>,
 }
 
 /// Where a segment is.
@@ -68,6 +80,8 @@ pub struct Place {
     pub offset: u64,
     /// Bytes of the segment.
     pub bytes: u64,
+    /// Their checksum, if it is known.
+    pub crc32: Option<Crc32>,
 }
 
 // === impl Presentation ===
@@ -86,6 +100,7 @@ impl Presentation {
                 token: chunk.token,
                 offset: part.offset,
                 bytes: part.bytes(),
+                crc32: part.crc32,
             }),
             None => Located::Pending { segment },
         }

@@ -122,7 +122,7 @@ fn wrap(plan: &Plan, track: Track, config: &DecoderConfig, packets: &[Packet], f
     let mut packets = packets.iter();
     for first in 1..=plan.segments(track) {
         let mut object = Vec::new();
-        let mut fragments = Vec::new();
+        let mut segment = Segment::new(0);
         for slot in cmaf::slots(plan, track, first).unwrap() {
             let start = i64::try_from(slot.fragment.base_decode_time).unwrap();
             let taken: Vec<&Packet> = packets.by_ref().take(usize::try_from(slot.samples).unwrap()).collect();
@@ -139,9 +139,11 @@ fn wrap(plan: &Plan, track: Track, config: &DecoderConfig, packets: &[Packet], f
                     }
                 })
                 .collect();
-            fragments.push(cmaf::write_fragment(&mut object, slot.fragment, &samples).unwrap());
+            let start = object.len();
+            let fragment = cmaf::write_fragment(&mut object, slot.fragment, &samples).unwrap();
+            segment.push(fragment, &object[start..]);
         }
-        let part = TrackChunk { track, first, segments: vec![Segment { offset: 0, fragments }] };
+        let part = TrackChunk { track, first, segments: vec![segment] };
         assert_eq!(cmaf::verify(plan, &part, &object), []);
         bytes.extend(object);
     }

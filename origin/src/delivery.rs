@@ -192,7 +192,7 @@ impl Delivery {
                 return Ok(response);
             }
             let range = place.offset..place.offset.saturating_add(place.bytes);
-            let piece = Piece { key, range: Some(range), bytes: Some(place.bytes) };
+            let piece = Piece { key, range: Some(range), bytes: Some(place.bytes), crc32: place.crc32 };
             match self.objects.get(&piece).await {
                 Ok(bytes) => {
                     let response = representation.answer(request, bytes.clone());
@@ -222,7 +222,7 @@ impl Delivery {
         let pending = || Kind::NotFound.because("there is no such sheet, or not yet");
         let sheet = presentation.sheets.get(&n).ok_or_else(pending)?;
         let key = Key::Sheet { id: presentation.id, generation: presentation.generation, n, token: sheet.token };
-        self.picture(request, view, Piece { key, range: None, bytes: Some(sheet.bytes) }).await
+        self.picture(request, view, Piece { key, range: None, bytes: Some(sheet.bytes), crc32: sheet.crc32 }).await
     }
 
     async fn poster(
@@ -231,9 +231,10 @@ impl Delivery {
         view: &View,
         presentation: &Presentation,
     ) -> Result<Response<Body>, Problem> {
-        let token = presentation.poster.ok_or_else(|| Kind::NotFound.because("there is no poster, or not yet"))?;
+        let poster = presentation.poster.ok_or_else(|| Kind::NotFound.because("there is no poster, or not yet"))?;
+        let token = poster.token;
         let key = Key::Poster { id: presentation.id, generation: presentation.generation, token };
-        self.picture(request, view, Piece { key, range: None, bytes: None }).await
+        self.picture(request, view, Piece { key, range: None, bytes: None, crc32: poster.crc32 }).await
     }
 
     async fn picture(&self, request: &Parts, view: &View, piece: Piece) -> Result<Response<Body>, Problem> {
@@ -278,6 +279,7 @@ fn nothing() -> Problem {
 fn unreadable(reason: Missing) -> Problem {
     match reason {
         Missing::Busy => Kind::Busy.because("too many objects are being read"),
+        Missing::Damaged => Kind::StorageError.because("the stored bytes are damaged"),
         Missing::Gone | Missing::Failed => Kind::StorageError.because("the stored bytes cannot be read"),
     }
 }

@@ -1,5 +1,7 @@
 //! Makes the poster, in a child process: the stored picture with the most to see, as JPEG.
 
+use vidstream_media::Crc32;
+
 use crate::{
     child::ChildIo,
     encode::{canvas, decode::Picture, fault, jpeg, stills},
@@ -26,5 +28,5 @@ pub fn run(io: &ChildIo, job: &PosterJob) -> Result<ImageReport, Failure> {
     let image = jpeg::encode(&picture, QUALITY)?;
     let output = io.open_output(Output::Poster)?;
     io.write(output, &image)?;
-    Ok(ImageReport { bytes: io.finish(output)? })
+    Ok(ImageReport { bytes: io.finish(output)?, crc32: Crc32::of(&image) })
 }

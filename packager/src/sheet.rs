@@ -1,5 +1,7 @@
 //! Makes a tile sheet, in a child process: stored trick pictures, scaled, side by side in one JPEG.
 
+use vidstream_media::Crc32;
+
 use crate::{
     child::ChildIo,
     encode::{canvas, fault, jpeg, scale::Cascade, stills},
@@ -37,5 +39,5 @@ pub fn run(io: &ChildIo, job: &SheetJob) -> Result<ImageReport, Failure> {
     let image = jpeg::encode(&sheet, QUALITY)?;
     let output = io.open_output(Output::Sheet { n: job.n })?;
     io.write(output, &image)?;
-    Ok(ImageReport { bytes: io.finish(output)? })
+    Ok(ImageReport { bytes: io.finish(output)?, crc32: Crc32::of(&image) })
 }

@@ -159,19 +159,20 @@ impl Bucket {
     async fn piece(&self, path: &str, range: Range<u64>) -> Result<Option<Bytes>, Error> {
         let place = self.place(path);
         let length = range.end.saturating_sub(range.start);
+        let cut = || Cause::Generic { store: "S3", source: format!("not all of {length} bytes came").into() };
         let read = patiently(ANSWER_WAIT_MAX, || async {
             let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
             let read = async { self.objects.get_opts(&place, options).await?.bytes().await };
             match read.await {
                 Ok(bytes) if bytes.len() as u64 == length => Ok(Some(bytes)),
-                // Servers answer with what there is, or with an error of their own.
-                Ok(_) => Ok(None),
                 Err(error @ Cause::NotFound { .. }) => Err(error),
-                Err(error) => {
+                // To what is beyond the end servers answer with what there is, or with an error of their own; else the
+                // answer was cut on its way.
+                answer => {
                     if self.head(&place).await?.size < range.end {
                         Ok(None)
                     } else {
-                        Err(error)
+                        Err(answer.err().unwrap_or_else(cut))
                     }
                 }
             }

@@ -101,7 +101,7 @@ impl Key {
             let key = Self::Sheet { id, generation, n, token: sheet.token };
             (key, Some(sheet.bytes))
         });
-        let poster = presentation.poster.map(|token| (Self::Poster { id, generation, token }, None));
+        let poster = presentation.poster.map(|poster| (Self::Poster { id, generation, token: poster.token }, None));
         media.chain(sheets).chain(poster)
     }
 

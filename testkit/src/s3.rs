@@ -14,7 +14,10 @@ use std::{
 
 use anyhow::Result;
 use hyper::{
-    Request, Response, body::Incoming, header::HeaderName, header::IF_NONE_MATCH, header::RANGE, server::conn::http1,
+    Request, Response,
+    body::Incoming,
+    header::{CONTENT_LENGTH, HeaderName, IF_NONE_MATCH, RANGE},
+    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -55,6 +58,10 @@ pub enum Fault {
     LoseAnswer,
     /// A bit of its body is turned over on the way.
     DamageBody,
+    /// It is done, and a bit of the answer's body is turned over on the way.
+    DamageAnswer,
+    /// It is done, and half of the answer's body comes, as if that were all of it.
+    TruncateAnswer,
     /// Objects that are there are no reason not to do it.
     IgnoreCondition,
     /// It is refused, as by a server whose disk is full.
@@ -301,11 +308,7 @@ async fn answer(
         return refuse(status, code);
     }
     if fault == Some(Fault::DamageBody) {
-        let mut bytes = request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
-        if let Some(byte) = bytes.first_mut() {
-            *byte ^= 1;
-        }
-        *request.body_mut() = Body::from(bytes);
+        spoil(request.body_mut(), |bytes| turn_a_bit(bytes)).await?;
     }
     let turn = Arc::clone(&shared.turn);
     // What was begun is done, although its connection may end: so do servers.
@@ -319,9 +322,31 @@ async fn answer(
     if fault == Some(Fault::Late) {
         let _ = timeout(LATE, std::future::pending::<()>()).await;
     }
+    let mut answer = answer?;
     match fault {
-        Some(Fault::LoseAnswer) => Err(HttpError::new("the answer is lost".into())),
-        _ => answer,
+        Some(Fault::LoseAnswer) => return Err(HttpError::new("the answer is lost".into())),
+        Some(Fault::DamageAnswer) => spoil(answer.body_mut(), |bytes| turn_a_bit(bytes)).await?,
+        Some(Fault::TruncateAnswer) => {
+            spoil(answer.body_mut(), |bytes| bytes.truncate(bytes.len() / 2)).await?;
+            // Said anew, of what is left.
+            answer.headers_mut().remove(CONTENT_LENGTH);
+        }
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// Changes the bytes of a body.
+async fn spoil(body: &mut Body, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), HttpError> {
+    let mut bytes = body.store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?.to_vec();
+    change(&mut bytes);
+    *body = Body::from(bytes);
+    Ok(())
+}
+
+fn turn_a_bit(bytes: &mut [u8]) {
+    if let Some(byte) = bytes.first_mut() {
+        *byte ^= 1;
     }
 }
 

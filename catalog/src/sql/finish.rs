@@ -15,10 +15,11 @@ pub(crate) fn sheet(tx: &mut Tx<'_>, held: Held, sheet: Sheet) -> Result<()> {
     if sheet.token != held.token {
         return Err(Error::Invalid("the sheet's token is not the claim's".to_owned()));
     }
-    let sql = "INSERT INTO sheets (video, generation, n, token, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (video, generation, n) DO UPDATE SET token = excluded.token, bytes = excluded.bytes";
-    let (token, bytes) = (rows::int(sheet.token), rows::int(sheet.bytes));
-    let row = params![job.video.to_string(), job.generation, rows::int(job.run.first), token, bytes];
+    let sql = "INSERT INTO sheets (video, generation, n, token, bytes, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (video, generation, n)
+         DO UPDATE SET token = excluded.token, bytes = excluded.bytes, checksum = excluded.checksum";
+    let (token, bytes, crc32) = (rows::int(sheet.token), rows::int(sheet.bytes), sheet.crc32.map(u32::from));
+    let row = params![job.video.to_string(), job.generation, rows::int(job.run.first), token, bytes, crc32];
     tx.execute(sql, row)?;
     jobs::end(tx, job.id, "done")?;
     chunks::recount(tx, job.video, job.generation)?;
@@ -33,9 +34,12 @@ pub(crate) fn sheet(tx: &mut Tx<'_>, held: Held, sheet: Sheet) -> Result<()> {
 /// Stores what was measured: the video is ready.
 pub(crate) fn finalize(tx: &mut Tx<'_>, held: Held, finalized: &Finalized) -> Result<()> {
     let Some(job) = held_of_kind(tx, held, JobKind::Finalize)? else { return Ok(()) };
-    let sql = "UPDATE generations SET measured = ?3, poster = ?4 WHERE video = ?1 AND generation = ?2";
+    let sql = "UPDATE generations SET measured = ?3, poster = ?4, poster_checksum = ?5
+         WHERE video = ?1 AND generation = ?2";
     let measured = rows::to_json(&finalized.measured)?;
-    let row = params![job.video.to_string(), job.generation, measured, finalized.poster.map(rows::int)];
+    let token = finalized.poster.map(|poster| rows::int(poster.token));
+    let crc32 = finalized.poster.and_then(|poster| poster.crc32).map(u32::from);
+    let row = params![job.video.to_string(), job.generation, measured, token, crc32];
     tx.execute(sql, row)?;
     jobs::end(tx, job.id, "done")?;
     let warned = videos::warn(tx, job.video, &finalized.warnings)?;

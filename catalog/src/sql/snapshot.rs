@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use vidstream_media::{
-    Presentation, Track, VideoId,
+    Crc32, Presentation, Track, VideoId,
     bandwidth::Rates,
     chunks::Segments,
     codec::DecoderConfig,
     index::{Chunk, TrackChunk},
-    presentation::Sheet,
+    presentation::{Poster, Sheet},
 };
 
 use super::{
@@ -32,8 +32,12 @@ pub(crate) fn snapshot(db: &Db<'_>, id: VideoId) -> Result<Option<Snapshot>> {
 
 fn presentation(db: &Db<'_>, id: VideoId, generation: u32, ready: bool) -> Result<Option<Presentation>> {
     let Some(plan) = chunks::plan(db, id, generation)? else { return Ok(None) };
-    let sql = "SELECT measured, poster FROM generations WHERE video = ?1 AND generation = ?2";
-    let read = |row: &Row| Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, row.get("poster")?));
+    let sql = "SELECT measured, poster, poster_checksum FROM generations WHERE video = ?1 AND generation = ?2";
+    let read = |row: &Row| {
+        let (token, crc32) = (row.get::<Option<u64>>("poster")?, crc32(row, "poster_checksum")?);
+        let poster = token.map(|token| Poster { token, crc32 });
+        Ok((rows::json::<BTreeMap<Track, Rates>>(row, "measured")?, poster))
+    };
     let key = params![id.to_string(), generation];
     let (measured, poster) = db.one(sql, key, read)?;
     let (configs, sheets) = (configs(db, id, generation)?, sheets(db, id, generation)?);
@@ -48,12 +52,16 @@ fn configs(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<Track, 
 }
 
 fn sheets(db: &Db<'_>, id: VideoId, generation: u32) -> Result<BTreeMap<u64, Sheet>> {
-    let sql = "SELECT n, token, bytes FROM sheets WHERE video = ?1 AND generation = ?2";
+    let sql = "SELECT n, token, bytes, checksum FROM sheets WHERE video = ?1 AND generation = ?2";
     let read = |row: &Row| {
-        let sheet = Sheet { token: row.get::<u64>("token")?, bytes: row.get::<u64>("bytes")? };
-        Ok((row.get::<u64>("n")?, sheet))
+        let (token, bytes) = (row.get::<u64>("token")?, row.get::<u64>("bytes")?);
+        Ok((row.get::<u64>("n")?, Sheet { token, bytes, crc32: crc32(row, "checksum")? }))
     };
     db.all(sql, params![id.to_string(), generation], read)
+}
+
+fn crc32(row: &Row, column: &str) -> Result<Option<Crc32>> {
+    Ok(row.get::<Option<u32>>(column)?.map(Crc32::from))
 }
 
 /// The committed chunks. Only those that the cache does not have are read and parsed.

@@ -205,7 +205,7 @@ pub async fn what_is_no_whole_export_changes_nothing(place: &dyn Adapter) {
         lines[1..].to_vec(),
         [&lines[..5], &lines[6..]].concat(),
         [&lines[..5], &lines[4..]].concat(),
-        with(0, r#"{"catalog":{"version":3}}"#),
+        with(0, r#"{"catalog":{"version":4}}"#),
         with(1, "{}"),
         with(1, r#"{"row":{"table":"counters","columns":{"value":1}}}"#),
         with(1, r#"{"row":{"table":"videos","columns":{"id, title":"a"}}}"#),

@@ -213,7 +213,10 @@ pub async fn deletion_takes_running_claims_away(place: &dyn Adapter) {
     assert!(matches!(catalog.renew(&running).await, Err(Error::Stale)));
     assert!(matches!(work(&catalog, &running).await, Err(Error::Stale)));
     assert!(matches!(catalog.fail(&running, crash()).await, Err(Error::Stale)));
-    assert!(matches!(catalog.finish_sheet(&running, Sheet { token: 1, bytes: 1 }).await, Err(Error::Stale)));
+    assert!(matches!(
+        catalog.finish_sheet(&running, Sheet { token: 1, bytes: 1, crc32: None }).await,
+        Err(Error::Stale)
+    ));
     assert!(matches!(catalog.finish_finalize(&running, Finalized::default()).await, Err(Error::Stale)));
     assert!(matches!(catalog.finish_probe(&running, probed(plan(9, &[]))).await, Err(Error::Stale)));
     assert_eq!(video(&catalog, id).await.state, vidstream_catalog::State::Deleting);

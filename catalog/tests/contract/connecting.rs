@@ -38,7 +38,7 @@ async fn many_open_an_empty_database_at_once() {
     for catalog in opened {
         fixture::queued(&catalog.await.unwrap().unwrap()).await;
     }
-    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 2);
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,11 +48,12 @@ async fn a_database_of_the_first_version_keeps_its_rows() {
     let before = fixture::video(&catalog, fixture::queued(&catalog).await).await;
     place.behind(
         "DROP TABLE turns; DROP INDEX videos_by_expiry; ALTER TABLE videos DROP COLUMN expires_at_ms;
+         ALTER TABLE sheets DROP COLUMN checksum; ALTER TABLE generations DROP COLUMN poster_checksum;
          DELETE FROM vidstream_schema WHERE version > 1",
     );
     let existing = Options { existing: true, ..Options::default() };
     assert!(matches!(Catalog::open(&place.url(), existing).await, Err(Error::Older { found: 1 })));
-    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 2);
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 3);
     assert_eq!(fixture::video(&fixture::open(&place).await, before.id).await, before);
 }
 
@@ -85,7 +86,7 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let guest = Catalog::open(&over_tcp("guest:right"), Options::default()).await.unwrap();
     fixture::queued(&guest).await;
     assert!(fixture::claim_any(&guest).await.is_some());
-    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 2");
+    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 3");
     assert!(matches!(refusal(&place.url()).await, Error::Newer { found: 999 }));
     let empty = Postgres::new();
     let url = over_tcp("guest:right").replace(&name, empty.url().rsplit('/').next().unwrap());

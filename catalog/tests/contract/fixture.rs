@@ -17,7 +17,7 @@ use vidstream_media::{
     codec::DecoderConfig,
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
-    presentation::Sheet,
+    presentation::{Poster, Sheet},
     source::Facts,
     timeline::{AudioGrid, Config},
 };
@@ -324,7 +324,7 @@ fn track_chunk(plan: &Plan, track: Track, run: Segments) -> TrackChunk {
     let first = numbers.start;
     let segments = numbers.map(|n| {
         let fragment = Fragment { bytes: 100 + u32::try_from(n % 50).unwrap(), first_sample_end: 60 };
-        let segment = Segment { offset, fragments: vec![fragment] };
+        let segment = Segment { offset, fragments: vec![fragment], crc32: Some(u32::MAX.into()) };
         offset += u64::from(fragment.bytes);
         segment
     });
@@ -336,9 +336,13 @@ pub async fn work(catalog: &Catalog, claim: &Claim) -> vidstream_catalog::Result
     match &claim.work {
         Work::Probe => catalog.finish_probe(claim, probed(plan(60, &[1, 2, 4]))).await,
         Work::Encode { segments, .. } => catalog.publish(claim, made(claim, *segments)).await,
-        Work::Sheet { .. } => catalog.finish_sheet(claim, Sheet { token: claim.token, bytes: 9 }).await,
+        Work::Sheet { .. } => {
+            let sheet = Sheet { token: claim.token, bytes: 9, crc32: Some(u32::MAX.into()) };
+            catalog.finish_sheet(claim, sheet).await
+        }
         Work::Finalize { .. } => {
-            let finalized = Finalized { poster: Some(claim.token), ..Finalized::default() };
+            let poster = Poster { token: claim.token, crc32: Some(0_u32.into()) };
+            let finalized = Finalized { poster: Some(poster), ..Finalized::default() };
             catalog.finish_finalize(claim, finalized).await
         }
         Work::Delete => catalog.finish_delete(claim).await,

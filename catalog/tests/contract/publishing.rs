@@ -9,7 +9,7 @@ use vidstream_media::{
     chunks::Segments,
     codec::DecoderConfig,
     index::Chunk,
-    presentation::{Located, Sheet},
+    presentation::{Located, Poster, Sheet},
 };
 
 use crate::fixture::{
@@ -113,7 +113,7 @@ pub async fn a_wrong_index_is_refused(place: &dyn Adapter) {
     catalog.publish(&claim, good).await.unwrap();
     assert!(video(&catalog, id).await.playable);
     let wrong_kind = claim_any(&catalog).await.unwrap();
-    let sheet = Sheet { token: wrong_kind.token, bytes: 1 };
+    let sheet = Sheet { token: wrong_kind.token, bytes: 1, crc32: None };
     assert!(matches!(catalog.finish_sheet(&wrong_kind, sheet).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.finish_delete(&wrong_kind).await, Err(Error::Invalid(_))));
 }
@@ -146,9 +146,10 @@ pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &d
         catalog.release(&next).await.unwrap();
     }
     let sheet = claim_any(&catalog).await.unwrap();
-    let foreign = Sheet { token: sheet.token + 1, bytes: 7 };
+    let right = Sheet { token: sheet.token, bytes: 7, crc32: Some(u32::MAX.into()) };
+    let foreign = Sheet { token: sheet.token + 1, ..right };
     assert!(matches!(catalog.finish_sheet(&sheet, foreign).await, Err(Error::Invalid(_))));
-    catalog.finish_sheet(&sheet, Sheet { token: sheet.token, bytes: 7 }).await.unwrap();
+    catalog.finish_sheet(&sheet, right).await.unwrap();
     let storyboard = video(&catalog, id).await.artifacts["storyboard"];
     assert_eq!((storyboard.state, storyboard.chunks_done, storyboard.chunks), (ArtifactState::Running, 1, 3));
     let chunk = claim_any(&catalog).await.unwrap();
@@ -164,15 +165,15 @@ pub async fn sheets_appear_with_their_pictures_and_finalize_at_the_end(place: &d
     let rates = Rates { peak_bps: 9, average_bps: 5 };
     let warnings = vec![Warning { code: "conformance".to_owned(), rules: vec![22], ..Warning::default() }];
     let measured = [(Track::Audio, rates)].into();
-    catalog
-        .finish_finalize(&finalize, Finalized { measured, poster: Some(3), warnings: warnings.clone() })
-        .await
-        .unwrap();
+    let poster = Some(Poster { token: 3, crc32: Some(5_u32.into()) });
+    let finalized = Finalized { measured, poster, warnings: warnings.clone() };
+    catalog.finish_finalize(&finalize, finalized).await.unwrap();
     let snapshot = catalog.snapshot(id).await.unwrap().unwrap();
     assert_eq!((snapshot.video.state, snapshot.video.warnings), (State::Ready, warnings));
     let presentation = snapshot.presentation.unwrap();
     assert_eq!(presentation.measured[&Track::Audio], rates);
-    assert_eq!((presentation.poster, presentation.sheets.len(), presentation.ready), (Some(3), 3, true));
+    assert_eq!((presentation.poster, presentation.sheets.len(), presentation.ready), (poster, 3, true));
+    assert_eq!(presentation.sheets[&1], right);
     assert!(
         video(&catalog, id).await.has_poster && catalog.list(ListQuery::default()).await.unwrap().videos[0].has_poster
     );

@@ -79,8 +79,9 @@ async fn pictures(presentation: &Presentation, store: &Store, folder: &Path) -> 
         let bytes = store.get(&key).await.map_err(|error| disk(&error))?;
         file(&sheets.join(format!("{n}.jpg")), &bytes)?;
     }
-    if let Some(token) = presentation.poster {
-        let bytes = store.get(&Key::Poster { id, generation, token }).await.map_err(|error| disk(&error))?;
+    if let Some(poster) = presentation.poster {
+        let key = Key::Poster { id, generation, token: poster.token };
+        let bytes = store.get(&key).await.map_err(|error| disk(&error))?;
         file(&folder.join("poster.jpg"), &bytes)?;
     }
     Ok(())

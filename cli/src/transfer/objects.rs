@@ -1,13 +1,26 @@
 //! Copies the objects of videos from one store to another, those that are not there yet.
+//!
+//! They are held against their checksums on the way. What is damaged where it comes from is not copied: a copy would be
+//! taken for whole by whoever compares sizes.
 
-use std::{collections::BTreeMap, fmt, io::IsTerminal};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    io::IsTerminal,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use vidstream_media::VideoId;
+use vidstream_media::{Presentation, VideoId};
 use vidstream_store::{Error, Key, Store};
 
-use crate::{add::print, exit::Failure, inventory::of_store};
+use super::check::Rows;
+use crate::{
+    add::print,
+    exit::Failure,
+    inventory::of_store,
+    sums::{self, Passing, READS_MAX, Sums},
+};
 
 /// Objects of a video that are copied side by side.
 const COPIES_MAX: usize = 4;
@@ -17,23 +30,36 @@ const READ_BYTES: u64 = 4 << 20;
 const LINE_EVERY: usize = 100;
 
 /// How much was copied.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Copied {
     objects: u64,
     bytes: u64,
     /// They were there already, with as many bytes.
     present: u64,
+    /// A line for each object that is damaged where it comes from.
+    damaged: Vec<String>,
 }
 
-/// Copies all objects of these videos. What goes away meanwhile belongs to a video that does, or is found missing after.
-pub(super) async fn copy(from: &Store, to: &Store, videos: &[VideoId]) -> Result<Copied, Failure> {
+/// What became of an object.
+enum End {
+    Copied,
+    /// It went away before its first byte was read.
+    Gone,
+    Damaged,
+}
+
+/// Copies all objects of the videos that rows name. What goes away meanwhile belongs to a video that does, or is found missing after.
+pub(super) async fn copy(from: &Store, to: &Store, rows: &Rows) -> Result<Copied, Failure> {
+    let videos = rows.videos();
     let lines = !std::io::stderr().is_terminal();
     let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(videos.len() as u64) };
     let style = ProgressStyle::with_template("copying [{bar:32}] {pos} of {len} videos, {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     let mut copied = Copied::default();
     for (place, &id) in videos.iter().enumerate() {
-        copy_video(from, to, id, &mut copied).await.map_err(|error| of_store(&error))?;
+        let presentation = rows.presentation(id).await?;
+        let copying = copy_video(from, to, id, presentation.as_ref(), &mut copied);
+        copying.await.map_err(|error| of_store(&error))?;
         bar.inc(1);
         bar.set_message(copied.to_string());
         if lines && (place + 1) % LINE_EVERY == 0 {
@@ -44,7 +70,14 @@ pub(super) async fn copy(from: &Store, to: &Store, videos: &[VideoId]) -> Result
     Ok(copied)
 }
 
-async fn copy_video(from: &Store, to: &Store, id: VideoId, copied: &mut Copied) -> Result<(), Error> {
+async fn copy_video(
+    from: &Store,
+    to: &Store,
+    id: VideoId,
+    presentation: Option<&Presentation>,
+    copied: &mut Copied,
+) -> Result<(), Error> {
+    let known: HashMap<Key, Sums> = presentation.into_iter().flat_map(sums::named).collect();
     let there: BTreeMap<String, u64> = to.list_video(id).await?.into_iter().collect();
     let mut missing = Vec::new();
     for (path, bytes) in from.list_video(id).await? {
@@ -56,31 +89,73 @@ async fn copy_video(from: &Store, to: &Store, id: VideoId, copied: &mut Copied) 
             missing.push((key, bytes));
         }
     }
-    let transfers = stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes));
-    let done: Vec<Option<u64>> = transfers.buffer_unordered(COPIES_MAX).try_collect().await?;
-    for bytes in done.into_iter().flatten() {
-        copied.objects += 1;
-        copied.bytes += bytes;
+    let transfers = stream::iter(missing).map(|(key, bytes)| copy_object(from, to, key, bytes, known.get(&key)));
+    let done: Vec<(Key, u64, End)> = transfers.buffer_unordered(COPIES_MAX).try_collect().await?;
+    for (key, bytes, end) in done {
+        match end {
+            End::Copied => {
+                copied.objects += 1;
+                copied.bytes += bytes;
+            }
+            End::Gone => {}
+            End::Damaged => {
+                copied.damaged.push(format!("{}: is damaged where it comes from, and is not copied", key.path()));
+            }
+        }
     }
     Ok(())
 }
 
-/// Gives the bytes of the object; `None` if it went away before the first was read.
-async fn copy_object(from: &Store, to: &Store, key: Key, bytes: u64) -> Result<Option<u64>, Error> {
-    let mut writer = to.writer(&key).await?;
+async fn copy_object(
+    from: &Store,
+    to: &Store,
+    key: Key,
+    bytes: u64,
+    sums: Option<&Sums>,
+) -> Result<(Key, u64, End), Error> {
+    for _ in 0..READS_MAX {
+        match copy_once(from, to, &key, bytes, sums).await? {
+            End::Damaged => {}
+            end => return Ok((key, bytes, end)),
+        }
+    }
+    Ok((key, bytes, End::Damaged))
+}
+
+async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, sums: Option<&Sums>) -> Result<End, Error> {
+    let mut writer = to.writer(key).await?;
     writer.expect(bytes);
+    let mut passing = sums.map(Passing::new);
     let mut at = 0;
     while at < bytes {
         let end = at.saturating_add(READ_BYTES).min(bytes);
-        match from.range(&key, at..end).await {
-            Ok(piece) => writer.write(piece).await?,
-            Err(Error::NotFound { .. }) => return Ok(None),
+        match from.range(key, at..end).await {
+            Ok(piece) => {
+                if let Some(passing) = &mut passing {
+                    passing.pass(&piece);
+                }
+                writer.write(piece).await?;
+            }
+            Err(Error::NotFound { .. }) => return Ok(End::Gone),
             Err(error) => return Err(error),
         }
         at = end;
     }
+    if passing.and_then(Passing::finish).is_some() {
+        writer.discard().await;
+        return Ok(End::Damaged);
+    }
     writer.finish().await?;
-    Ok(Some(bytes))
+    Ok(End::Copied)
+}
+
+// === impl Copied ===
+
+impl Copied {
+    /// A line for each object that is damaged where it comes from.
+    pub(super) fn damaged(&self) -> &[String] {
+        &self.damaged
+    }
 }
 
 impl fmt::Display for Copied {

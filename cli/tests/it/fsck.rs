@@ -181,3 +181,46 @@ async fn sheets_may_be_coming(site: &Site<'_>, id: VideoId) {
     }
     site.store.delete(&sheet).await.unwrap();
 }
+
+/// A bit that has turned over after a film was ready: nobody gets it, who reads all of it finds it, and it is mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_that_has_turned_over_is_found_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let store = Store::open(&format!("file://{}", data.display())).await.unwrap();
+    let site = Site { data: &data, flags: vec![], variables: vec![], store, database: None };
+    let server = site.serve().await;
+    let clip = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
+    let id: VideoId = server.upload(&clip).await.parse().unwrap();
+    until_ready(&server, id).await;
+    let (code, text) = site.fsck(&["--bytes"]);
+    assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
+
+    let path = site.paths(id).await.into_iter().find(|path| path.contains("/1/180p/1-")).unwrap();
+    let key = Key::parse(&path).unwrap();
+    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
+    bytes[1_000] ^= 1;
+    site.store.delete(&key).await.unwrap();
+    site.store.put(&key, bytes.into()).await.unwrap();
+    let status = async |rest: &str| {
+        let answer = server.http.get(format!("{}/v/{id}/{rest}", server.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().get("cache-control").unwrap().to_str().unwrap().to_owned())
+    };
+    let unkept = (503, "no-store".to_owned());
+    assert_eq!(status("1/180p/1.m4s").await, unkept);
+    assert_eq!((status("1/180p/3.m4s").await.0, status("1/audio/1.m4s").await.0), (200, 200));
+
+    let (code, text) = site.fsck(&[]);
+    assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
+    let line = format!("{path}: has other bytes than were written, first in segment 1\n");
+    let (code, text) = site.fsck(&["--bytes"]);
+    assert!(code == Some(1) && text.contains(&line) && text.ends_with(": 1 wrong\n"), "{text}");
+    let (code, text) = site.fsck(&["--bytes", "--repair"]);
+    assert!(code == Some(0) && text.contains(&line) && text.ends_with(": 1 wrong, 1 repaired\n"), "{text}");
+    until_ready(&server, id).await;
+    assert_eq!(status("2/180p/1.m4s").await.0, 200);
+    let (code, text) = site.fsck(&["--bytes", "--repair"]);
+    assert!(code == Some(0) && text.contains("row names: removed"), "{text}");
+    let (code, text) = site.fsck(&["--bytes"]);
+    assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
+}

@@ -169,8 +169,17 @@ async fn what_lacks_objects_is_refused_with_a_list() {
     assert_eq!(run(&["export", &at("export"), "--data", &at("old")]).0, 0);
     let segment = tree(&objects).into_keys().find(|path| path.extension().is_some_and(|end| end == "m4s")).unwrap();
     let line = format!("{}: is missing\n", segment.display());
-    std::fs::rename(objects.join(&segment), at("aside")).unwrap();
     let [from, old, new, another, other] = ["export", "old", "new", "another", "other"].map(at);
+    // What is damaged is as good as missing.
+    let whole = std::fs::read(objects.join(&segment)).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    std::fs::write(objects.join(&segment), damaged).unwrap();
+    let (code, said) = run(&["import", &from, "--data", &at("unmade")]);
+    let reason = format!("{}: is damaged where it comes from, and is not copied\n", segment.display());
+    assert!(code == 1 && said.contains(&reason) && said.contains(&line), "{said}");
+    std::fs::write(objects.join(&segment), whole).unwrap();
+    std::fs::rename(objects.join(&segment), at("aside")).unwrap();
     let import: [&str; 4] = ["import", &from, "--data", &new];
     for _ in 0..2 {
         let (code, said) = run(&import);

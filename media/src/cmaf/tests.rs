@@ -61,8 +61,7 @@ pub(super) fn object(plan: &Plan, track: Track, first: u64, last: u64) -> (Vec<u
     let mut bytes = Vec::new();
     let mut part = TrackChunk { track, first, segments: Vec::new() };
     for n in first..=last {
-        let offset = u64::try_from(bytes.len()).unwrap();
-        let mut fragments = Vec::new();
+        let mut segment = Segment::new(u64::try_from(bytes.len()).unwrap());
         for slot in slots(plan, track, n).unwrap() {
             let count = usize::try_from(slot.samples).unwrap();
             let data: Vec<Vec<u8>> = (0..count).map(|place| payload(track, place)).collect();
@@ -75,9 +74,11 @@ pub(super) fn object(plan: &Plan, track: Track, first: u64, last: u64) -> (Vec<u
                     sync: track == Track::Audio || place == 0,
                 })
                 .collect();
-            fragments.push(write_fragment(&mut bytes, slot.fragment, &samples).unwrap());
+            let start = bytes.len();
+            let fragment = write_fragment(&mut bytes, slot.fragment, &samples).unwrap();
+            segment.push(fragment, &bytes[start..]);
         }
-        part.segments.push(Segment { offset, fragments });
+        part.segments.push(segment);
     }
     (bytes, part)
 }

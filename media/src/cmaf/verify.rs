@@ -64,6 +64,7 @@ pub fn verify(plan: &Plan, part: &TrackChunk, bytes: &[u8]) -> Vec<Finding> {
         let text = format!("{} {}: {stored} bytes stored, {} indexed", part.track, part.first, part.bytes());
         findings.damaged(rule::FRAGMENT, text);
     }
+    check_sums(&mut findings, part, bytes);
     let mut rest = fragments.iter();
     let mut offset = 0;
     for (n, segment) in (part.first..=u64::MAX).zip(&part.segments) {
@@ -113,6 +114,17 @@ impl Findings {
     fn push(&mut self, finding: Finding) {
         if self.0.len() < FINDINGS_MAX {
             self.0.push(finding);
+        }
+    }
+}
+
+fn check_sums(findings: &mut Findings, part: &TrackChunk, bytes: &[u8]) {
+    for (n, segment) in (part.first..=u64::MAX).zip(&part.segments) {
+        let start = usize::try_from(segment.offset).ok();
+        let end = usize::try_from(segment.offset.saturating_add(segment.bytes())).ok();
+        let stored = start.zip(end).and_then(|(start, end)| bytes.get(start..end));
+        if stored.is_some_and(|stored| !segment.matches(stored)) {
+            findings.damaged(rule::FRAGMENT, format!("{} {n}: its bytes have another checksum", part.track));
         }
     }
 }

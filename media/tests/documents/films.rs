@@ -102,7 +102,7 @@ pub(super) fn presentation(film: Film, made: usize) -> Presentation {
             presentation.measured.insert(track, bandwidth::measure(&plan, track, &sizes));
         }
         let sheets = plan.storyboard.map_or(0, |layout| layout.sheets(&plan.timeline));
-        presentation.sheets = (1..=sheets).map(|n| (n, Sheet { token: 7, bytes: 90_000 + n })).collect();
+        presentation.sheets = (1..=sheets).map(|n| (n, Sheet { token: 7, bytes: 90_000 + n, crc32: None })).collect();
     }
     presentation
 }
@@ -161,7 +161,7 @@ fn chunk(plan: &Plan, segments: chunks::Segments) -> Chunk {
         let mut offset = 0;
         let mut stored = Vec::new();
         for n in numbers.clone() {
-            let segment = Segment { offset, fragments: fragments(plan, track, n) };
+            let segment = Segment { offset, fragments: fragments(plan, track, n), crc32: None };
             offset += segment.bytes();
             stored.push(segment);
         }

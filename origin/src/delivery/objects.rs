@@ -1,7 +1,8 @@
 //! Bytes of stored objects: a hot cache, and one read of the store for all who want the same bytes.
 //!
 //! A read belongs to nobody: it runs in a task of its own and ends in the cache even when every
-//! client has gone.
+//! client has gone. What is read is held against its checksum before it is kept or given to anybody; what is kept lies
+//! in memory that nobody writes to, and is not looked at again.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use vidstream_media::Crc32;
 use vidstream_store::{Error, Key, Store};
 
 use crate::{
@@ -26,6 +28,8 @@ use crate::{
 const UNIT_BYTES: u64 = 1 << 10;
 /// Bytes of a kept value beside its content.
 const OVERHEAD_BYTES: usize = 256;
+/// How often bytes are read that come damaged: the first time it may have been the way.
+const READS_MAX: usize = 2;
 
 /// Some or all bytes of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +40,8 @@ pub(crate) struct Piece {
     pub(crate) range: Option<Range<u64>>,
     /// How many bytes that is expected to be, as far as it is known.
     pub(crate) bytes: Option<u64>,
+    /// Their checksum, as far as it is known.
+    pub(crate) crc32: Option<Crc32>,
 }
 
 /// Why bytes cannot be had.
@@ -43,6 +49,8 @@ pub(crate) struct Piece {
 pub(crate) enum Missing {
     /// The object is not there, or not as long as it should be.
     Gone,
+    /// They are not those that were stored.
+    Damaged,
     /// The store failed or took too long.
     Failed,
     /// Too much is being read already.
@@ -139,6 +147,18 @@ impl Listed {
         let wanted = self.piece.bytes.unwrap_or(UNIT_BYTES).min(LOAD_BYTES_MAX).div_ceil(UNIT_BYTES);
         let units = u32::try_from(wanted).unwrap_or(u32::MAX);
         let Ok(_memory) = objects.budget.acquire_many(units).await else { return Err(Missing::Failed) };
+        for _ in 0..READS_MAX {
+            let bytes = self.read().await?;
+            if self.is_intact(&bytes) {
+                return Ok(self.keep(bytes).await);
+            }
+        }
+        Err(Missing::Damaged)
+    }
+
+    /// Reads once.
+    async fn read(&self) -> Outcome {
+        let objects = &self.objects;
         metrics::counter!("vidstream_store_reads_total").increment(1);
         let read = match &self.piece.range {
             Some(range) => objects.store.range(&self.piece.key, range.clone()).await,
@@ -154,12 +174,29 @@ impl Listed {
             );
             return Err(Missing::Gone);
         }
-        if bytes.len() as u64 <= objects.kept_bytes_max {
-            let bytes = memory::hold(bytes);
-            objects.hot.insert(self.piece.clone(), bytes.clone()).await;
-            return Ok(bytes);
-        }
         Ok(bytes)
+    }
+
+    fn is_intact(&self, bytes: &[u8]) -> bool {
+        let is_intact = self.piece.crc32.is_none_or(|sum| sum == Crc32::of(bytes));
+        if !is_intact {
+            metrics::counter!("vidstream_store_corrupt_total").increment(1);
+            let offset = self.piece.range.as_ref().map_or(0, |range| range.start);
+            let object = self.piece.key.path();
+            tracing::error!(object, offset, bytes = bytes.len(), "stored bytes are damaged: their checksum is another");
+        }
+        is_intact
+    }
+
+    /// Puts the bytes into the cache, if they are not too many.
+    async fn keep(&self, bytes: Bytes) -> Bytes {
+        let objects = &self.objects;
+        if bytes.len() as u64 > objects.kept_bytes_max {
+            return bytes;
+        }
+        let bytes = memory::hold(bytes);
+        objects.hot.insert(self.piece.clone(), bytes.clone()).await;
+        bytes
     }
 }
 

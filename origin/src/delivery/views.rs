@@ -30,7 +30,7 @@ use crate::{
 /// Estimated bytes of a view without a presentation.
 const VIEW_BYTES: u64 = 256;
 /// Estimated bytes of the index entry of one segment of one track.
-const ENTRY_BYTES: u64 = 64;
+const ENTRY_BYTES: u64 = 72;
 
 /// What can be played of a video, as of a moment.
 #[derive(Clone, Debug)]

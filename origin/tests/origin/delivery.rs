@@ -1,10 +1,11 @@
 //! What players and CDNs get: documents, segments, pictures, ranges, conditions and headers.
 
 use vidstream_media::Track;
+use vidstream_store::Key;
 
 use crate::{
     client::{Answer, ask, get},
-    fixture::{Site, planned, playable, ready, segment_bytes, work_all},
+    fixture::{Site, plan, planned, playable, ready, segment_bytes, work_all},
     protocols::{Nodes, PROTOCOLS},
 };
 
@@ -228,4 +229,51 @@ async fn bytes_that_are_not_as_indexed_are_never_a_200() {
         assert_shared(&answer);
     }
     assert_eq!(get(site.addr, &format!("/v/{id}/1/240p/1.m4s")).await.status, 200);
+}
+
+/// How often stored bytes came damaged, of all sites of this process.
+async fn damaged_reads(site: &Site) -> u64 {
+    let metrics = get(site.admin, "/metrics").await;
+    let mut counts = metrics.text().lines().filter_map(|line| line.strip_prefix("vidstream_store_corrupt_total "));
+    counts.next().map_or(0, |count| count.parse().unwrap())
+}
+
+/// Turns over a bit of the object whose path has this in it.
+async fn damage(site: &Site, paths: &[String], part: &str) {
+    let key = Key::parse(paths.iter().find(|path| path.contains(part)).unwrap()).unwrap();
+    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
+    bytes[200] ^= 1;
+    site.store.delete(&key).await.unwrap();
+    site.store.put(&key, bytes.into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_bytes_are_never_a_200_and_those_beside_them_are_served() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    // An object of several segments, the first of which is damaged, and pictures.
+    let numbers = plan().timeline.tricks_of_segments(3, 3);
+    let paths = site.objects(id).await;
+    for part in ["/trick/3-", "/thumbnails/1-", "/poster-"] {
+        damage(&site, &paths, part).await;
+    }
+    let before = damaged_reads(&site).await;
+    let damaged = [format!("trick/{}.m4s", numbers.start), "thumbnails/1.jpg".to_owned(), "poster.jpg".to_owned()];
+    for rest in &damaged {
+        for headers in [[].as_slice(), &[("range", "bytes=0-9")]] {
+            let answer = ask(site.addr, "GET", &format!("/v/{id}/1/{rest}"), headers).await;
+            assert_eq!((answer.status, answer.header("cache-control")), (503, Some("no-store")), "{rest}: {answer:?}");
+            assert_eq!(answer.code(), "storage_error");
+            assert_shared(&answer);
+        }
+    }
+    // Twice for each request, since nothing was kept.
+    assert_eq!(damaged_reads(&site).await, before + 12);
+    assert_eq!(get(site.addr, &format!("/v/{id}/1/thumbnails/2.jpg")).await.status, 200);
+    let beside: Vec<u64> = numbers.skip(1).collect();
+    assert!(!beside.is_empty());
+    for n in beside {
+        let answer = get(site.addr, &format!("/v/{id}/1/trick/{n}.m4s")).await;
+        assert_eq!((answer.status, answer.body), (200, segment_bytes(Track::Trick, n)), "{n}");
+    }
 }

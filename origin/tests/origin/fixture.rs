@@ -8,13 +8,13 @@ use vidstream_catalog::{
     Catalog, Claim, Events, Finalized, NewUpload, Options, Probed, Published, Wanted, Work, Worker,
 };
 use vidstream_media::{
-    Plan, Rational, Timeline, Track, VideoId,
+    Crc32, Plan, Rational, Timeline, Track, VideoId,
     bandwidth::Rates,
     chunks::Segments,
     codec::DecoderConfig,
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
-    presentation::Sheet,
+    presentation::{Poster, Sheet},
     source::Facts,
     timeline::{AudioGrid, Config as Grid},
 };
@@ -232,14 +232,17 @@ pub(crate) async fn finish(site: &Site, catalog: &Catalog, claim: &Claim) {
         }
         Work::Sheet { n, .. } => {
             let bytes = vec![u8::try_from(*n).unwrap(); 500];
+            let sheet = Sheet { token, bytes: 500, crc32: Some(Crc32::of(&bytes)) };
             site.store.put(&Key::Sheet { id, generation, n: *n, token }, bytes.into()).await.unwrap();
-            catalog.finish_sheet(claim, Sheet { token, bytes: 500 }).await.unwrap();
+            catalog.finish_sheet(claim, sheet).await.unwrap();
         }
         Work::Finalize { plan } => {
-            site.store.put(&Key::Poster { id, generation, token }, vec![9; POSTER_BYTES].into()).await.unwrap();
+            let bytes = vec![9_u8; POSTER_BYTES];
+            let poster = Some(Poster { token, crc32: Some(Crc32::of(&bytes)) });
+            site.store.put(&Key::Poster { id, generation, token }, bytes.into()).await.unwrap();
             let rates = Rates { peak_bps: 700_000, average_bps: 400_000 };
             let measured = plan.tracks().into_iter().map(|track| (track, rates)).collect();
-            let finalized = Finalized { measured, poster: Some(token), warnings: Vec::new() };
+            let finalized = Finalized { measured, poster, warnings: Vec::new() };
             catalog.finish_finalize(claim, finalized).await.unwrap();
         }
         Work::Delete => {
@@ -273,7 +276,8 @@ async fn make(site: &Site, claim: &Claim, plan: &Plan, run: Segments) -> Publish
                 bytes: u32::try_from(each + if nth == 0 { rest } else { 0 }).unwrap(),
                 first_sample_end: 100,
             };
-            segments.push(Segment { offset: object.len() as u64, fragments: (0..gops).map(fragment).collect() });
+            let (offset, fragments) = (object.len() as u64, (0..gops).map(fragment).collect());
+            segments.push(Segment { offset, fragments, crc32: Some(Crc32::of(&bytes)) });
             object.extend(bytes);
         }
         let key =

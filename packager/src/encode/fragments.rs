@@ -156,7 +156,7 @@ impl Fragments {
                 .map_err(|error| fault::encoder(self.track, error))?
         };
         self.pending.clear();
-        run.take(segment, written);
+        run.take(segment, written, &bytes);
         let output = match run.output {
             Some(output) => output,
             None => {
@@ -197,14 +197,14 @@ impl Run {
         Some(Self { number, first_segment: run.first, slots, chunk, bytes: 0, output: None })
     }
 
-    /// Notes a written fragment of segment `n`.
-    fn take(&mut self, n: u64, fragment: vidstream_media::index::Fragment) {
+    /// Notes a written fragment of segment `n`, and its bytes in the checksum.
+    fn take(&mut self, n: u64, fragment: vidstream_media::index::Fragment, bytes: &[u8]) {
         let place = n - self.chunk.first;
         if self.chunk.segments.len() as u64 <= place {
-            self.chunk.segments.push(Segment { offset: self.bytes, fragments: Vec::new() });
+            self.chunk.segments.push(Segment::new(self.bytes));
         }
         if let Some(segment) = self.chunk.segments.last_mut() {
-            segment.fragments.push(fragment);
+            segment.push(fragment, bytes);
         }
         self.bytes += u64::from(fragment.bytes);
     }

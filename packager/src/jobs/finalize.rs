@@ -6,6 +6,7 @@ use vidstream_catalog::{Error as CatalogError, Finalized, Warning};
 use vidstream_media::{
     Plan, Presentation, Track,
     bandwidth::{self, Rates},
+    presentation::Poster,
 };
 
 use super::{NICE_BACKGROUND, Shop, Stop, unexpected};
@@ -38,7 +39,7 @@ pub(super) async fn run(shop: &Shop<'_>, plan: &Plan) -> Result<(), Stop> {
     let finalized = Finalized { measured: measure(plan, &presentation), poster, warnings };
     patiently(|| shop.context.catalog.finish_finalize(shop.claim, finalized.clone())).await?;
     // Only now: an attempt whose claim was lost may not judge what the next one writes.
-    orphans::sweep(shop, &presentation, poster).await;
+    orphans::sweep(shop, &presentation, poster.map(|poster| poster.token)).await;
     Ok(())
 }
 
@@ -52,19 +53,19 @@ fn measure(plan: &Plan, presentation: &Presentation) -> BTreeMap<Track, Rates> {
     plan.tracks().into_iter().map(of).collect()
 }
 
-/// Makes the poster and gives its token. A video without one is ready all the same.
+/// Makes the poster. A video without one is ready all the same.
 async fn poster(
     shop: &Shop<'_>,
     plan: &Plan,
     presentation: &Presentation,
     warnings: &mut Vec<Warning>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<Poster>, Stop> {
     let Some(job) = poster::job(plan, presentation) else { return Ok(None) };
     let backend = shop.backend();
     match shop.child(Job::Poster(job), NICE_BACKGROUND, backend.clone(), shop.cancel).await {
-        Ok(Report::Poster(_)) => {
+        Ok(Report::Poster(report)) => {
             backend.keep(Output::Poster);
-            Ok(Some(shop.claim.token))
+            Ok(Some(Poster { token: shop.claim.token, crc32: Some(report.crc32) }))
         }
         Err(Stop::Cancelled) => Err(Stop::Cancelled),
         failed => {

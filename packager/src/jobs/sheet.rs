@@ -22,7 +22,7 @@ pub(super) async fn run(shop: &Shop<'_>, n: u64, plan: &Plan) -> Result<(), Stop
     let result = shop.child(job, NICE_BACKGROUND, backend.clone(), shop.cancel).await;
     let finished = match result {
         Ok(Report::Sheet(report)) => {
-            let sheet = Sheet { token: shop.claim.token, bytes: report.bytes };
+            let sheet = Sheet { token: shop.claim.token, bytes: report.bytes, crc32: Some(report.crc32) };
             let finished = patiently(|| shop.context.catalog.finish_sheet(shop.claim, sheet)).await;
             if finished.as_ref().err().is_none_or(|error| !is_certain(error)) {
                 backend.keep(Output::Sheet { n });

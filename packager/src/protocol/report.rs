@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, source::Facts};
+use vidstream_media::{Crc32, Plan, Track, chunks::Segments, codec::DecoderConfig, index::TrackChunk, source::Facts};
 
 use super::cut;
 
@@ -50,6 +50,8 @@ pub struct ProbeReport {
 pub struct ImageReport {
     /// Bytes of the object.
     pub bytes: u64,
+    /// Their checksum.
+    pub crc32: Crc32,
 }
 
 /// What a trial left behind.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use vidstream_media::{Track, plan::Storyboard};
+use vidstream_media::{Crc32, Track, plan::Storyboard};
 use vidstream_packager::{
     child::ChildIo,
     poster,
@@ -66,7 +66,8 @@ fn a_sheet_shows_every_trick_picture_in_its_tile() {
     let (io, local) = ChildIo::local(bench.dir.path(), &bench.dir.path().join("source")).unwrap();
     let report = sheet::run(&io, &job).unwrap();
     let path = local.path(Output::Sheet { n: 1 });
-    assert_eq!(report.bytes, path.metadata().unwrap().len());
+    let image = std::fs::read(&path).unwrap();
+    assert_eq!((report.bytes, report.crc32), (image.len() as u64, Crc32::of(&image)));
 
     let (width, height) = (480, 360);
     let pixels = luma(&path, (width, height));
@@ -90,7 +91,8 @@ fn a_poster_is_the_picture_with_the_most_to_see() {
     let (io, local) = ChildIo::local(bench.dir.path(), &bench.dir.path().join("source")).unwrap();
     let report = poster::run(&io, &job).unwrap();
     let path = local.path(Output::Poster);
-    assert_eq!(report.bytes, path.metadata().unwrap().len());
+    let image = std::fs::read(&path).unwrap();
+    assert_eq!((report.bytes, report.crc32), (image.len() as u64, Crc32::of(&image)));
     let shown = counter::read(&luma(&path, (640, 360)), (640, 360), 640).unwrap();
     assert!([0, 60, 120, 240].contains(&shown), "{shown}");
 }

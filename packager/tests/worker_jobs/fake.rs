@@ -8,7 +8,7 @@ use std::{
 };
 
 use vidstream_media::{
-    Plan, Rational, Timeline, Track,
+    Crc32, Plan, Rational, Timeline, Track,
     chunks::{self, Segments},
     cmaf::{self, Sample},
     codec::DecoderConfig,
@@ -178,8 +178,8 @@ fn publish(io: &ChildIo, job: &EncodeJob, run: Segments) -> Result<(), Failure> 
 }
 
 fn segment(plan: &Plan, track: Track, n: u64, bytes: &mut Vec<u8>) -> Segment {
-    let offset = bytes.len() as u64;
-    let fragments = cmaf::slots(plan, track, n).unwrap().into_iter().map(|slot| {
+    let mut segment = Segment::new(bytes.len() as u64);
+    for slot in cmaf::slots(plan, track, n).unwrap() {
         let samples: Vec<Sample<'_>> = (0..slot.samples)
             .map(|place| {
                 let sync = track == Track::Audio || place == 0;
@@ -187,10 +187,11 @@ fn segment(plan: &Plan, track: Track, n: u64, bytes: &mut Vec<u8>) -> Segment {
                 Sample { data, duration: slot.sample_duration, composition_offset: 0, sync }
             })
             .collect();
-        cmaf::write_fragment(bytes, slot.fragment, &samples).unwrap()
-    });
-    let fragments = fragments.collect();
-    Segment { offset, fragments }
+        let start = bytes.len();
+        let fragment = cmaf::write_fragment(bytes, slot.fragment, &samples).unwrap();
+        segment.push(fragment, &bytes[start..]);
+    }
+    segment
 }
 
 fn config(track: Track) -> DecoderConfig {
@@ -203,5 +204,5 @@ fn config(track: Track) -> DecoderConfig {
 fn image(io: &ChildIo, output: Output) -> Result<ImageReport, Failure> {
     let id = io.open_output(output)?;
     io.write(id, b"jpeg")?;
-    Ok(ImageReport { bytes: io.finish(id)? })
+    Ok(ImageReport { bytes: io.finish(id)?, crc32: Crc32::of(b"jpeg") })
 }

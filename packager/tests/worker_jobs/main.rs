@@ -205,7 +205,7 @@ async fn an_upload_becomes_ready_and_is_what_its_index_says() {
     let presentation = site.catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
     assert!(presentation.ready && presentation.complete());
     assert!(presentation.measured.values().all(|rates| rates.peak_bps > 0));
-    let poster = Key::Poster { id, generation: 1, token: presentation.poster.unwrap() };
+    let poster = Key::Poster { id, generation: 1, token: presentation.poster.unwrap().token };
     assert_eq!(site.store.get(&poster).await.unwrap(), "jpeg");
     assert_eq!(presentation.sheets.len(), 2);
     worker.stop().await;

@@ -343,6 +343,26 @@ async fn bytes_that_are_damaged_on_the_way_are_sent_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_early_is_asked_for_again() {
+    let (server, store) = store().await;
+    let bytes = noise(LONG_BYTES);
+    store.put(&key(1), bytes.clone()).await.unwrap();
+    for fault in [Fault::TruncateAnswer, Fault::LoseAnswer] {
+        for range in [0..1_000_usize, 5..20 << 20] {
+            server.meet(" bytes=", fault);
+            let read = store.range(&key(1), range.start as u64..range.end as u64).await.unwrap();
+            assert!(read == bytes.slice(range.clone()), "{fault:?} {range:?}: {} bytes", read.len());
+            assert_eq!(server.faults_left(), 0, "{fault:?} {range:?}");
+        }
+    }
+    // It was no answer to a range that is there in part.
+    server.meet(" bytes=", Fault::TruncateAnswer);
+    let end = LONG_BYTES as u64 + 1;
+    let beyond = store.range(&key(1), end - 2..end).await;
+    assert!(matches!(beyond, Err(Error::Range { .. })), "{beyond:?}");
+}
+
+#[tokio::test]
 async fn on_s3_a_server_that_is_killed_is_waited_for() {
     let Place { store, home: server } = crate::s3().await;
     store.put(&key(1), noise(1000)).await.unwrap();

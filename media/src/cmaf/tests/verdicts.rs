@@ -52,9 +52,28 @@ fn bytes_that_are_not_the_indexed_ones_are_damaged() {
 }
 
 #[test]
+fn a_bit_that_has_turned_over_is_damage_wherever_it_is() {
+    let plan = plan(480);
+    for track in plan.tracks() {
+        let (bytes, part) = object(&plan, track, 2, 3);
+        for at in (0..bytes.len()).step_by(7) {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (at % 8);
+            let findings = verify(&plan, &part, &bytes);
+            let is_damaged = findings.iter().any(|finding| finding.severity == Severity::Damaged);
+            assert!(is_damaged, "{track} at {at}: {findings:?}");
+        }
+    }
+}
+
+#[test]
 fn whole_bytes_that_break_a_rule_are_named() {
     let plan = plan(480);
-    let (bytes, part) = object(&plan, Track::Rung(180), 2, 3);
+    let (bytes, mut part) = object(&plan, Track::Rung(180), 2, 3);
+    // As if they had been written so.
+    for segment in &mut part.segments {
+        segment.crc32 = None;
+    }
     assert_eq!(rules(&plan, &part, &bytes), []);
     let broken = |at: usize, value: u8| {
         let mut bytes = bytes.clone();

@@ -131,7 +131,8 @@ async fn a_wait_ends_after_eight_seconds_and_not_a_millisecond_before() {
 async fn what_is_made_in_the_last_millisecond_is_served() {
     let waiting = Waiting::begin().await;
     waiting.advance(7_999).await;
-    let segment = Segment { offset: 0, fragments: vec![Fragment { bytes: 100, first_sample_end: 60 }] };
+    let fragment = Fragment { bytes: 100, first_sample_end: 60 };
+    let segment = Segment { offset: 0, fragments: vec![fragment], crc32: None };
     let chunk = Chunk {
         segments: Run { first: 2, last: 2 },
         token: waiting.claim.token,

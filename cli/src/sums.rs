@@ -1,0 +1,226 @@
+//! Stored objects against the checksums that rows have of them, for those who read all of it.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use vidstream_media::{Crc32, Presentation};
+use vidstream_store::{Error, Key, Store};
+
+/// Objects that are read side by side.
+const OBJECTS_MAX: usize = 4;
+/// Bytes that one read takes.
+const READ_BYTES: u64 = 4 << 20;
+/// How often bytes are read that come damaged: the first time it may have been the way.
+pub(crate) const READS_MAX: usize = 2;
+
+/// What rows know of the bytes of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Sums {
+    /// The number of its first segment; absent of a picture.
+    first: Option<u64>,
+    /// Its segments back to back, or the picture.
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// How many bytes it has; absent where that is all of the object, however many.
+    bytes: Option<u64>,
+    /// Their checksum; absent of what was stored before there were any.
+    crc32: Option<Crc32>,
+}
+
+/// The bytes of an object as they pass.
+#[derive(Debug)]
+pub(crate) struct Passing<'a> {
+    /// The pieces that have not passed whole.
+    rest: &'a [Piece],
+    /// The place of the first of them.
+    place: u64,
+    /// How many bytes of it have passed, and their checksum.
+    passed_bytes: u64,
+    sum: Crc32,
+    /// The place of the first piece that was damaged.
+    damaged: Option<u64>,
+}
+
+/// The objects of a film in which bytes are not as they were written, each with a sentence's end that says so. What is
+/// missing or too short is for others to find.
+pub(crate) async fn damaged(store: &Store, presentation: &Presentation) -> Result<Vec<(Key, String)>, Error> {
+    let known = named(presentation).filter(|(_, sums)| sums.pieces.iter().any(|piece| piece.crc32.is_some()));
+    let judged = stream::iter(known).map(|(key, sums)| async move { judge(store, key, &sums).await });
+    let all: Vec<Option<(Key, String)>> = judged.buffered(OBJECTS_MAX).try_collect().await?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+async fn judge(store: &Store, key: Key, sums: &Sums) -> Result<Option<(Key, String)>, Error> {
+    let Some(place) = first_damaged(store, &key, sums).await? else { return Ok(None) };
+    let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
+    Ok(Some((key, format!("has other bytes than were written{}", place.unwrap_or_default()))))
+}
+
+/// The objects of a film, with what its rows know of each.
+pub(crate) fn named(presentation: &Presentation) -> impl Iterator<Item = (Key, Sums)> {
+    let (id, generation) = (presentation.id, presentation.generation);
+    let media = presentation.chunks.values().flat_map(move |chunk| {
+        let (first, token) = (chunk.segments.first, chunk.token);
+        chunk.tracks.iter().map(move |part| {
+            let pieces = part.segments.iter();
+            let pieces = pieces.map(|segment| Piece { bytes: Some(segment.bytes()), crc32: segment.crc32 }).collect();
+            let key = Key::Media { id, generation, track: part.track, first, token };
+            (key, Sums { first: Some(part.first), pieces })
+        })
+    });
+    let picture = |bytes, crc32| Sums { first: None, pieces: vec![Piece { bytes, crc32 }] };
+    let sheets = presentation.sheets.iter().map(move |(&n, sheet)| {
+        let key = Key::Sheet { id, generation, n, token: sheet.token };
+        (key, picture(Some(sheet.bytes), sheet.crc32))
+    });
+    let poster = presentation.poster.map(|poster| {
+        let key = Key::Poster { id, generation, token: poster.token };
+        (key, picture(None, poster.crc32))
+    });
+    media.chain(sheets).chain(poster)
+}
+
+/// The place of the first piece of an object that is damaged.
+async fn first_damaged(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>, Error> {
+    let mut damaged = None;
+    for _ in 0..READS_MAX {
+        damaged = match read_once(store, key, sums).await {
+            Err(Error::NotFound { .. } | Error::Range { .. }) => None,
+            read => read?,
+        };
+        if damaged.is_none() {
+            break;
+        }
+    }
+    Ok(damaged)
+}
+
+async fn read_once(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>, Error> {
+    let size = store.size(key).await?;
+    let (mut passing, mut at) = (Passing::new(sums), 0_u64);
+    while at < size && passing.damaged.is_none() {
+        let end = at.saturating_add(READ_BYTES).min(size);
+        passing.pass(&store.range(key, at..end).await?);
+        at = end;
+    }
+    Ok(passing.finish())
+}
+
+// === impl Passing ===
+
+impl<'a> Passing<'a> {
+    pub(crate) fn new(sums: &'a Sums) -> Self {
+        Self { rest: &sums.pieces, place: 0, passed_bytes: 0, sum: Crc32::EMPTY, damaged: None }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        while let (Some((piece, later)), false) = (self.rest.split_first(), bytes.is_empty()) {
+            let left = piece.bytes.map_or(u64::MAX, |length| length.saturating_sub(self.passed_bytes));
+            let (now, after) = bytes.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len()));
+            self.sum = self.sum.and(now);
+            self.passed_bytes += now.len() as u64;
+            bytes = after;
+            if piece.bytes.is_none_or(|length| self.passed_bytes < length) {
+                return;
+            }
+            self.judge(piece.crc32);
+            (self.rest, self.place, self.passed_bytes, self.sum) = (later, self.place + 1, 0, Crc32::EMPTY);
+        }
+    }
+
+    /// Says that this was all of it; gives the place of the first piece that is damaged. Of one that is cut nothing is
+    /// said.
+    pub(crate) fn finish(mut self) -> Option<u64> {
+        if let Some(Piece { bytes: None, crc32 }) = self.rest.first() {
+            self.judge(*crc32);
+        }
+        self.damaged
+    }
+
+    fn judge(&mut self, crc32: Option<Crc32>) {
+        if self.damaged.is_none() && crc32.is_some_and(|sum| sum != self.sum) {
+            self.damaged = Some(self.place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_media::VideoId;
+    use vidstream_store::Access;
+    use vidstream_testkit::s3::{BUCKET, Fault, Server};
+
+    use super::*;
+
+    /// An object of pieces of these sizes, and what rows know of it.
+    fn object(sizes: &[usize]) -> (Vec<u8>, Sums) {
+        let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
+        for (n, &size) in (1_u8..).zip(sizes) {
+            let piece = vec![n; size];
+            pieces.push(Piece { bytes: Some(size as u64), crc32: Some(Crc32::of(&piece)) });
+            bytes.extend(piece);
+        }
+        (bytes, Sums { first: Some(7), pieces })
+    }
+
+    fn key(token: u64) -> Key {
+        Key::Poster { id: VideoId::from_bits(7), generation: 1, token }
+    }
+
+    #[tokio::test]
+    async fn the_first_damaged_piece_of_an_object_is_found_wherever_it_is() {
+        // The third one and the last lie in two reads each, since a read ends where it ends.
+        let read = usize::try_from(READ_BYTES).unwrap();
+        let sizes = [100, 50, read, 10, read - 180, 40];
+        let (bytes, sums) = object(&sizes);
+        let store = Store::open("memory://").await.unwrap();
+        store.put(&key(0), bytes.clone().into()).await.unwrap();
+        assert_eq!(first_damaged(&store, &key(0), &sums).await.unwrap(), None);
+        let mut end = 0;
+        for (place, size) in (0..).zip(sizes) {
+            end += size;
+            let mut other = bytes.clone();
+            other[end - 1] ^= 0x80;
+            store.put(&key(place + 1), other.into()).await.unwrap();
+            assert_eq!(first_damaged(&store, &key(place + 1), &sums).await.unwrap(), Some(place));
+        }
+        // Of what was stored without checksums nobody can tell, and what is missing is for others to find.
+        let mut without = sums.clone();
+        without.pieces[0].crc32 = None;
+        assert_eq!(first_damaged(&store, &key(1), &without).await.unwrap(), None);
+        assert_eq!(first_damaged(&store, &key(99), &sums).await.unwrap(), None);
+        store.put(&key(98), bytes[..60].to_vec().into()).await.unwrap();
+        assert_eq!(first_damaged(&store, &key(98), &sums).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_picture_is_held_against_its_checksum_however_many_bytes_it_has() {
+        let store = Store::open("memory://").await.unwrap();
+        let sums = Sums { first: None, pieces: vec![Piece { bytes: None, crc32: Some(Crc32::of(b"jpeg")) }] };
+        for (token, bytes, is_damaged) in [(1, "jpeg", false), (2, "jpeh", true), (3, "jpegs", true), (4, "", true)] {
+            store.put(&key(token), bytes.into()).await.unwrap();
+            let told = judge(&store, key(token), &sums).await.unwrap();
+            let expected = is_damaged.then(|| (key(token), "has other bytes than were written".to_owned()));
+            assert_eq!(told, expected, "{bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_damaged_is_read_twice_and_not_once_more() {
+        let server = Server::start().unwrap();
+        let variables = server.variables().into_iter();
+        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        let (bytes, sums) = object(&[1_000]);
+        store.put(&key(1), bytes.into()).await.unwrap();
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(0))] {
+            for _ in 0..times {
+                server.meet(" bytes=", Fault::DamageAnswer);
+            }
+            assert_eq!(first_damaged(&store, &key(1), &sums).await.unwrap(), found);
+            assert_eq!(server.faults_left(), 0);
+        }
+    }
+}
