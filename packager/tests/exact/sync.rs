@@ -5,6 +5,7 @@ const PAIR_S: f64 = 0.5;
 
 /// A flash, in seconds from the first picture.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "units come last")]
 pub(crate) struct Flash {
     /// When the source shows it.
     pub(crate) source_s: f64,

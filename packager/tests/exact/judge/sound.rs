@@ -30,7 +30,7 @@ fn tolerance_s(at_s: f64) -> f64 {
 impl Findings<'_> {
     /// The flashes of a rung: seen in its pictures, at the times of its boxes, beside those of the film.
     pub(super) fn flashes(&mut self, track: Track, frames: &Range<u64>, lit: &[bool], shown: &[i64]) -> Vec<Flash> {
-        let (frame_s, timescale) = (self.frame_s(), f64::from(self.plan_of().timescale(track)));
+        let (each_s, timescale) = (self.frame_s(), f64::from(self.plan_of().timescale(track)));
         // What a run begins with may have begun before it.
         let is_whole = |place: &usize| *place > 0 || frames.start == 0;
         let seen = sync::onsets(lit.iter().copied()).into_iter().filter(is_whole);
@@ -45,12 +45,12 @@ impl Findings<'_> {
         }
         let flash = |(place, shown_s): (usize, f64)| Flash {
             source_s: expected[place].at_ns as f64 / 1e9,
-            ruled_s: (frames.start + place as u64) as f64 * frame_s,
+            ruled_s: (frames.start + place as u64) as f64 * each_s,
             shown_s,
         };
         let flashes: Vec<Flash> = ruled.into_iter().zip(seen_s).map(flash).collect();
         // Only pictures that are not on the grid themselves are shown early or late.
-        let moved_max_s = if self.row.get("rate") == "vfr" { frame_s / 2.0 } else { 0.0 };
+        let moved_max_s = if self.row.get("rate") == "vfr" { each_s / 2.0 } else { 0.0 };
         if let Some(flash) = flashes.iter().find(|of| (of.ruled_s - of.source_s).abs() > moved_max_s + PRINTED_S) {
             self.note(format!("{track}: no rule moves a flash so far: {flash:?}"));
         }
