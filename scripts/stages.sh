@@ -3,11 +3,9 @@
 # the stage's name.
 
 readonly kill_after_s=20
-readonly dash_xsd=../shared/dash-xsd/DASH-MPD.xsd
 export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit
 
 # Tests run in other folders than this one.
-if [ -z "${DASH_XSD:-}" ] && [ -e "$dash_xsd" ]; then DASH_XSD=$dash_xsd; fi
 if [ -n "${DASH_XSD:-}" ]; then
   DASH_XSD=$(realpath -e "$DASH_XSD")
   export DASH_XSD

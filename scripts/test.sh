@@ -2,7 +2,7 @@
 # Installs what the tests need and passes them all; prints the seconds of each stage.
 #   test.sh          all stages in order; stops at the first that fails
 #   test.sh STAGE    one stage: install npm web compile check rust page docker players
-# DASH_XSD=file checks MPDs against the DASH schema; without it ../shared/dash-xsd/DASH-MPD.xsd does, where that is.
+# DASH_XSD=file checks MPDs against the DASH schema.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/stages.sh

@@ -66,8 +66,9 @@ pub(crate) const AHEAD_NOTICES_MAX: usize = 16;
 pub(crate) const VIEW_AGE_MAX: Duration = Duration::from_secs(1);
 /// While the catalog does not answer, views up to this age are served.
 pub(crate) const VIEW_STALE_MAX: Duration = Duration::from_hours(1);
-/// How long the age of such a view is shown after it was served: longer than scrapes of `/metrics` lie apart.
-pub(crate) const VIEW_STALE_SHOWN: Duration = Duration::from_secs(15);
+/// How long the age of such a view is shown after it was served: longer than a minute, which is how far apart scrapes of
+/// `/metrics` lie unless they are told otherwise.
+pub(crate) const VIEW_STALE_SHOWN: Duration = Duration::from_secs(90);
 /// How long one read of the catalog may take on the way to a response.
 pub(crate) const CATALOG_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Views that are kept, by their estimated bytes.

@@ -115,7 +115,7 @@ impl Kind {
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too much is going on"),
             Self::CatalogUnavailable => (S::SERVICE_UNAVAILABLE, "catalog_unavailable", "The catalog does not answer"),
-            Self::StorageError => (S::SERVICE_UNAVAILABLE, "storage_error", "The storage does not answer"),
+            Self::StorageError => (S::SERVICE_UNAVAILABLE, "storage_error", "The storage does not give the bytes"),
             Self::SegmentPending => (S::SERVICE_UNAVAILABLE, "segment_pending", "The segment is not made yet"),
             Self::TooManyWaiting => (S::SERVICE_UNAVAILABLE, "too_many_waiting", "Too many requests wait for segments"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down", "The server is going down"),

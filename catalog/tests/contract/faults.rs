@@ -22,6 +22,13 @@ use crate::{
     fixture::{self, Adapter, Postgres},
 };
 
+/// Waits until somebody does, in the database of this connection.
+async fn somebody_waits_for_a_lock(locker: &tokio_postgres::Client) {
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let asking = async { while locker.query(waits, &[]).await.unwrap().is_empty() {} };
+    timeout(Duration::from_millis(QUEUE_WAIT_MS), asking).await.expect("nobody waits for the lock");
+}
+
 /// Does something until the database lets it: what a worker and an uploader do while it is away.
 macro_rules! patiently {
     ($done:expr) => {
@@ -176,8 +183,7 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
         async move { catalog.edit(id, Edit::title("patient"), None).await }
     });
     // The one connection waits for the lock; nobody else gets one.
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    somebody_waits_for_a_lock(&locker).await;
     assert!(matches!(catalog.video(id).await, Err(Error::Busy)));
     locker.batch_execute("COMMIT").await.unwrap();
     assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
@@ -195,8 +201,7 @@ async fn so_many_reads_wait_for_a_connection_and_the_next_is_refused_at_once() {
         tokio::spawn(async move { catalog.delete(id).await })
     };
     let first = write();
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    somebody_waits_for_a_lock(&locker).await;
     let mut reading = JoinSet::new();
     for _ in 0..=READS_QUEUED_MAX {
         let catalog = catalog.clone();
@@ -375,8 +380,7 @@ async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
         let catalog = catalog.clone();
         async move { catalog.edit(id, Edit::title("late"), None).await }
     });
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while locker.query(waits, &[]).await.unwrap().is_empty() {}
+    somebody_waits_for_a_lock(&locker).await;
     end_sessions(&place, "wait_event_type = 'Lock'");
     let ended = renaming.await.unwrap();
     assert!(matches!(&ended, Err(Error::Unavailable(reason)) if reason.contains("terminating")), "{ended:?}");

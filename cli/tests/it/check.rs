@@ -137,7 +137,7 @@ async fn a_video_in_the_making_passes_but_for_what_comes_with_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::with(folder.path(), &["--set", "ladder.heights=240,144"]).await;
     // Long enough that most of it is made because it is asked for.
-    let file = Clip::new((426, 240), 30, 45).cached(&Encoding::default(), "mp4").unwrap();
+    let file = Clip::new((426, 240), 30, 120).cached(&Encoding::default(), "mp4").unwrap();
     let id = server.upload(&file).await;
     server.until(&id, "playable", Duration::from_mins(1), |video| video["playable"] == true).await;
     let rules = verdicts(&format!("{}/v/{id}/", server.url));
