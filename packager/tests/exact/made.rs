@@ -13,8 +13,7 @@ use vidstream_packager::{
     protocol::{EncodeJob, EncoderChoice, Encoders, Part, ProbeJob, Rolls, Warning},
 };
 use vidstream_plugins::{Knobs, Registry};
-
-use crate::film::Film;
+use vidstream_testkit::films::Film;
 
 /// Heights of the rungs: the film's own and a smaller one on which a counter can still be read.
 const HEIGHTS: [u16; 2] = [108, 90];
