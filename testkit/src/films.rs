@@ -4,4 +4,4 @@ mod film;
 mod table;
 
 pub use film::{Film, Picture};
-pub use table::{LONG, Row, rows};
+pub use table::{Row, rows};

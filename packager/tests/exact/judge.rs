@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use vidstream_media::{Plan, Presentation, Rational, Track, VideoId, chunks::Segments, hls};
 use vidstream_testkit::{
     decode,
-    films::{Film, LONG, Picture, Row},
+    films::{Film, Picture, Row},
 };
 
 use crate::{
@@ -37,7 +37,7 @@ struct Findings<'a> {
 pub(crate) fn findings(row: &Row, film: &Film, made: &Made) -> Vec<String> {
     let expected = expected(film, made.plan.timeline.frames);
     let mut findings = Findings { row, film, made, expected, found: Vec::new() };
-    if row.seconds != LONG {
+    if made.is_whole {
         findings.source();
     }
     findings.plan();

@@ -61,7 +61,7 @@ fn findings_of(row: &Row) -> Vec<String> {
     let found = catch_unwind(AssertUnwindSafe(|| {
         let folder = tempfile::tempdir().unwrap();
         let film = Film::make(row, folder.path()).unwrap();
-        let made = made::make(&film, folder.path());
+        let made = made::make(row, &film, folder.path());
         judge::findings(row, &film, &made)
     }));
     let found = found.unwrap_or_else(|panic| {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The length of films of two hours, which take minutes to make.
-pub const LONG: &str = "7200";
+const LONG: &str = "7200";
 
 /// One film: a line of `films.txt`.
 #[derive(Clone, Copy, Debug)]
