@@ -3,7 +3,7 @@
 # Goes on after a stage that fails; prints the seconds of each, and which ones failed.
 #   test-long.sh              all stages in order
 #   test-long.sh STAGE ...    some, such as those that failed:
-#                             install npm web compile properties contract films lies upload s3 cluster images kills
+#                             install npm web compile properties contract films buffers lies upload s3 cluster images kills
 # DASH_XSD as for test.sh; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 readonly stage_limit_s=$((6 * 3600))
 # Without these the others cannot be.
 readonly first=(install npm web compile)
-readonly all=("${first[@]}" properties contract films lies upload s3 cluster images kills)
+readonly all=("${first[@]}" properties contract films buffers lies upload s3 cluster images kills)
 
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
 run() { cargo test --profile ci --locked --workspace --no-fail-fast "$@"; }
@@ -33,8 +33,10 @@ run_stage() {
     properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
     # Each case has a database, and up to 120 steps with an audit after each.
     contract) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --test contract ;;
-    # Every film of the table, those of two hours among them.
+    # Every film of the table, those of two hours among them, of which two are made whole.
     films) TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture ;;
+    # What a browser buffers of each, but for those of two hours.
+    buffers) cd players && TEST_FILMS=short node --test test/exact.test.mjs ;;
     # Every lie that an encoder can tell, two of a promise among them.
     lies) TEST_LIES=all run --test it lies_about -- --nocapture ;;
     # 10 GiB through the server, whose memory must not grow with them.

@@ -1,6 +1,6 @@
-// Segments in the browser: each fills exactly the time that the playlists give it, in every rung alike.
+// Segments in the browser: each fills exactly the time that the playlists give it, in every rung alike, whatever the film.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join, normalize } from "node:path";
 import { after, before, test } from "node:test";
@@ -9,7 +9,28 @@ import { profile, program, run, temporary } from "../lib/vidstream.mjs";
 
 // The browser and the playlist each round the ends of a segment to a microsecond.
 const ROUNDED_S = 3e-6;
+// The last frame of sound is a whole one, however little of it the film needs.
+const SOUND_FRAME_S = 1024 / 44_100;
 const WAIT_MS = 60_000;
+// Lines of the test kit's table of films (testkit/src/films/films.txt) that have between them each family of containers, an
+// edit list, open and closed GOPs, whole and broken rates, a recording with twelve seconds without a picture, every number of
+// channels, sound that is late, short, long or not there, both sample rates, and half a second. TEST_FILMS chooses others.
+const USUAL = [
+  "mp4-edits open some 59.94 stereo 44100 late 3",
+  "mp4-fragments closed some 23.976 none - - 10",
+  "mov closed none 60 5.1 48000 short 3",
+  "mkv-live closed some 12.5 stereo 44100 whole 10",
+  "webm closed none 30 none - - 0.5",
+  "ts closed some 59.94 mono 44100 long 10",
+  "flv closed some hole stereo 44100 long 40",
+  "avi open some 25 mono 44100 long 3",
+];
+
+const testkit = (...args) => run(join(profile, "testkit"), args).then(({ stdout }) => stdout.trim());
+
+const wanted = process.env.TEST_FILMS;
+const films = (await testkit("films", wanted ?? USUAL.join(","))).split("\n");
+if (wanted === undefined) assert.deepEqual([...films].sort(), [...USUAL].sort(), "the table has these films");
 
 let folder, browser, site, host, url;
 
@@ -29,23 +50,8 @@ after(async () => {
   await site?.close();
   host?.closeAllConnections();
   host?.close();
+  if (folder) await rm(folder, { recursive: true, force: true });
 });
-
-const generate = (path, fps, more = []) =>
-  run(join(profile, "testkit"), ["generate", "--seconds", "13", "--size", "320x180", "--content", "plain", "--fps", fps, ...more, path]);
-
-// Frames per second, seconds of the presentation, container, and how the file is made.
-const films = [
-  ["23.976 fps with B-frames in Matroska", 24_000 / 1001, 311 * 1001 / 24_000, "mkv", (path) => generate(path, "24000/1001", ["--bframes", "2", "--gop", "40"])],
-  ["59.94 fps in MPEG-TS", 60_000 / 1001, 779 * 1001 / 60_000, "ts", (path) => generate(path, "60000/1001", ["--bframes", "2"])],
-  ["12.5 fps in fragments", 12.5, 162 / 12.5, "mp4", (path) => generate(path, "25/2", ["--fragmented", "--gop", "10"])],
-  ["a recording with a hole of five seconds", 30, 13, "mkv", async (path) => {
-    const whole = path.replace("film", "whole");
-    await generate(whole, "30");
-    const filter = "select='lt(n,90)+gte(n,240)'";
-    await run("ffmpeg", ["-v", "error", "-i", whole, "-vf", filter, "-fps_mode", "passthrough", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "copy", path]);
-  }],
-];
 
 const inPlaylist = (text) => {
   const seconds = [...text.matchAll(/^#EXTINF:([\d.]+),/gm)].map((found) => Number(found[1]));
@@ -53,37 +59,41 @@ const inPlaylist = (text) => {
   return seconds.map((length) => [at, at += length]);
 };
 
-for (const [n, [name, fps, seconds, container, make]] of films.entries()) {
-  test(`${name}: the browser buffers what the playlists say`, async () => {
-    const file = join(folder, `film${n}.${container}`);
-    await make(file);
-    await run(program, ["package", file, "--out", join(folder, `tree${n}`), "--set", "ladder.heights=180,90"]);
-    const master = await readFile(join(folder, `tree${n}/master.m3u8`), "utf8");
-    const listed = [...master.matchAll(/^(1\/\w+)\/index\.m3u8$|URI="(1\/audio)\/index\.m3u8"/gm)].map((found) => found[1] ?? found[2]);
-    const tracks = [...new Set(listed)];
-    const codecs = /CODECS="([^"]+)"/.exec(master)[1].split(",");
-    assert.equal(tracks.length, 3, `two rungs and the sound: ${tracks}`);
+// Makes the film of a line and its tree, in a folder below the host's: what is known of the film, its tracks and their codecs.
+async function packaged(line, name) {
+  const film = JSON.parse(await testkit("film", line, join(folder, name)));
+  const tree = join(folder, name, "tree");
+  await run(program, ["package", film.path, "--out", tree, "--set", "ladder.heights=108,90"]);
+  const master = await readFile(join(tree, "master.m3u8"), "utf8");
+  const listed = [...master.matchAll(/^(1\/\w+)\/index\.m3u8$|URI="(1\/audio)\/index\.m3u8"/gm)].map((found) => found[1] ?? found[2]);
+  return { film, tree, tracks: [...new Set(listed)], codecs: /CODECS="([^"]+)"/.exec(master)[1].split(",") };
+}
+
+for (const [n, line] of films.entries()) {
+  test(`${line}: the browser buffers what the playlists say`, async (t) => {
+    t.after(() => rm(join(folder, String(n)), { recursive: true, force: true }));
+    const { film, tree, tracks, codecs } = await packaged(line, String(n));
+    const [seconds, frameSeconds] = [film.length_ns / 1e9, film.fps[1] / film.fps[0]];
+    assert.equal(tracks.length, film.has_sound ? 3 : 2, `two rungs, and the sound if there is any: ${tracks}`);
     const tab = await open(browser, site.url);
-    const starts = new Map();
+    const starts = [];
     for (const track of tracks) {
       const isSound = track.endsWith("audio");
-      const text = await readFile(join(folder, `tree${n}`, track, "index.m3u8"), "utf8");
-      const segments = inPlaylist(text);
+      const segments = inPlaylist(await readFile(join(tree, track, "index.m3u8"), "utf8"));
       const codec = codecs.find((found) => found.startsWith("mp4a") === isSound);
       const type = `${isSound ? "audio" : "video"}/mp4; codecs="${codec}"`;
-      const found = await tab.call("buffered", `${url}/tree${n}/${track}`, type, segments.length, WAIT_MS);
+      const found = await tab.call("buffered", `${url}/${n}/tree/${track}`, type, segments.length, WAIT_MS);
       for (const [at, ranges] of found.entries()) {
         assert.equal(ranges.length, 1, `${track} ${at + 1}: ${JSON.stringify(ranges)}`);
         const off = ranges[0].map((end, side) => Math.abs(end - segments[at][side]));
         assert.ok(Math.max(...off) <= ROUNDED_S, `${track} ${at + 1}: ${ranges[0]} is buffered, ${segments[at]} is listed`);
       }
       const end = found.at(-1)[0][1];
-      const slack = isSound ? 1024 / 44_100 : 1 / fps;
+      const slack = isSound ? Math.max(frameSeconds, SOUND_FRAME_S) : frameSeconds;
       assert.ok(Math.abs(end - seconds) <= slack, `${track} ends at ${end}, the film at ${seconds}`);
-      if (!isSound) starts.set(track, found.map(([range]) => range[0]));
+      if (!isSound) starts.push(found.map(([range]) => range[0]));
     }
-    const [first, second] = starts.values();
-    assert.deepEqual(first, second, "segments of both rungs start at the same time");
+    assert.deepEqual(starts[0], starts[1], "segments of both rungs start at the same time");
     assert.deepEqual(await tab.errors(), []);
     assert.deepEqual(tab.failed, []);
     await tab.page.close();

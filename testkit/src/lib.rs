@@ -2,9 +2,9 @@
 //!
 //! Tests of the whole chain must see the right picture at the right time, not just a picture. So each frame carries a
 //! machine-readable counter ([`counter`]), each whole second a beep and a flash ([`beep`]); [`clip`] makes files of them
-//! with ffmpeg, [`decode`] reads them back from any file, playlist or URL, [`odd`] makes the files that publishers send
-//! by mistake. [`postgres`], [`redis`] and `s3` are real servers beside them. It is no part of the product: only tests,
-//! benches and the demo use it.
+//! with ffmpeg, [`decode`] reads them back from any file, playlist or URL, [`films`] has a film of every kind, [`odd`] makes
+//! the files that publishers send by mistake. [`postgres`], [`redis`] and `s3` are real servers beside them. It is no part
+//! of the product: only tests, benches and the demo use it.
 
 pub mod beep;
 pub mod cache;
@@ -14,6 +14,7 @@ pub mod counter;
 pub mod decode;
 pub mod encoding;
 mod ffmpeg;
+pub mod films;
 pub mod odd;
 mod paint;
 pub mod postgres;

@@ -3,13 +3,18 @@
 
 use std::{
     io::{IsTerminal as _, Write as _, stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use vidstream_testkit::{Clip, Content, Encoding, clip, decode, encoding::Index, odd};
+use vidstream_testkit::{
+    Clip, Content, Encoding, clip, decode,
+    encoding::Index,
+    films::{self, Film},
+    odd,
+};
 
 /// Test media with a machine-readable frame counter.
 #[derive(Parser)]
@@ -37,6 +42,19 @@ enum Command {
         input: PathBuf,
         /// The file to write
         output: PathBuf,
+    },
+    /// Print the films of the table of all kinds, one a line
+    Films {
+        /// Which: core, short (all but those of two hours), all, or parts of lines with commas between
+        #[arg(default_value = "all")]
+        wanted: String,
+    },
+    /// Make the film of a line of that table, and print what is known of it as JSON
+    Film {
+        /// The line, as `films` prints it
+        line: String,
+        /// Folder for the file, made if it is not there
+        folder: PathBuf,
     },
     /// Write the odd files: empty, cut off, of the wrong kind, with a lying header
     Odd {
@@ -114,6 +132,14 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Loop { copies, input, output } => clip::loop_copies(&input, copies, &output),
+        Command::Films { wanted } => {
+            let mut out = stdout().lock();
+            for row in films::rows().iter().filter(|row| row.is_wanted(&wanted)) {
+                writeln!(out, "{row}")?;
+            }
+            Ok(())
+        }
+        Command::Film { line, folder } => film(&line, &folder),
         Command::Odd { folder } => {
             std::fs::create_dir_all(&folder).context("cannot make the folder")?;
             for odd in odd::all(&folder)? {
@@ -129,6 +155,21 @@ fn run(command: Command) -> Result<()> {
             }
         }
     }
+}
+
+fn film(line: &str, folder: &Path) -> Result<()> {
+    let row = films::rows().into_iter().find(|row| row.to_string() == line);
+    let row = row.with_context(|| format!("no film of the table is `{line}`"))?;
+    std::fs::create_dir_all(folder).context("cannot make the folder")?;
+    let film = Film::make(&row, folder)?;
+    let known = serde_json::json!({
+        "path": film.path.display().to_string(),
+        "fps": [film.fps.0, film.fps.1],
+        "length_ns": film.length_ns,
+        "has_sound": row.channels != "none",
+    });
+    writeln!(stdout(), "{known}")?;
+    Ok(())
 }
 
 // === impl Generate ===

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use vidstream_media::{Plan, Presentation, Rational, Track, VideoId, chunks::Segments, hls};
-use vidstream_testkit::decode;
+use vidstream_testkit::{
+    decode,
+    films::{Film, Picture, Row},
+};
 
 use crate::{
     boxes,
-    film::{Film, Picture},
     made::Made,
     sync::{self, Flash},
-    table::{LONG, Row},
 };
 
 mod sound;
@@ -36,7 +37,7 @@ struct Findings<'a> {
 pub(crate) fn findings(row: &Row, film: &Film, made: &Made) -> Vec<String> {
     let expected = expected(film, made.plan.timeline.frames);
     let mut findings = Findings { row, film, made, expected, found: Vec::new() };
-    if row.get("seconds") != LONG {
+    if made.is_whole {
         findings.source();
     }
     findings.plan();
@@ -134,7 +135,7 @@ impl Findings<'_> {
             let text = format!("warnings: {warnings:?} {repeats:?}");
             self.note(text);
         }
-        let sound = self.row.get("channels") != "none";
+        let sound = self.row.channels != "none";
         if self.plan_of().audio.is_some() != sound {
             self.note("sound is planned where there is none, or the other way round");
         }

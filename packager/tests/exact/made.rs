@@ -13,8 +13,7 @@ use vidstream_packager::{
     protocol::{EncodeJob, EncoderChoice, Encoders, Part, ProbeJob, Rolls, Warning},
 };
 use vidstream_plugins::{Knobs, Registry};
-
-use crate::film::Film;
+use vidstream_testkit::films::{Film, Row};
 
 /// Heights of the rungs: the film's own and a smaller one on which a counter can still be read.
 const HEIGHTS: [u16; 2] = [108, 90];
@@ -22,8 +21,11 @@ const HEIGHTS: [u16; 2] = [108, 90];
 const PIECE_SEGMENTS_MAX: u64 = 4;
 /// Length of a segment, as usual.
 const SEGMENT_S: f64 = 4.0;
-/// Of longer films the first chunks, some in the middle and the last ones are made.
-const WHOLE_S_MAX: f64 = 600.0;
+/// Of longer films the first chunks, some in the middle and the last ones are made. No longer run of segments is looked
+/// at in one go, since its sound has to fit into memory.
+const RUN_S_MAX: f64 = 600.0;
+/// Longer films of which all is made nevertheless: a container without an index, and a recording with a hole.
+const WHOLE: [&str; 2] = ["ts closed none 23.976 stereo 48000 long 7200", "mov open some hole stereo 48000 whole 7200"];
 
 /// A made film.
 pub(crate) struct Made {
@@ -33,13 +35,17 @@ pub(crate) struct Made {
     pub(crate) warnings: Vec<Warning>,
     /// Runs of segments that were made without a hole between them.
     pub(crate) runs: Vec<Segments>,
+    /// Whether they are all of the film.
+    pub(crate) is_whole: bool,
     folder: std::path::PathBuf,
 }
 
 /// Makes a film in `folder`.
-pub(crate) fn make(film: &Film, folder: &Path) -> Made {
+pub(crate) fn make(row: &Row, film: &Film, folder: &Path) -> Made {
     let (plan, warnings) = plan(&film.path, folder, SEGMENT_S);
-    let mut made = Made { runs: runs(&plan), plan, parts: Vec::new(), warnings, folder: folder.to_owned() };
+    let is_whole = plan.timeline.duration_s() <= RUN_S_MAX || WHOLE.contains(&row.to_string().as_str());
+    let runs = if is_whole { all(&plan) } else { some(&plan) };
+    let mut made = Made { plan, parts: Vec::new(), warnings, runs, is_whole, folder: folder.to_owned() };
     for run in made.runs.clone() {
         for &chunk in made.plan.chunks.iter().filter(|chunk| run.contains(chunk.first)) {
             // As if somebody had asked for a segment in the midst of it.
@@ -98,14 +104,27 @@ fn pin(plan: &mut Plan) {
     }
 }
 
-/// All of a film, or of a long one three chunks at its head, two in its middle, and the last two.
-fn runs(plan: &Plan) -> Vec<Segments> {
+/// All chunks of a film, in runs that follow one another.
+fn all(plan: &Plan) -> Vec<Segments> {
+    let timeline = &plan.timeline;
+    let seconds = |first: u64, last: u64| {
+        timeline.seconds(timeline.ticks(timeline.segment_frames(last).end - timeline.segment_frames(first).start))
+    };
+    let mut runs: Vec<Segments> = Vec::new();
+    for &chunk in &plan.chunks {
+        match runs.last_mut() {
+            Some(run) if seconds(run.first, chunk.last) <= RUN_S_MAX => run.last = chunk.last,
+            _ => runs.push(chunk),
+        }
+    }
+    runs
+}
+
+/// Three chunks at the head of a film, two in its middle, and the last two.
+fn some(plan: &Plan) -> Vec<Segments> {
     let chunks = &plan.chunks;
     let run = |from: usize, to: usize| Segments { first: chunks[from].first, last: chunks[to].last };
     let last = chunks.len() - 1;
-    if plan.timeline.duration_s() <= WHOLE_S_MAX {
-        return vec![run(0, last)];
-    }
     vec![run(0, 2), run(last / 2, last / 2 + 1), run(last - 1, last)]
 }
 
@@ -136,4 +155,10 @@ pub(crate) fn track_of(plan: &Plan, parts: &[&Part], track: Track, folder: &Path
         bytes.extend(fs::read(folder.join(format!("{track}-{}", part.segments.first))).unwrap());
     }
     bytes
+}
+
+#[test]
+fn films_that_are_made_whole_are_in_the_table() {
+    let films: Vec<String> = vidstream_testkit::films::rows().iter().map(Row::to_string).collect();
+    assert!(WHOLE.iter().all(|line| films.iter().any(|film| film == line)), "{WHOLE:?}");
 }

@@ -1,7 +1,8 @@
 //! Films of every kind through scan, plan and chunks: exact to the frame and the sample.
 //!
-//! `films.txt` has one film a line. By default those marked `core` are made; `TEST_FILMS=short` makes all
-//! but those of two hours, `all` makes all, and `mkv open,hole` those whose line has one of the texts.
+//! The test kit has a table of films, one a line (`testkit/src/films/films.txt`). By default those marked `core` are
+//! made; `TEST_FILMS=short` makes all but those of two hours, `all` makes all, and `mkv open,hole` those whose line has
+//! one of the texts.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,13 +15,11 @@
 )]
 
 mod boxes;
-mod film;
 mod joins;
 mod judge;
 mod made;
 mod signals;
 mod sync;
-mod table;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,7 +27,7 @@ use std::{
     time::Instant,
 };
 
-use table::Row;
+use vidstream_testkit::films::{self, Film, Row};
 
 /// Films that are made at once; each has several threads that mostly wait for one another.
 const AT_ONCE: usize = 2;
@@ -37,7 +36,7 @@ const AT_ONCE: usize = 2;
 fn films_are_exact_to_the_frame_and_the_sample() {
     gst::init().unwrap();
     let wanted = std::env::var("TEST_FILMS").unwrap_or_else(|_| "core".to_owned());
-    let queue = Mutex::new(table::rows().into_iter().filter(|row| row.is_wanted(&wanted)).collect::<Vec<_>>());
+    let queue = Mutex::new(films::rows().into_iter().filter(|row| row.is_wanted(&wanted)).collect::<Vec<_>>());
     let (count, findings) = (queue.lock().unwrap().len(), Mutex::new(Vec::new()));
     assert!(count > 0, "no film has `{wanted}` in its line");
     std::thread::scope(|scope| {
@@ -61,8 +60,8 @@ fn findings_of(row: &Row) -> Vec<String> {
     let begin = Instant::now();
     let found = catch_unwind(AssertUnwindSafe(|| {
         let folder = tempfile::tempdir().unwrap();
-        let film = film::make(row, folder.path());
-        let made = made::make(&film, folder.path());
+        let film = Film::make(row, folder.path()).unwrap();
+        let made = made::make(row, &film, folder.path());
         judge::findings(row, &film, &made)
     }));
     let found = found.unwrap_or_else(|panic| {

@@ -24,8 +24,9 @@ pub(crate) const ALL: [Signal; 4] = [Signal::Music, Signal::Speech, Signal::Chir
 const TEXT: &str = "A river that is wide at its mouth began as a spring between two stones. Whoever walks up along it \
     passes mills, bridges, and a lake; then the banks grow steep, the path narrow, and at last there is moss. \
     Seventy-six sheep stood there! Did they see us? Perhaps. We rested, shared some bread, and went back before dusk.";
-/// Seconds of one sweep, and where it begins and ends, in hertz.
-const SWEEP_S: f64 = 13.0;
+/// Seconds of one sweep, and where it begins and ends, in hertz. It turns on no edge of a segment: the lowest and
+/// the highest tone are coded unlike all others, so a join there would be like no frame away from joins.
+const SWEEP_S: f64 = 13.37;
 const SWEEP_HZ: (f64, f64) = (60.0, 14_000.0);
 /// Pitch of the tone, on no line of the transform.
 const TONE_HZ: f64 = 997.0;

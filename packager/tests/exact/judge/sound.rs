@@ -50,7 +50,7 @@ impl Findings<'_> {
         };
         let flashes: Vec<Flash> = ruled.into_iter().zip(seen_s).map(flash).collect();
         // Only pictures that are not on the grid themselves are shown early or late.
-        let moved_max_s = if self.row.get("rate") == "vfr" { each_s / 2.0 } else { 0.0 };
+        let moved_max_s = if self.row.rate == "vfr" { each_s / 2.0 } else { 0.0 };
         if let Some(flash) = flashes.iter().find(|of| (of.ruled_s - of.source_s).abs() > moved_max_s + PRINTED_S) {
             self.note(format!("{track}: no rule moves a flash so far: {flash:?}"));
         }
@@ -79,7 +79,7 @@ impl Findings<'_> {
         if (samples.len() as u64).abs_diff(wanted.div_ceil(u64::from(grid.sample_rate))) > 1 {
             self.note(format!("{} samples of sound for {frames:?}", samples.len()));
         }
-        if self.row.get("extent") == "silent" && samples.iter().any(|sample| sample.abs() > SILENCE) {
+        if self.row.extent == "silent" && samples.iter().any(|sample| sample.abs() > SILENCE) {
             self.note("silence is heard");
         }
         let heard: Vec<f64> = beep::onsets(&samples, decode::SOUND_RATE).iter().map(|at| start_s + at).collect();
@@ -90,7 +90,7 @@ impl Findings<'_> {
     fn beeps(&mut self, heard: &[f64], within: Range<f64>, flashes: &[(Track, Vec<Flash>)]) {
         let path = self.film.path.to_str().unwrap();
         // AVI does not tell when pictures are shown: the first one with its stream, whatever its reader waits for.
-        let is_avi = self.row.get("container") == "avi";
+        let is_avi = self.row.container == "avi";
         let start_s = if is_avi { 0.0 } else { decode::first_picture_s(&["-i", path]).unwrap() };
         let (seek, length) =
             (format!("{:.3}", (within.start - 2.0).max(0.0)), format!("{:.3}", within.end - within.start + 4.0));

@@ -1,13 +1,19 @@
 //! Makes the film of a row, and knows of each of its pictures when it is shown.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use vidstream_testkit::{Audio, Clip, Content, Encoding, encoding::Index};
+use anyhow::{Context as _, Result};
 
-use crate::table::Row;
+use super::table::Row;
+use crate::{
+    clip::{Audio, Clip},
+    encoding::{Encoding, Index},
+    ffmpeg, paint,
+    scene::Content,
+};
 
 /// Width and height of all films.
 const SIZE: (u32, u32) = (192, 108);
@@ -19,7 +25,7 @@ const TICKS: i64 = 90_000;
 /// near the middle of an output frame, where a container's rounding would decide.
 const MOVED_TICKS: i64 = 720;
 /// The pictures of a screen recording that are not there: twelve seconds.
-const HOLE: std::ops::Range<u32> = 157..517;
+const HOLE: Range<u32> = 157..517;
 /// Pictures before the first one that an edit list shows; it lies inside a GOP.
 const CUT_FRAMES: u32 = 37;
 /// How much longer than its pictures long sound is, in milliseconds.
@@ -31,57 +37,67 @@ const LATE_PART: f64 = 0.375;
 const SHORT_PART: f64 = 0.625;
 
 /// A film and what is known of it.
-pub(crate) struct Film {
-    pub(crate) path: PathBuf,
+#[derive(Clone, Debug)]
+pub struct Film {
+    /// The file.
+    pub path: PathBuf,
     /// Frames per second that its presentation must have.
-    pub(crate) fps: (u32, u32),
+    pub fps: (u32, u32),
     /// The pictures that are presented, in order.
-    pub(crate) pictures: Vec<Picture>,
+    pub pictures: Vec<Picture>,
     /// Length of the presentation in nanoseconds.
-    pub(crate) length_ns: i64,
+    pub length_ns: i64,
 }
 
 /// A picture of a film.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Picture {
+pub struct Picture {
     /// The number painted on it.
-    pub(crate) counter: u32,
+    pub counter: u32,
     /// When it is shown, in nanoseconds from the first one.
-    pub(crate) at_ns: i64,
+    pub at_ns: i64,
     /// Whether it shows the flash of a new second, as the first to do so.
-    pub(crate) flashes: bool,
+    pub flashes: bool,
 }
 
-/// Makes the film of a row in `folder`.
-pub(crate) fn make(row: &Row, folder: &Path) -> Film {
-    let fps = rate(row);
-    let cut = if row.get("container") == "mp4-edits" { CUT_FRAMES } else { 0 };
-    let shown = (row.seconds() * f64::from(fps.0) / f64::from(fps.1)).round() as u32;
-    let clip = Clip { fps, frames: cut + shown, audio: audio(row), content: Content::Plain, ..Clip::new(SIZE, 1, 1) };
-    let path = folder.join(format!("film.{}", extension(row)));
-    let encoding = encoding(row, fps, shown, clip.seconds());
-    if cut == 0 {
-        clip.write(&path, &encoding).unwrap();
-    } else {
-        let whole = folder.join("whole.mp4");
-        clip.write(&whole, &encoding).unwrap();
-        cut_off(&whole, f64::from(cut) * f64::from(fps.1) / f64::from(fps.0), &path);
+// === impl Film ===
+
+impl Film {
+    /// Makes the film of a row in `folder`, which is there.
+    ///
+    /// # Errors
+    /// If the row makes no sense, ffmpeg is missing or refuses the settings, or the folder cannot be written.
+    pub fn make(row: &Row, folder: &Path) -> Result<Self> {
+        let fps = rate(row)?;
+        let seconds: f64 = row.seconds.parse().with_context(|| format!("`{row}` has no length"))?;
+        let cut = if row.container == "mp4-edits" { CUT_FRAMES } else { 0 };
+        let shown = u32::try_from(paint::whole((seconds * f64::from(fps.0) / f64::from(fps.1)).round()))?;
+        let clip =
+            Clip { fps, frames: cut + shown, audio: audio(row)?, content: Content::Plain, ..Clip::new(SIZE, 1, 1) };
+        let path = folder.join(format!("film.{}", extension(row)));
+        let encoding = encoding(row, fps, shown, clip.seconds());
+        if cut == 0 {
+            clip.write(&path, &encoding)?;
+        } else {
+            let whole = folder.join("whole.mp4");
+            clip.write(&whole, &encoding)?;
+            cut_off(&whole, f64::from(cut) * f64::from(fps.1) / f64::from(fps.0), &path)?;
+        }
+        let pictures = pictures(row, fps, cut..cut + shown);
+        let last = pictures.last().with_context(|| format!("`{row}` has no pictures"))?;
+        Ok(Self { path, fps, length_ns: last.at_ns + frame_ns(fps, 1), pictures })
     }
-    let pictures = pictures(row, fps, cut..cut + shown);
-    let frame_ns = frame_ns(fps, 1);
-    let length_ns = pictures.last().unwrap().at_ns + frame_ns;
-    Film { path, fps, pictures, length_ns }
 }
 
-fn rate(row: &Row) -> (u32, u32) {
-    match row.get("rate") {
+fn rate(row: &Row) -> Result<(u32, u32)> {
+    Ok(match row.rate {
         "23.976" => (24_000, 1001),
         "29.97" => (30_000, 1001),
         "59.94" => (60_000, 1001),
         "12.5" => (25, 2),
         "vfr" | "hole" => PAINTED,
-        whole => (whole.parse().unwrap(), 1),
-    }
+        whole => (whole.parse::<u32>().with_context(|| format!("`{row}` has no frame rate"))?, 1),
+    })
 }
 
 fn frame_ns((num, den): (u32, u32), frames: i64) -> i64 {
@@ -89,38 +105,39 @@ fn frame_ns((num, den): (u32, u32), frames: i64) -> i64 {
 }
 
 /// The pictures with these numbers that are in the film.
-fn pictures(row: &Row, fps: (u32, u32), numbers: std::ops::Range<u32>) -> Vec<Picture> {
-    let kept = numbers.filter(|&n| match row.get("rate") {
+fn pictures(row: &Row, fps: (u32, u32), numbers: Range<u32>) -> Vec<Picture> {
+    let kept = numbers.filter(|&n| match row.rate {
         "vfr" => n % 10 != 7,
         "hole" => n % 5 != 3 && !HOLE.contains(&n),
         _ => true,
     });
     let time_ns = |n: u32| {
-        let moved = row.get("rate") == "vfr" && n % 3 == 1;
+        let moved = row.rate == "vfr" && n % 3 == 1;
         frame_ns(fps, i64::from(n)) + if moved { MOVED_TICKS * 1_000_000_000 / TICKS } else { 0 }
     };
     // Whole seconds of the painted clip, at which it beeps.
     let second = |n: u32| u64::from(n) * u64::from(fps.1) / u64::from(fps.0);
     let all: Vec<u32> = kept.collect();
-    let first_ns = time_ns(all[0]);
+    let first_ns = all.first().map_or(0, |&n| time_ns(n));
     all.iter()
         .map(|&n| Picture { counter: n, at_ns: time_ns(n) - first_ns, flashes: n == 0 || second(n) != second(n - 1) })
         .collect()
 }
 
-fn audio(row: &Row) -> Option<Audio> {
-    let channels = match row.get("channels") {
-        "none" => return None,
+fn audio(row: &Row) -> Result<Option<Audio>> {
+    let channels = match row.channels {
+        "none" => return Ok(None),
         "mono" => 1,
         "stereo" => 2,
         _ => 6,
     };
-    let longer_ms = if row.get("extent") == "long" { LONGER_MS } else { 0 };
-    Some(Audio { rate: row.get("hertz").parse().unwrap(), channels, longer_ms })
+    let longer_ms = if row.extent == "long" { LONGER_MS } else { 0 };
+    let rate = row.hertz.parse::<u32>().with_context(|| format!("the sound of `{row}` has no rate"))?;
+    Ok(Some(Audio { rate, channels, longer_ms }))
 }
 
 fn extension(row: &Row) -> &'static str {
-    match row.get("container") {
+    match row.container {
         "mp4" | "mp4-first" | "mp4-fragments" | "mp4-edits" => "mp4",
         "mkv" | "mkv-live" => "mkv",
         other => other,
@@ -128,7 +145,7 @@ fn extension(row: &Row) -> &'static str {
 }
 
 fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding {
-    let container = row.get("container");
+    let container = row.container;
     // About four fifths of a second, and some GOPs even in half a second.
     let gop = (fps.0 * 4 / 5 / fps.1).min(frames / 3).max(3);
     let mut extra: Vec<String> = Vec::new();
@@ -136,12 +153,12 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
     let timing =
         format!("settb=1/{TICKS},setpts='PTS+if(eq(mod(N,3),1),{MOVED_TICKS},0)',select='not(eq(mod(n,10),7))'");
     let hole = format!("select='not(eq(mod(n,5),3))*(lt(n,{})+gte(n,{}))'", HOLE.start, HOLE.end);
-    match row.get("rate") {
+    match row.rate {
         "vfr" => add(&["-vf", &timing, "-fps_mode", "passthrough", "-enc_time_base", &format!("1:{TICKS}")]),
         "hole" => add(&["-vf", &hole, "-fps_mode", "passthrough"]),
         _ => {}
     }
-    match row.get("extent") {
+    match row.extent {
         "silent" => add(&["-af", "volume=0"]),
         "late" => add(&["-af", &format!("asetpts=PTS+{}/TB", LATE_S.min(length_s * LATE_PART))]),
         "short" => add(&["-af", &format!("atrim=end={}", length_s * SHORT_PART)]),
@@ -158,10 +175,10 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
         video: if is_webm { "libvpx-vp9" } else { "libx264" }.to_owned(),
         preset: (!is_webm).then(|| "ultrafast".to_owned()),
         gop,
-        bframes: if row.get("b") == "some" { 2 } else { 0 },
-        open_gop: row.get("gop") == "open",
+        bframes: if row.b == "some" { 2 } else { 0 },
+        open_gop: row.gop == "open",
         audio: sound_codec(row).to_owned(),
-        audio_bps: if row.get("channels") == "5.1" { 384_000 } else { 128_000 },
+        audio_bps: if row.channels == "5.1" { 384_000 } else { 128_000 },
         index: match container {
             "mp4-first" => Index::First,
             "mp4-fragments" => Index::Fragmented,
@@ -174,10 +191,10 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
 
 /// What is usual in the container and can hold the sound.
 fn sound_codec(row: &Row) -> &'static str {
-    match (row.get("container"), row.get("channels"), row.get("hertz")) {
+    match (row.container, row.channels, row.hertz) {
         ("ts" | "avi", "5.1", _) => "ac3",
         // With the delay of MP3 ffmpeg would move the first picture of an AVI; without, PCM cannot be late.
-        ("avi", ..) if row.get("extent") == "late" => "libmp3lame",
+        ("avi", ..) if row.extent == "late" => "libmp3lame",
         ("mov" | "avi", ..) => "pcm_s16le",
         ("webm" | "mkv-live", _, "48000") => "libopus",
         ("webm", ..) => "libvorbis",
@@ -186,9 +203,8 @@ fn sound_codec(row: &Row) -> &'static str {
 }
 
 /// Cuts off the start as trimming tools do: packets from the key picture before it, and an edit list.
-fn cut_off(whole: &Path, start_s: f64, to: &Path) {
+fn cut_off(whole: &Path, start_s: f64, to: &Path) -> Result<()> {
     let start = format!("{start_s:.6}");
-    let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg.args(["-v", "error", "-nostdin", "-y", "-ss", &start, "-i"]).arg(whole).args(["-map", "0", "-c", "copy"]);
-    assert!(ffmpeg.arg(to).status().unwrap().success());
+    let [map, all, codec, copied] = ["-map", "0", "-c", "copy"].map(Path::new);
+    ffmpeg::run(&[Path::new("-ss"), Path::new(&start), Path::new("-i"), whole, map, all, codec, copied, to])
 }
