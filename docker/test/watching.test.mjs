@@ -33,6 +33,17 @@ test("every figure on the dashboard is counted by the product, with the labels t
   }
 });
 
+test("what an origin tells of before it happens is what it counts then", async () => {
+  const text = await read("origin/src/metering.rs");
+  const counted = await sources("origin/src");
+  const names = [...text.matchAll(/"(vidstream_[a-z_]+)"/g)].map(([, name]) => name);
+  assert.ok(names.length > 10, `${names}`);
+  for (const name of names) assert.ok(counted.includes(`!("${name}"`), name);
+  const [, ends] = /WAITS_END: .* = \[(.*)\];/.exec(text) ?? [];
+  const segments = await read("origin/src/delivery/segments.rs");
+  for (const [, end] of ends.matchAll(/"([a-z]+)"/g)) assert.match(segments, new RegExp(`=> "${end}"`), end);
+});
+
 test("Prometheus asks processes that say them, and those that a query chooses are among them", async () => {
   const texts = await Promise.all(Object.keys(COUNTED).map(async (folder) => [folder, await sources(folder)]));
   const jobs = [...(await read("docker/prometheus.yml")).matchAll(/job_name: ([a-z]+)/g)].map(([, job]) => job);
