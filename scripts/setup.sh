@@ -48,8 +48,8 @@ case $purpose in
   test) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}") ;;
   # wrk is the load of the delivery part.
   bench) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" wrk) ;;
-  # Fresh systems, in which the images' parts of this file run.
-  long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap) ;;
+  # Fresh systems, in which the images' parts of this file run, with networks of their own.
+  long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap iproute2) ;;
   build-packager) packages=("${compilers[@]}" "${headers[@]}") ;;
   build-origin) packages=("${compilers[@]}") ;;
   # curl asks whether the process is ready; the libraries beside the elements are those that the executable links.
