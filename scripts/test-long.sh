@@ -53,7 +53,7 @@ run_stage() {
       cd players
       TEST_FAULTS=all node --test test/cluster.test.mjs
       ;;
-    # What the images install and run, in fresh systems.
+    # What the images install and run, in fresh systems and with the rights of containers.
     images) scripts/images.sh ;;
     kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
     *) echo "test-long.sh: no stage '$1'; there are: ${all[*]}" >&2; exit 64 ;;

@@ -34,7 +34,7 @@ export async function cluster(folder, programs, port) {
   }
   const front = await proxy(folder, origins.map(({ address }) => new URL(address).host), port);
   const watching = await prometheus(folder, Object.fromEntries([...origins, ...packagers].map(({ name, admin }) => [name, new URL(admin).host])));
-  const own = [...origins, ...packagers, front, ...(watching ? [watching] : [])];
+  const own = [...origins, ...packagers, front, watching];
   const all = [...servers, ...own];
   return {
     url: front.address, env, token, program, all, origins, packagers,

@@ -37,9 +37,9 @@ try {
     const more = [address, admin && `admin ${admin}`].filter(Boolean).join("  ");
     say(`${name.padEnd(width)}  process ${String(pid).padEnd(7)}  ${more}`.trimEnd());
   });
-  if (!running.part("prometheus")) say("prometheus is not installed: nothing watches the admin listeners");
   say(`
 page and streams   ${running.url}
+figures            ${running.part("prometheus").address}
 add a film         ${running.program} add FILM --server ${running.url} --token-file ${running.token}
 other commands     . ${join(folder, "env")} && ${running.program} fsck
 break it           kill -9 PROCESS: it is started again; kill -STOP PROCESS, and later kill -CONT PROCESS

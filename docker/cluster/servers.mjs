@@ -82,9 +82,8 @@ export async function proxy(folder, hosts, port) {
   return new Part("proxy", folder, ["nginx", "-p", home, "-c", config, "-e", "stderr", "-g", directives], { answers, orphan: "TERM", address: url });
 }
 
-// Prometheus, where it is installed, with the configuration of the compose file; `hosts` has the admin listener of each service.
+// Prometheus with the configuration of the compose file; `hosts` has the admin listener of each service.
 export async function prometheus(folder, hosts) {
-  if (!await run("prometheus", ["--version"]).then(() => true, () => false)) return null;
   const home = join(folder, "prometheus");
   await mkdir(home, { recursive: true });
   const text = await readFile(new URL("../prometheus.yml", import.meta.url), "utf8");
@@ -92,7 +91,7 @@ export async function prometheus(folder, hosts) {
   await writeFile(join(home, "prometheus.yml"), own);
   const address = `127.0.0.1:${await freePort()}`;
   const args = [`--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}`, `--web.listen-address=${address}`];
-  const answers = async () => (await ask(`http://${address}/-/healthy`)).ok;
+  const answers = async () => (await ask(`http://${address}/-/ready`)).ok;
   return new Part("prometheus", folder, ["prometheus", ...args], { answers, address: `http://${address}` });
 }
 

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
+import { run } from "../../players/lib/vidstream.mjs";
 import { services } from "../cluster/compose.mjs";
+import { SCRAPE_S, panels, queries } from "../cluster/dashboard.mjs";
 
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFile(new URL(path, root), "utf8");
@@ -16,11 +18,6 @@ async function sources(folder) {
 // Where figures are counted, and which processes say them.
 const COUNTED = { "origin/src": ["origin"], "packager/src": ["packager"], "catalog/src": ["origin", "packager"] };
 
-async function queries() {
-  const { panels } = JSON.parse(await read("docker/grafana/dashboards/vidstream.json"));
-  return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-}
-
 test("every figure on the dashboard is counted by the product, with the labels that it is grouped by", async () => {
   const counted = (await Promise.all(Object.keys(COUNTED).map(sources))).join("\n");
   const all = await queries();
@@ -31,6 +28,17 @@ test("every figure on the dashboard is counted by the product, with the labels t
       for (const label of labels.split(", ").filter((one) => one !== "instance")) assert.ok(counted.includes(`"${label}" =>`), `${label} in ${query}`);
     }
   }
+});
+
+test("what an origin tells of before it happens is what it counts then", async () => {
+  const text = await read("origin/src/metering.rs");
+  const counted = await sources("origin/src");
+  const names = [...text.matchAll(/"(vidstream_[a-z_]+)"/g)].map(([, name]) => name);
+  assert.ok(names.length > 10, `${names}`);
+  for (const name of names) assert.ok(counted.includes(`!("${name}"`), name);
+  const [, ends] = /WAITS_END: .* = \[(.*)\];/.exec(text) ?? [];
+  const segments = await read("origin/src/delivery/segments.rs");
+  for (const [, end] of ends.matchAll(/"([a-z]+)"/g)) assert.match(segments, new RegExp(`=> "${end}"`), end);
 });
 
 test("Prometheus asks processes that say them, and those that a query chooses are among them", async () => {
@@ -47,12 +55,34 @@ test("Prometheus asks processes that say them, and those that a query chooses ar
   }
 });
 
+test("Prometheus takes its configuration", async () => {
+  await run("promtool", ["check", "config", new URL("docker/prometheus.yml", root).pathname]);
+});
+
+test("Grafana starts with the dashboard of this tree, and asks the Prometheus beside it", async () => {
+  const source = await read("docker/grafana/provisioning/datasources/prometheus.yaml");
+  const given = (text, name) => new RegExp(`^ +(?:- )?${name}: (.*)$`, "m").exec(text)?.[1];
+  const asked = (await panels()).flatMap(({ datasource, targets = [] }) => [datasource, ...targets.map((target) => target.datasource)]).filter(Boolean);
+  assert.ok(asked.length > 40);
+  for (const one of asked) assert.deepEqual(one, { type: given(source, "type"), uid: given(source, "uid") });
+  const { prometheus, grafana } = await services();
+  const { hostname, port } = new URL(given(source, "url"));
+  assert.equal(hostname, "prometheus");
+  assert.ok(prometheus.includes(`http://127.0.0.1:${port}/`), port);
+  // What $__rate_interval is made from.
+  assert.equal(given(source, "timeInterval"), `${SCRAPE_S}s`);
+  assert.match(await read("docker/prometheus.yml"), new RegExp(`^ +scrape_interval: ${SCRAPE_S}s$`, "m"));
+  const folder = given(await read("docker/grafana/provisioning/dashboards/vidstream.yaml"), "path");
+  assert.ok(grafana.includes(`"./grafana/dashboards:${folder}:ro"`), folder);
+  assert.match(grafana, new RegExp(`HOME_DASHBOARD_PATH: ${folder}/vidstream\\.json$`, "m"));
+});
+
 test("panels have places of their own", async () => {
-  const { panels } = JSON.parse(await read("docker/grafana/dashboards/vidstream.json"));
-  assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
-  const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`));
+  const all = await panels();
+  assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+  const cells = all.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`));
   assert.equal(new Set(cells).size, cells.length);
-  assert.ok(panels.every(({ gridPos: { x, w } }) => x + w <= 24));
+  assert.ok(all.every(({ gridPos: { x, w } }) => x + w <= 24));
 });
 
 test("every setting that the compose file gives is one that the product has", async () => {

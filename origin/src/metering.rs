@@ -23,6 +23,25 @@ static BYTES_IN_FLIGHT: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!("vids
 /// Stored bytes that were in memory.
 static CACHE_HITS: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("vidstream_cache_hits_total"));
 
+/// What an origin counts of events that may never come. Prometheus sees the first of them only as a step from 0.
+const RARE: [&str; 11] = [
+    "vidstream_accept_failures_total",
+    "vidstream_cache_misses_total",
+    "vidstream_panics_total",
+    "vidstream_slow_readers_total",
+    "vidstream_sockets_slow_total",
+    "vidstream_store_corrupt_total",
+    "vidstream_store_failures_total",
+    "vidstream_store_reads_total",
+    "vidstream_tls_handshake_failures_total",
+    "vidstream_upload_bytes_total",
+    "vidstream_views_stale_total",
+];
+/// What an origin has some of at times.
+const PASSING: [&str; 3] = ["vidstream_connections", "vidstream_segments_waiting", "vidstream_sockets"];
+/// How the wait for a segment can end.
+const WAITS_END: [&str; 4] = ["served", "timeout", "gone", "refused"];
+
 /// The tallies of all threads.
 static TALLIES: Mutex<Vec<Arc<Mutex<Tally>>>> = Mutex::new(Vec::new());
 
@@ -61,6 +80,23 @@ pub(crate) fn render() -> String {
 /// Starts counting; the first listener of a process does it for all of them.
 pub(crate) fn start() {
     handle();
+}
+
+/// Starts counting as an origin does: what has not happened yet is in `/metrics` with 0.
+pub(crate) fn start_origin() {
+    start();
+    for name in RARE {
+        metrics::counter!(name).increment(0);
+    }
+    for name in PASSING {
+        metrics::gauge!(name).increment(0.0);
+    }
+    for outcome in WAITS_END {
+        metrics::counter!("vidstream_segment_waits_total", "outcome" => outcome).increment(0);
+    }
+    CACHE_HITS.increment(0);
+    IN_FLIGHT.increment(0.0);
+    BYTES_IN_FLIGHT.increment(0.0);
 }
 
 /// Forgets old samples, which nobody else does.
@@ -194,6 +230,17 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn an_origin_tells_of_what_has_not_happened_yet() {
+        start_origin();
+        let text = render();
+        let names = RARE.iter().chain(&PASSING).map(|name| format!("{name} "));
+        let waits = WAITS_END.iter().map(|end| format!(r#"vidstream_segment_waits_total{{outcome="{end}"}} "#));
+        for start in names.chain(waits) {
+            assert!(text.lines().any(|line| line.starts_with(&start)), "{start} in {text}");
+        }
+    }
 
     #[test]
     fn what_threads_count_adds_up_while_they_live_and_when_they_are_gone() {

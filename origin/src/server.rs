@@ -61,7 +61,7 @@ impl Origin {
     /// one that cannot be used.
     pub fn bind(config: Config, catalog: Catalog, store: Store) -> BoxFuture<'static, Result<Self, Error>> {
         Box::pin(async move {
-            metering::start();
+            metering::start_origin();
             let app = App::new(&config, catalog, store)?;
             let tls = match config.tls {
                 Some(files) => Some(Tls::open(files).await?),
