@@ -11,7 +11,7 @@ use vidstream_media::{
     cmaf::{self, Finding, Severity},
     index::{Chunk, TrackChunk},
 };
-use vidstream_store::{Error as StoreError, Key};
+use vidstream_store::{Error as StoreError, Key, Store};
 
 use super::Verdict;
 use crate::{
@@ -67,22 +67,35 @@ async fn part_findings(
         token: chunk.token,
     };
     let missing = |text: String| vec![Finding { rule: 0, severity: Severity::Damaged, text }];
-    match shop.context.store.size(&key).await {
+    let store = &shop.context.store;
+    match of_object(store, store.size(&key).await).await? {
         Ok(bytes) if bytes != part.bytes() => {
             return Ok(missing(format!("{bytes} bytes stored, {} indexed", part.bytes())));
         }
         Ok(bytes) if bytes > OBJECT_BYTES_MAX => return Ok(Vec::new()),
-        Err(StoreError::NotFound { .. }) => return Ok(missing("the object is missing".to_owned())),
-        other => other?,
-    };
-    let bytes = match shop.context.store.get(&key).await {
-        Err(StoreError::NotFound { .. }) => return Ok(missing("the object is missing".to_owned())),
-        other => other?,
+        Ok(_) => {}
+        Err(text) => return Ok(missing(text)),
+    }
+    let bytes = match of_object(store, store.get(&key).await).await? {
+        Ok(bytes) => bytes,
+        Err(text) => return Ok(missing(text)),
     };
     let (plan, chunk) = (Arc::clone(&presentation.plan), Arc::clone(chunk));
     let verified = tokio::task::spawn_blocking(move || chunk.track(track).map(|part| verify(&plan, part, &bytes)));
     let findings = verified.await.map_err(|error| Failure::retryable("internal", "the check ran into a bug", error))?;
     Ok(findings.unwrap_or_default())
+}
+
+/// What an object gave, or a sentence that says what is wrong with it. Other errors are the store's.
+async fn of_object<T>(store: &Store, asked: Result<T, StoreError>) -> Result<Result<T, String>, StoreError> {
+    match asked {
+        Ok(given) => Ok(Ok(given)),
+        Err(StoreError::NotFound { .. }) => Ok(Err("the object is missing".to_owned())),
+        Err(error) => match store.unreadable(&error).await {
+            Some(text) => Ok(Err(format!("the object {text}"))),
+            None => Err(error),
+        },
+    }
 }
 
 fn verify(plan: &Plan, part: &TrackChunk, bytes: &[u8]) -> Vec<Finding> {
@@ -102,5 +115,28 @@ impl Broken {
     fn warning(self, rule: u16) -> Warning {
         let detail = format!("{} times, such as: {}", self.count, self.examples.join("; "));
         Warning { code: "nonconforming".to_owned(), detail, rules: vec![u32::from(rule)], ..Warning::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_media::VideoId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_is_as_one_that_is_missing_and_a_failure_of_the_store_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
+        let key = Key::Source { id: VideoId::from_bits(7) };
+        let place = folder.path().join("objects").join(key.path());
+        let missing = of_object(&store, store.get(&key).await).await.unwrap().unwrap_err();
+        assert_eq!(missing, "the object is missing");
+        std::fs::create_dir_all(&place).unwrap();
+        let unreadable = of_object(&store, store.get(&key).await).await.unwrap().unwrap_err();
+        assert!(unreadable.starts_with("the object cannot be read: Is a directory"), "{unreadable}");
+        std::fs::remove_dir(&place).unwrap();
+        std::os::unix::fs::symlink(&place, &place).unwrap();
+        assert!(matches!(of_object(&store, store.get(&key).await).await, Err(StoreError::Io { .. })));
     }
 }
