@@ -1,6 +1,6 @@
 //! Whether a worker could do a job now: for those who watch its process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -9,6 +9,10 @@ use crate::jobs::Context;
 
 /// Looks at the store at once. One at a file system that hangs keeps a thread, also when who asked has given up.
 const LOOKS_MAX: usize = 1;
+
+/// Why something does not work, as far as its last try tells.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble(Mutex<Option<String>>);
 
 /// Tells of a worker, beside its work, whether it could do a job. Whether the catalog answers is for others to ask.
 #[derive(Clone)]
@@ -28,8 +32,8 @@ impl Health {
         Self { context, looks: Looks::new() }
     }
 
-    /// Asks the store with one small request, and remembers how the last child started. Who asks says how long that may
-    /// take: a store that hangs is asked once, and whoever comes meanwhile waits for that.
+    /// Asks the store with one small request, and remembers how the last child started and the last claim ended. Who asks
+    /// says how long that may take: a store that hangs is asked once, and whoever comes meanwhile waits for that.
     ///
     /// # Errors
     /// A sentence that says why no job can be done.
@@ -39,10 +43,28 @@ impl Health {
             if let Some(reason) = context.spares.trouble() {
                 return Err(format!("children do not start: {reason}"));
             }
+            // A database that only reads answers, and has no job for anybody.
+            if let Some(reason) = context.claiming.reason() {
+                return Err(format!("no job can be claimed: {reason}"));
+            }
             let store = context.store.clone();
             let is_reachable = looks.take(async move { store.is_reachable().await }).await;
             if is_reachable { Ok(()) } else { Err("the store does not answer".to_owned()) }
         })
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// How the last try ended.
+    pub(crate) fn note(&self, reason: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// Why it failed, if it did.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
