@@ -32,7 +32,7 @@ impl Health {
         Self { context, looks: Looks::new() }
     }
 
-    /// Asks the store with one small request, and remembers how the last child started and the last claim ended. Who asks
+    /// Asks the store with one small request, and remembers how the last children started and the last claim ended. Who asks
     /// says how long that may take: a store that hangs is asked once, and whoever comes meanwhile waits for that.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Health {
     pub fn check(&self) -> BoxFuture<'static, Result<(), String>> {
         let Self { context, looks } = self.clone();
         Box::pin(async move {
-            if let Some(reason) = context.spares.trouble() {
+            if let Some(reason) = context.spares.trouble().await {
                 return Err(format!("children do not start: {reason}"));
             }
             // A database that only reads answers, and has no job for anybody.
