@@ -7,7 +7,7 @@ use vidstream_store::{Error, Key, Store};
 /// Objects that are read side by side.
 const OBJECTS_MAX: usize = 4;
 /// Bytes that one read takes.
-const READ_BYTES: u64 = 4 << 20;
+pub(crate) const READ_BYTES: u64 = 4 << 20;
 /// How often bytes are read that come damaged: the first time it may have been the way.
 pub(crate) const READS_MAX: usize = 2;
 

@@ -19,13 +19,11 @@ use crate::{
     add::print,
     exit::Failure,
     inventory::of_store,
-    sums::{self, Passing, READS_MAX, Sums},
+    sums::{self, Passing, READ_BYTES, READS_MAX, Sums},
 };
 
 /// Objects of a video that are copied side by side.
 const COPIES_MAX: usize = 4;
-/// Bytes that one read takes.
-const READ_BYTES: u64 = 4 << 20;
 /// Without a terminal, one line each time so many more videos are copied.
 const LINE_EVERY: usize = 100;
 
