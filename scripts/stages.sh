@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What test.sh and test-long.sh share: each sources it at the root of the tree, and runs a stage when it is called with
-# the stage's name.
+# What test.sh and test-long.sh share: each sources it at the root of the tree, calls itself with the word `stage` and a
+# name, and runs that stage then, without a limit or a table of its own.
 
 readonly kill_after_s=20
 export CARGO_TERM_COLOR=never TESTKIT=$PWD/target/ci/testkit
@@ -43,7 +43,7 @@ time_stage() {
   local begin=$SECONDS status=0
   echo "== $1"
   # `timeout` leads a process group of its own, so a stage that hangs is ended with all it started.
-  timeout --kill-after="$kill_after_s" "$2" "scripts/${0##*/}" "$1" &
+  timeout --kill-after="$kill_after_s" "$2" "scripts/${0##*/}" stage "$1" &
   child=$!
   wait "$child" || status=$?
   child=

@@ -2,7 +2,7 @@
 # The long rows of the tests: more of the same, at full size. They come on top of those of test.sh, which has to pass too.
 # Goes on after a stage that fails; prints the seconds of each, and which ones failed.
 #   test-long.sh              all stages in order
-#   test-long.sh STAGE ...    some, such as those that failed:
+#   test-long.sh STAGE ...    some, such as those that failed, after compile if they are tests:
 #                             install npm web compile properties contract films buffers lies upload s3 cluster images kills
 # DASH_XSD as for test.sh; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
@@ -56,17 +56,20 @@ run_stage() {
     # What the images install and run, in fresh systems and with the rights of containers.
     images) scripts/images.sh ;;
     kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
-    *) echo "test-long.sh: no stage '$1'; there are: ${all[*]}" >&2; exit 64 ;;
   esac
 }
 
-if [ $# = 1 ]; then
-  run_stage "$1"
+if [ "${1:-}" = stage ]; then
+  run_stage "$2"
   exit
 fi
-stages=("${@:-${all[@]}}")
-for stage in "${stages[@]}"; do
+stages=()
+add() { [[ " ${stages[*]} " == *" $1 "* ]] || stages+=("$1"); }
+for stage in "${@:-${all[@]}}"; do
   [[ " ${all[*]} " == *" $stage "* ]] || { echo "test-long.sh: no stage '$stage'; there are: ${all[*]}" >&2; exit 64; }
+  # Some start what was compiled, and what is tested is what lies here now.
+  [[ " ${first[*]} " == *" $stage "* ]] || add compile
+  add "$stage"
 done
 
 begin_table

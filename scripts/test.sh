@@ -27,6 +27,8 @@ run_stage() {
   esac
 }
 
+# As it calls itself.
+[ "${1:-}" != stage ] || shift
 if [ $# -gt 0 ]; then
   run_stage "$1"
   exit

@@ -126,7 +126,10 @@ impl Pair {
         }
         let missing = wrong.len() as u64;
         let is_source_missing = wrong.iter().any(|key| matches!(key, Key::Source { .. }));
-        let is_media_missing = wrong.iter().any(|key| matches!(key, Key::Media { .. }));
+        let incomplete = wrong.iter().find_map(|key| match key {
+            Key::Media { generation, .. } => Some(*generation),
+            _ => None,
+        });
         seen.found += missing;
         self.orphans(id, &inventory, seen).await?;
         if !self.repair || missing == 0 {
@@ -134,8 +137,8 @@ impl Pair {
         }
         if is_source_missing {
             say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
-        } else if is_media_missing {
-            self.make_again(id, missing, seen).await?;
+        } else if let Some(generation) = incomplete {
+            self.make_again(id, generation, missing, seen).await?;
         } else {
             // A new generation is hours of work, and breaks links.
             say(&format!("{id}: plays without these pictures, and is not made again for them"));
@@ -151,14 +154,15 @@ impl Pair {
         }
     }
 
-    /// Queues a video as a new generation. What is left of this one is what no row names once that is ready.
-    async fn make_again(&self, id: VideoId, missing: u64, seen: &mut Seen) -> anyhow::Result<()> {
-        match self.catalog.retry(id).await {
+    /// Queues a video as a new generation, if this is still the one: reading all of it may have taken hours. What is left
+    /// of it is what no row names once that is ready.
+    async fn make_again(&self, id: VideoId, generation: u32, missing: u64, seen: &mut Seen) -> anyhow::Result<()> {
+        match self.catalog.retry(id, generation).await {
             Ok(_) => {
                 say(&format!("{id}: will be made again, by a server"));
                 seen.repaired += missing;
             }
-            // Somebody else has just done so, or has deleted it.
+            // Somebody else has done so meanwhile, or has deleted it.
             Err(CatalogError::Conflict(_) | CatalogError::NotFound) => {
                 seen.in_work += 1;
                 seen.found -= missing;
@@ -239,7 +243,7 @@ mod tests {
         let pair = Pair { catalog, store, repair: true, bytes: false, delete_unknown: false };
         for id in [id, VideoId::from_bits(8)] {
             let mut seen = Seen { found: 2, ..Seen::default() };
-            pair.make_again(id, 2, &mut seen).await.unwrap();
+            pair.make_again(id, 1, 2, &mut seen).await.unwrap();
             assert_eq!((seen.in_work, seen.found, seen.repaired), (1, 0, 0));
         }
     }

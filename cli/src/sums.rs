@@ -7,7 +7,7 @@ use vidstream_store::{Error, Key, Store};
 /// Objects that are read side by side.
 const OBJECTS_MAX: usize = 4;
 /// Bytes that one read takes.
-const READ_BYTES: u64 = 4 << 20;
+pub(crate) const READ_BYTES: u64 = 4 << 20;
 /// How often bytes are read that come damaged: the first time it may have been the way.
 pub(crate) const READS_MAX: usize = 2;
 
@@ -42,8 +42,17 @@ pub(crate) struct Passing<'a> {
     damaged: Option<u64>,
 }
 
-/// The objects of a film in which bytes are not as they were written, each with a sentence's end that says so. What is
-/// missing or too short is for others to find.
+/// What is wrong with an object.
+#[derive(Debug, PartialEq, Eq)]
+enum Damage {
+    /// The piece at this place, and maybe later ones, has other bytes than were written.
+    Piece(u64),
+    /// It cannot be read; a sentence's end that says why.
+    Unreadable(String),
+}
+
+/// The objects of a film in which bytes are not as they were written or cannot be read, each with a sentence's end that says
+/// so. What is missing or too short is for others to find.
 pub(crate) async fn damaged(store: &Store, presentation: &Presentation) -> Result<Vec<(Key, String)>, Error> {
     let known = named(presentation).filter(|(_, sums)| sums.pieces.iter().any(|piece| piece.crc32.is_some()));
     let judged = stream::iter(known).map(|(key, sums)| async move { judge(store, key, &sums).await });
@@ -52,9 +61,15 @@ pub(crate) async fn damaged(store: &Store, presentation: &Presentation) -> Resul
 }
 
 async fn judge(store: &Store, key: Key, sums: &Sums) -> Result<Option<(Key, String)>, Error> {
-    let Some(place) = first_damaged(store, &key, sums).await? else { return Ok(None) };
-    let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
-    Ok(Some((key, format!("has other bytes than were written{}", place.unwrap_or_default()))))
+    let text = match first_damage(store, &key, sums).await? {
+        None => return Ok(None),
+        Some(Damage::Unreadable(text)) => text,
+        Some(Damage::Piece(place)) => {
+            let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
+            format!("has other bytes than were written{}", place.unwrap_or_default())
+        }
+    };
+    Ok(Some((key, text)))
 }
 
 /// The objects of a film, with what its rows know of each.
@@ -81,19 +96,23 @@ pub(crate) fn named(presentation: &Presentation) -> impl Iterator<Item = (Key, S
     media.chain(sheets).chain(poster)
 }
 
-/// The place of the first piece of an object that is damaged.
-async fn first_damaged(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>, Error> {
-    let mut damaged = None;
+/// What is wrong with an object, or with the first piece of it that is damaged.
+async fn first_damage(store: &Store, key: &Key, sums: &Sums) -> Result<Option<Damage>, Error> {
+    let mut damage = None;
     for _ in 0..READS_MAX {
-        damaged = match read_once(store, key, sums).await {
+        damage = match read_once(store, key, sums).await {
+            Ok(place) => place.map(Damage::Piece),
             Err(Error::NotFound { .. } | Error::Range { .. }) => None,
-            read => read?,
+            Err(error) => match store.unreadable(&error).await {
+                Some(text) => Some(Damage::Unreadable(text)),
+                None => return Err(error),
+            },
         };
-        if damaged.is_none() {
+        if damage.is_none() {
             break;
         }
     }
-    Ok(damaged)
+    Ok(damage)
 }
 
 async fn read_once(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>, Error> {
@@ -178,22 +197,22 @@ mod tests {
         let (bytes, sums) = object(&sizes);
         let store = Store::open("memory://").await.unwrap();
         store.put(&key(0), bytes.clone().into()).await.unwrap();
-        assert_eq!(first_damaged(&store, &key(0), &sums).await.unwrap(), None);
+        assert_eq!(first_damage(&store, &key(0), &sums).await.unwrap(), None);
         let mut end = 0;
         for (place, size) in (0..).zip(sizes) {
             end += size;
             let mut other = bytes.clone();
             other[end - 1] ^= 0x80;
             store.put(&key(place + 1), other.into()).await.unwrap();
-            assert_eq!(first_damaged(&store, &key(place + 1), &sums).await.unwrap(), Some(place));
+            assert_eq!(first_damage(&store, &key(place + 1), &sums).await.unwrap(), Some(Damage::Piece(place)));
         }
         // Of what was stored without checksums nobody can tell, and what is missing is for others to find.
         let mut without = sums.clone();
         without.pieces[0].crc32 = None;
-        assert_eq!(first_damaged(&store, &key(1), &without).await.unwrap(), None);
-        assert_eq!(first_damaged(&store, &key(99), &sums).await.unwrap(), None);
+        assert_eq!(first_damage(&store, &key(1), &without).await.unwrap(), None);
+        assert_eq!(first_damage(&store, &key(99), &sums).await.unwrap(), None);
         store.put(&key(98), bytes[..60].to_vec().into()).await.unwrap();
-        assert_eq!(first_damaged(&store, &key(98), &sums).await.unwrap(), None);
+        assert_eq!(first_damage(&store, &key(98), &sums).await.unwrap(), None);
     }
 
     #[tokio::test]
@@ -209,17 +228,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_cannot_be_read_is_damaged_and_ends_nothing_while_the_store_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
+        let (objects, sums) = (folder.path().join("objects"), object(&[1_000]).1);
+        // A folder with something in it has a size on every file system.
+        std::fs::create_dir_all(objects.join(key(1).path()).join("inside")).unwrap();
+        let (found, text) = judge(&store, key(1), &sums).await.unwrap().unwrap();
+        assert!(found == key(1) && text.starts_with("cannot be read: Is a directory"), "{text}");
+        // Other failures say nothing of bytes.
+        let loops = objects.join(key(2).path());
+        std::os::unix::fs::symlink(&loops, &loops).unwrap();
+        assert!(matches!(judge(&store, key(2), &sums).await, Err(Error::Io { .. })));
+    }
+
+    #[tokio::test]
     async fn what_comes_damaged_is_read_twice_and_not_once_more() {
         let server = Server::start().unwrap();
         let variables = server.variables().into_iter();
         let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
         let (bytes, sums) = object(&[1_000]);
         store.put(&key(1), bytes.into()).await.unwrap();
-        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(0))] {
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Piece(0)))] {
             for _ in 0..times {
                 server.meet(" bytes=", Fault::DamageAnswer);
             }
-            assert_eq!(first_damaged(&store, &key(1), &sums).await.unwrap(), found);
+            assert_eq!(first_damage(&store, &key(1), &sums).await.unwrap(), found);
             assert_eq!(server.faults_left(), 0);
         }
     }

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use vidstream_catalog::Catalog;
+use vidstream_catalog::{Catalog, Error as CatalogError};
 
 use crate::{metering, respond::Body};
 
@@ -38,19 +38,27 @@ impl Readiness {
         if self.shutdown.is_cancelled() {
             return Err("going down".to_owned());
         }
-        // Side by side: who asks gives up soon.
-        let (catalog, rest) = tokio::join!(timeout(READY_WAIT_MAX, self.catalog.last_seq()), self.ask_rest());
-        match catalog {
-            Ok(Ok(_)) => rest,
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the catalog does not answer".to_owned()),
-        }
+        let rest = async {
+            match &self.check {
+                Some(check) => check().await,
+                None => Ok(()),
+            }
+        };
+        both(self.catalog.last_seq(), rest).await
     }
+}
 
-    async fn ask_rest(&self) -> Result<(), String> {
-        let Some(check) = &self.check else { return Ok(()) };
-        let silent = |_| Err(format!("it is not known within {} s whether all is well", READY_WAIT_MAX.as_secs()));
-        timeout(READY_WAIT_MAX, check()).await.unwrap_or_else(silent)
+/// What the catalog and the rest say. They are asked side by side: who waits gives up soon.
+async fn both<T>(
+    catalog: impl Future<Output = Result<T, CatalogError>>,
+    rest: impl Future<Output = Result<(), String>>,
+) -> Result<(), String> {
+    let (catalog, rest) = tokio::join!(timeout(READY_WAIT_MAX, catalog), timeout(READY_WAIT_MAX, rest));
+    let silent = |_| Err(format!("it is not known within {} s whether all is well", READY_WAIT_MAX.as_secs()));
+    match catalog {
+        Ok(Ok(_)) => rest.unwrap_or_else(silent),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the catalog does not answer".to_owned()),
     }
 }
 
@@ -87,22 +95,17 @@ fn text(status: StatusCode, content_type: &'static str, text: String) -> Respons
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, path::Path};
+    use std::path::Path;
 
+    use tokio::time::{Instant, sleep};
     use vidstream_catalog::Options;
 
     use super::*;
 
-    /// Says so, or never anything.
-    fn check(says: Option<Result<(), String>>) -> Check {
+    fn check(says: Result<(), String>) -> Check {
         Arc::new(move || -> BoxFuture<'static, Result<(), String>> {
             let says = says.clone();
-            Box::pin(async move {
-                match says {
-                    Some(says) => says,
-                    None => pending().await,
-                }
-            })
+            Box::pin(async move { says })
         })
     }
 
@@ -117,14 +120,38 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (check, reason) in [
             (None, None),
-            (Some(check(Some(Ok(())))), None),
-            (Some(check(Some(Err("children do not start".to_owned())))), Some("children do not start")),
-            (Some(check(None)), Some("it is not known within 2 s whether all is well")),
+            (Some(check(Ok(()))), None),
+            (Some(check(Err("children do not start".to_owned()))), Some("children do not start")),
         ] {
             let readiness = readiness(folder.path(), check).await;
             assert_eq!(readiness.ask().await.err().as_deref(), reason);
             readiness.shutdown.cancel();
             assert_eq!(readiness.ask().await.err().as_deref(), Some("going down"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_the_last_millisecond_counts_and_what_is_later_does_not() {
+        let instant = Duration::from_millis(1);
+        let (last, late) = (READY_WAIT_MAX.checked_sub(instant).unwrap(), READY_WAIT_MAX + instant);
+        let (no_catalog, no_rest) = ("the catalog does not answer", "it is not known within 2 s whether all is well");
+        for (catalog, rest, reason, waited) in [
+            (last, last, None, last),
+            (late, last, Some(no_catalog), READY_WAIT_MAX),
+            (last, late, Some(no_rest), READY_WAIT_MAX),
+            (late, late, Some(no_catalog), READY_WAIT_MAX),
+        ] {
+            let began = Instant::now();
+            let catalog = async {
+                sleep(catalog).await;
+                Ok::<(), CatalogError>(())
+            };
+            let rest = async {
+                sleep(rest).await;
+                Ok(())
+            };
+            assert_eq!(both(catalog, rest).await.err().as_deref(), reason);
+            assert_eq!(began.elapsed(), waited, "{reason:?}");
         }
     }
 }

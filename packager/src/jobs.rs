@@ -13,7 +13,7 @@ use vidstream_store::{Error as StoreError, Store};
 
 use crate::{
     protocol::{Encoders, Failure, Job, Report},
-    worker::{Config, Parts, backend::ClaimBackend, process::Ended, spares::Spares},
+    worker::{Config, Parts, backend::ClaimBackend, health::Trouble, process::Ended, spares::Spares},
 };
 
 mod delete;
@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) plugins: Arc<Registry>,
     pub(crate) spares: Spares,
+    /// Why the last claim failed, if it did.
+    pub(crate) claiming: Trouble,
     config: Config,
     encoders: Encoders,
     cores: usize,
@@ -95,6 +97,7 @@ impl Context {
             store,
             plugins,
             spares,
+            claiming: Trouble::default(),
             encoders,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             urgent: AtomicUsize::new(0),

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) mod backend;
 mod claims;
 mod convert;
-mod health;
+pub(crate) mod health;
 mod identity;
 pub(crate) mod lease;
 mod log;

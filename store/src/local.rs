@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use vidstream_media::VideoId;
 
 use crate::{Access, Error, Key};
@@ -29,6 +30,10 @@ const PART: &str = "part";
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// At most this much is read at once from a growing object.
 const GROWING_READ_BYTES_MAX: usize = 8 << 20;
+
+/// What the system says of bytes that a medium has lost, and of what is no file. Others, such as rights that are missing and
+/// too many open files, say nothing of the object.
+const OF_MEDIUM: [Errno; 6] = [Errno::IO, Errno::ISDIR, Errno::BADMSG, Errno::UCLEAN, Errno::NODATA, Errno::ILSEQ];
 
 /// A folder of objects.
 #[derive(Clone, Debug)]
@@ -248,9 +253,30 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+/// Whether a read failed because of what lies there.
+pub(crate) fn is_of_medium(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| OF_MEDIUM.contains(&errno))
+}
+
 fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_medium_has_lost_is_told_from_what_who_reads_lacks() {
+        for errno in OF_MEDIUM {
+            assert!(is_of_medium(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::STALE] {
+            assert!(!is_of_medium(&errno.into()), "{errno}");
+        }
+        assert!(!is_of_medium(&io::Error::other("a thread has ended")));
     }
 }

@@ -1,6 +1,7 @@
 //! The handle on the object store: one of the adapters, chosen by the scheme of a URL.
 
 use std::{
+    io,
     ops::Range,
     path::Path,
     time::{Duration, SystemTime},
@@ -243,6 +244,20 @@ impl Store {
                 Adapter::Local(local) => local.is_reachable().await,
                 Adapter::Bucket(bucket) => bucket.is_reachable().await,
             }
+        })
+    }
+
+    /// The end of a sentence that says why an object cannot be read, if that is at fault and neither the store nor who
+    /// reads: a bad sector, a folder where a file should be, a refusal of this one object. Who reads many may go on with the
+    /// next one.
+    pub fn unreadable<'a>(&'a self, error: &'a Error) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let Error::Io { source, .. } = error else { return None };
+            let is_of_object = match &self.0 {
+                Adapter::Local(_) => local::is_of_medium(source),
+                Adapter::Bucket(_) => source.kind() != io::ErrorKind::NotConnected,
+            };
+            (is_of_object && self.is_reachable().await).then(|| format!("cannot be read: {source}"))
         })
     }
 

@@ -66,11 +66,12 @@ impl Catalog {
         self.database.write(move |tx| sql::videos::delete(tx, id))
     }
 
-    /// Makes a failed or ready video again, as a new generation.
+    /// Makes a failed or ready video again, as a new generation, if it still is of this one: of another one the caller
+    /// knows nothing.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` in any other state, or when its upload was never finished.
-    pub fn retry(&self, id: VideoId) -> BoxFuture<'_, Result<Video>> {
-        self.database.write(move |tx| sql::videos::retry(tx, id))
+    /// `NotFound`; `Conflict` in any other state or generation, or when its upload was never finished.
+    pub fn retry(&self, id: VideoId, generation: u32) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::videos::retry(tx, id, generation))
     }
 }

@@ -50,6 +50,12 @@ impl<'a> Client<'a> {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => {
                 self.lost.set(self.connection.is_closed() || error::is_final(&error));
+                // Before anybody is told: who tries again at once would be given one of those that wait.
+                if error::is_of_server(&error)
+                    && let Some(pool) = Object::pool(self.connection)
+                {
+                    drop(pool.retain(|_, _| false));
+                }
                 error::from_driver(&error)
             }
             Err(_) => {

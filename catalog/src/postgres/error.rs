@@ -42,10 +42,15 @@ pub(super) fn from_pool(error: PoolError) -> Error {
 /// a newer version has changed the schema meanwhile; or its server only reads by now, or ends, and a new connection may find
 /// one that writes.
 pub(super) fn is_final(error: &tokio_postgres::Error) -> bool {
-    let codes = [&SqlState::FEATURE_NOT_SUPPORTED, &SqlState::READ_ONLY_SQL_TRANSACTION];
-    // Connections that failed, and sessions that the server's operator ended: shutdown, crash, failover.
-    let classes = ["08", "57P"];
-    error.code().is_some_and(|code| codes.contains(&code) || classes.iter().any(|class| code.code().starts_with(class)))
+    let is_final = |code: &SqlState| *code == SqlState::FEATURE_NOT_SUPPORTED || code.code().starts_with("08");
+    is_of_server(error) || error.code().is_some_and(is_final)
+}
+
+/// Whether the server is not the one that it was: it only reads, or its operator ended a session, by shutdown, crash or
+/// failover. Other connections to it are of no more use than this one.
+pub(super) fn is_of_server(error: &tokio_postgres::Error) -> bool {
+    let is_of_server = |code: &SqlState| *code == SqlState::READ_ONLY_SQL_TRANSACTION || code.code().starts_with("57P");
+    error.code().is_some_and(is_of_server)
 }
 
 /// An error and its causes in one sentence.

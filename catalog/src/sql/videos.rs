@@ -121,8 +121,8 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: VideoId) -> Result<Deletion> {
     Ok(Deletion::Accepted)
 }
 
-/// Makes a failed or ready video again, as a new generation.
-pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId) -> Result<Video> {
+/// Makes a failed or ready video of this generation again, as a new one.
+pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId, generation: u32) -> Result<Video> {
     tx.lock(id)?;
     let video = existing(tx, id)?;
     let uploaded: bool = tx.one("SELECT uploaded FROM videos WHERE id = ?1", params![id.to_string()], Row::scalar)?;
@@ -131,6 +131,9 @@ pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId) -> Result<Video> {
     }
     if !matches!(video.state, State::Failed | State::Ready) {
         return Err(Error::Conflict(format!("a video that is {} is not tried again", video.state)));
+    }
+    if video.generation != generation {
+        return Err(Error::Conflict(format!("this is generation {} by now", video.generation)));
     }
     start_again(tx, &video)
 }

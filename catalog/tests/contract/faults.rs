@@ -342,10 +342,34 @@ fn end_sessions(place: &Postgres, which: &str) {
     });
 }
 
+/// Makes a catalog read over so many connections at once, all of which wait for more after that.
+async fn read_over_all(place: &Postgres, catalog: &Catalog, id: VideoId, connections: usize) {
+    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN READ WRITE; LOCK TABLE videos IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut reading = JoinSet::new();
+    for _ in 0..connections {
+        let catalog = catalog.clone();
+        reading.spawn(async move { catalog.video(id).await });
+    }
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while client.query(waits, &[]).await.unwrap().len() < connections {}
+    client.batch_execute("COMMIT").await.unwrap();
+    for read in reading.join_all().await {
+        assert!(read.unwrap().is_some());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_only_reads_is_read_and_is_written_again_as_soon_as_it_can_be() {
+    for connections in [1, 4] {
+        only_reads_for_a_while(connections).await;
+    }
+}
+
+async fn only_reads_for_a_while(connections: usize) {
     let place = Postgres::new();
-    let catalog = open(&place, "-c lock_timeout=200", 1).await;
+    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", connections).await;
     let id = fixture::queued(&catalog).await;
     outside(&place, |name| format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     end_sessions(&place, "true");
@@ -362,8 +386,9 @@ async fn a_database_that_only_reads_is_read_and_is_written_again_as_soon_as_it_c
     timeout(Duration::from_millis(QUEUE_WAIT_MS), refused).await.unwrap();
     assert!(matches!(catalog.claim(&fixture::worker("w"), Wanted::ALL).await, Err(Error::Unavailable(_))));
     assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+    read_over_all(&place, &catalog, id, connections).await;
     outside(&place, |name| format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
-    // The connection that was just read from is one to a database that only reads; the next one is not.
+    // The connections that were just read from are to a database that only reads; with the first to say so all of them go.
     let last = catalog.edit(id, Edit::title("late"), None).await;
     assert!(matches!(&last, Err(Error::Unavailable(reason)) if reason.contains("read-only")), "{last:?}");
     assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");

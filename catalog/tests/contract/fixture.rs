@@ -12,7 +12,7 @@ use vidstream_catalog::{
     Catalog, Claim, Events, Failure, Finalized, NewUpload, Options, Probed, Published, Video, Wanted, Work, Worker,
 };
 use vidstream_media::{
-    Plan, Rational, Timeline, Track, VideoId,
+    Plan, Presentation, Rational, Timeline, Track, VideoId,
     chunks::Segments,
     codec::DecoderConfig,
     index::{Chunk, Fragment, Segment, TrackChunk},
@@ -354,6 +354,27 @@ pub async fn work_all(catalog: &Catalog) {
     while let Some(claim) = claim_any(catalog).await {
         work(catalog, &claim).await.unwrap();
     }
+}
+
+/// What the rows make of a video.
+pub async fn presentation(catalog: &Catalog, id: VideoId) -> Presentation {
+    catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap()
+}
+
+/// A film as its rows would make it if they were from before there were checksums.
+pub fn without_sums(mut film: Presentation) -> Presentation {
+    for chunk in film.chunks.values_mut() {
+        for part in &mut Arc::make_mut(chunk).tracks {
+            for segment in &mut part.segments {
+                segment.crc32 = None;
+            }
+        }
+    }
+    for sheet in film.sheets.values_mut() {
+        sheet.crc32 = None;
+    }
+    film.poster = film.poster.map(|poster| Poster { crc32: None, ..poster });
+    film
 }
 
 pub async fn video(catalog: &Catalog, id: VideoId) -> Video {

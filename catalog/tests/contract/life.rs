@@ -150,10 +150,10 @@ pub async fn the_end_of_a_deletion_may_be_told_again_for_a_day(place: &dyn Adapt
 pub async fn illegal_changes_are_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = planned(&catalog, plan(10, &[])).await;
-    assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.retry(id, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.abandon_upload(id).await, Err(Error::Conflict(_))));
     catalog.delete(id).await.unwrap();
-    assert!(matches!(catalog.retry(id).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.retry(id, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.edit(id, Edit::title("x"), None).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.finish_upload(id, 1_000).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
@@ -165,7 +165,7 @@ pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     let claim = claim_any(&catalog).await.unwrap();
     catalog.fail(&claim, hopeless()).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Failed);
-    let again = catalog.retry(id).await.unwrap();
+    let again = catalog.retry(id, 1).await.unwrap();
     assert_eq!((again.state, again.generation, again.error), (State::Queued, 2, None));
     assert!(again.artifacts.is_empty() && again.progress.percent.abs() < f64::EPSILON);
     assert_sound(&catalog).await;
@@ -173,12 +173,14 @@ pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     assert_eq!(video(&catalog, id).await.state, State::Ready);
     assert_eq!(catalog.snapshot(id).await.unwrap().unwrap().presentation.unwrap().generation, 2);
     // A ready one as well; one whose bytes never came to their end never.
-    catalog.retry(id).await.unwrap();
+    let late = catalog.retry(id, 1).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "who knows an older generation: {late:?}");
+    catalog.retry(id, 2).await.unwrap();
     let partial = upload(&catalog).await;
     let claim = crate::fixture::claim_job(&catalog, claim_probe_of(&catalog, partial).await).await;
     catalog.fail(&claim, hopeless()).await.unwrap();
     assert_eq!(video(&catalog, partial).await.state, State::Failed);
-    assert!(matches!(catalog.retry(partial).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.retry(partial, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(partial).await, Err(Error::Conflict(_))));
 }
 

@@ -76,7 +76,7 @@ macro_rules! suite {
             archive {
                 everything_is_found_again_in_another_catalog,
                 an_export_that_was_imported_is_the_same_again,
-                an_export_of_the_version_before_is_taken,
+                an_export_of_a_version_before_is_taken,
                 what_was_being_uploaded_is_not_deleted_after_an_import,
                 a_database_that_was_brought_back_goes_on_after_the_documented_statements,
                 what_is_no_whole_export_changes_nothing,

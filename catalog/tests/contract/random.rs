@@ -151,7 +151,10 @@ impl<A: Adapter> World<A> {
                 expected(&catalog.raise(id, 1, segment, fixture::now(&self.place) + ms).await);
             }
             Step::Delete(_) => drop(catalog.delete(id).await.unwrap()),
-            _ => expected(&catalog.retry(id).await.map(drop)),
+            _ => {
+                let generation = catalog.video(id).await.unwrap().map_or(1, |video| video.generation);
+                expected(&catalog.retry(id, generation).await.map(drop));
+            }
         }
     }
 

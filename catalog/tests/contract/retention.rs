@@ -73,7 +73,7 @@ pub async fn an_end_is_set_moved_and_taken_back(place: &dyn Adapter) {
     catalog.edit(id, Edit::title("B"), None).await.unwrap();
     assert_eq!(catalog.edit(id, both, None).await.unwrap().row_version, version + 4);
     work_all(&catalog).await;
-    let again = catalog.retry(id).await.unwrap();
+    let again = catalog.retry(id, 1).await.unwrap();
     assert_eq!(again.expires_at_ms, Some(now(place) + 2 * HOUR_MS));
     expire(&catalog, id, Expiry::Never).await.unwrap();
     advance(place, 3 * HOUR_MS);

@@ -51,7 +51,8 @@ pub async fn lost_jobs_are_restored_and_then_given_up(place: &dyn Adapter) {
     work_all(&catalog).await;
     assert_eq!(catalog.lookup(deleting).await.unwrap(), Lookup::Deleted);
     // What was given up can be tried again.
-    catalog.retry(id).await.unwrap();
+    let generation = video(&catalog, id).await.generation;
+    catalog.retry(id, generation).await.unwrap();
     work_all(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Ready);
 }

@@ -1,7 +1,7 @@
 //! Copies the objects of videos from one store to another, those that are not there yet.
 //!
 //! They are held against their checksums on the way. What is damaged where it comes from is not copied: a copy would be
-//! taken for whole by whoever compares sizes.
+//! taken for whole by whoever compares sizes. What cannot be read there is damaged as well.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,13 +19,11 @@ use crate::{
     add::print,
     exit::Failure,
     inventory::of_store,
-    sums::{self, Passing, READS_MAX, Sums},
+    sums::{self, Passing, READ_BYTES, READS_MAX, Sums},
 };
 
 /// Objects of a video that are copied side by side.
 const COPIES_MAX: usize = 4;
-/// Bytes that one read takes.
-const READ_BYTES: u64 = 4 << 20;
 /// Without a terminal, one line each time so many more videos are copied.
 const LINE_EVERY: usize = 100;
 
@@ -45,7 +43,8 @@ enum End {
     Copied,
     /// It went away before its first byte was read.
     Gone,
-    Damaged,
+    /// What it is where it comes from.
+    Damaged(String),
 }
 
 /// Copies all objects of the videos that rows name. What goes away meanwhile belongs to a video that does, or is found missing after.
@@ -98,9 +97,7 @@ async fn copy_video(
                 copied.bytes += bytes;
             }
             End::Gone => {}
-            End::Damaged => {
-                copied.damaged.push(format!("{}: is damaged where it comes from, and is not copied", key.path()));
-            }
+            End::Damaged(text) => copied.damaged.push(format!("{}: {text}, and is not copied", key.path())),
         }
     }
     Ok(())
@@ -113,13 +110,14 @@ async fn copy_object(
     bytes: u64,
     sums: Option<&Sums>,
 ) -> Result<(Key, u64, End), Error> {
+    let mut end = End::Gone;
     for _ in 0..READS_MAX {
-        match copy_once(from, to, &key, bytes, sums).await? {
-            End::Damaged => {}
-            end => return Ok((key, bytes, end)),
+        end = copy_once(from, to, &key, bytes, sums).await?;
+        if !matches!(end, End::Damaged(_)) {
+            break;
         }
     }
-    Ok((key, bytes, End::Damaged))
+    Ok((key, bytes, end))
 }
 
 async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, sums: Option<&Sums>) -> Result<End, Error> {
@@ -137,13 +135,17 @@ async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, sums: Option
                 writer.write(piece).await?;
             }
             Err(Error::NotFound { .. }) => return Ok(End::Gone),
-            Err(error) => return Err(error),
+            Err(error) => {
+                let Some(text) = from.unreadable(&error).await else { return Err(error) };
+                writer.discard().await;
+                return Ok(End::Damaged(format!("where it comes from it {text}")));
+            }
         }
         at = end;
     }
     if passing.and_then(Passing::finish).is_some() {
         writer.discard().await;
-        return Ok(End::Damaged);
+        return Ok(End::Damaged("is damaged where it comes from".to_owned()));
     }
     writer.finish().await?;
     Ok(End::Copied)
@@ -162,5 +164,29 @@ impl fmt::Display for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} objects ({})", self.objects, HumanBytes(self.bytes))?;
         if self.present > 0 { write!(f, ", {} more that were there,", self.present) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_copied_and_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| format!("file://{}", folder.path().join(name).display());
+        let (from, to) = (Store::open(&open("from")).await.unwrap(), Store::open(&open("to")).await.unwrap());
+        let key = Key::Source { id: VideoId::from_bits(7) };
+        let place = folder.path().join("from/objects").join(key.path());
+        std::fs::create_dir_all(place.join("inside")).unwrap();
+        let bytes = from.size(&key).await.unwrap();
+        let (_, _, end) = copy_object(&from, &to, key, bytes, None).await.unwrap();
+        let End::Damaged(text) = end else { panic!("it was copied") };
+        assert!(text.starts_with("where it comes from it cannot be read: Is a directory"), "{text}");
+        assert!(to.list_video(key.video()).await.unwrap().is_empty());
+        // Other failures say nothing of bytes.
+        std::fs::remove_dir_all(&place).unwrap();
+        std::os::unix::fs::symlink(&place, &place).unwrap();
+        assert!(matches!(copy_object(&from, &to, key, bytes, None).await, Err(Error::Io { .. })));
     }
 }

@@ -170,3 +170,20 @@ async fn a_packager_is_not_ready_while_its_database_is_away() {
     database.restart().unwrap();
     packager.until(200, "ready\n").await;
 }
+
+/// It answers, and is read from: only who claims finds out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packager_is_not_ready_while_its_database_only_reads() {
+    let database = postgres::Server::start(None).unwrap();
+    let url = database.database().unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let packager = Packager::start(folder.path(), &["--set", &format!("catalog.url={url}")]).await;
+    packager.until(200, "ready\n").await;
+    let outside = |statement: &str| database.execute(&database.url("postgres"), statement).unwrap();
+    outside(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    outside(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+    packager.until(503, "read-only").await;
+    outside(&format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
+    packager.until(200, "ready\n").await;
+}

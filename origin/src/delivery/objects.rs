@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -19,10 +20,13 @@ use tokio::{
 use vidstream_media::Crc32;
 use vidstream_store::{Error, Key, Store};
 
+use self::told::Told;
 use crate::{
     limits::{CACHE_SHARES, LOAD_BYTES_MAX, LOAD_WAIT_MAX, LOADS_MAX},
     memory, metering,
 };
+
+mod told;
 
 /// Loading memory is counted in units of this many bytes.
 const UNIT_BYTES: u64 = 1 << 10;
@@ -67,6 +71,7 @@ pub(crate) struct Objects {
     kept_bytes_max: u64,
     loading: Arc<Mutex<HashMap<Piece, watch::Receiver<Option<Outcome>>>>>,
     budget: Arc<Semaphore>,
+    told: Arc<Told>,
 }
 
 /// Takes a read off the list, however it ends.
@@ -90,6 +95,7 @@ impl Objects {
             kept_bytes_max: cache_bytes / CACHE_SHARES,
             loading: Arc::default(),
             budget: Arc::new(Semaphore::new(usize::try_from(LOAD_BYTES_MAX / UNIT_BYTES).unwrap_or(usize::MAX))),
+            told: Arc::default(),
         }
     }
 
@@ -147,12 +153,16 @@ impl Listed {
         let wanted = self.piece.bytes.unwrap_or(UNIT_BYTES).min(LOAD_BYTES_MAX).div_ceil(UNIT_BYTES);
         let units = u32::try_from(wanted).unwrap_or(u32::MAX);
         let Ok(_memory) = objects.budget.acquire_many(units).await else { return Err(Missing::Failed) };
-        for _ in 0..READS_MAX {
+        for reads in 1..=READS_MAX {
             let bytes = self.read().await?;
             if self.is_intact(&bytes) {
+                if reads > 1 {
+                    self.tell(told::Outcome::Whole);
+                }
                 return Ok(self.keep(bytes).await);
             }
         }
+        self.tell(told::Outcome::Damaged);
         Err(Missing::Damaged)
     }
 
@@ -181,11 +191,25 @@ impl Listed {
         let is_intact = self.piece.crc32.is_none_or(|sum| sum == Crc32::of(bytes));
         if !is_intact {
             metrics::counter!("vidstream_store_corrupt_total").increment(1);
-            let offset = self.piece.range.as_ref().map_or(0, |range| range.start);
-            let object = self.piece.key.path();
-            tracing::error!(object, offset, bytes = bytes.len(), "stored bytes are damaged: their checksum is another");
         }
         is_intact
+    }
+
+    /// Says in the log what became of bytes that came damaged, unless it has lately.
+    fn tell(&self, outcome: told::Outcome) {
+        let Piece { key, range, bytes, .. } = &self.piece;
+        if !self.objects.told.is_due(*key, outcome, Instant::now()) {
+            return;
+        }
+        let (object, offset) = (key.path(), range.as_ref().map_or(0, |range| range.start));
+        match outcome {
+            told::Outcome::Whole => {
+                tracing::warn!(object, offset, bytes, "stored bytes came damaged, and whole when they were read again");
+            }
+            told::Outcome::Damaged => {
+                tracing::error!(object, offset, bytes, "stored bytes are damaged: their checksum is another each time");
+            }
+        }
     }
 
     /// Puts the bytes into the cache, if they are not too many.

@@ -58,7 +58,7 @@ pub(super) async fn run(
     let mut sweeps = interval(SWEEP_EVERY);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !shutdown.is_cancelled() {
-        if let Some(claim) = next(&context.catalog, &worker, &usage).await {
+        if let Some(claim) = next(&context, &worker, &usage).await {
             let class = Class::of(&claim.work);
             usage.take(class, Instant::now());
             let (context, stop) = (Arc::clone(&context), shutdown.child_token());
@@ -85,13 +85,17 @@ pub(super) async fn run(
 }
 
 /// The next claim, if a slot is free and there is a job for it.
-async fn next(catalog: &Catalog, worker: &vidstream_catalog::Worker, usage: &Usage) -> Option<Claim> {
+async fn next(context: &Context, worker: &vidstream_catalog::Worker, usage: &Usage) -> Option<Claim> {
     let wanted = usage.wanted(Instant::now())?;
-    match catalog.claim(worker, wanted).await {
-        Ok(claim) => claim,
+    match context.catalog.claim(worker, wanted).await {
+        Ok(claim) => {
+            context.claiming.note(None);
+            claim
+        }
         Err(CatalogError::Busy) => None,
         Err(error) => {
             tracing::warn!(%error, "no job could be claimed");
+            context.claiming.note(Some(error.to_string()));
             sleep(ERROR_WAIT).await;
             None
         }

@@ -76,6 +76,20 @@ async fn a_folder_that_went_away_is_not_reachable() {
 }
 
 #[tokio::test]
+async fn an_object_that_cannot_be_read_is_told_from_a_store_that_is_not_there() {
+    let Place { store, home } = local().await;
+    let key = rows::key(1);
+    std::fs::create_dir_all(home.path().join("objects").join(key.path())).unwrap();
+    let error = store.get(&key).await.unwrap_err();
+    let told = store.unreadable(&error).await.unwrap();
+    assert!(told.starts_with("cannot be read: Is a directory"), "{told}");
+    let missing = store.get(&rows::key(2)).await.unwrap_err();
+    assert_eq!(store.unreadable(&missing).await, None);
+    std::fs::remove_dir_all(home.path().join("objects")).unwrap();
+    assert_eq!(store.unreadable(&error).await, None);
+}
+
+#[tokio::test]
 async fn other_urls_are_refused() {
     for url in [
         "s3://",

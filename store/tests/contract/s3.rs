@@ -194,6 +194,19 @@ async fn who_shows_nothing_is_not_reachable() {
 }
 
 #[tokio::test]
+async fn an_object_that_is_refused_is_told_from_a_server_that_refuses_all() {
+    let (server, store) = store().await;
+    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
+    server.meet("GET ", Fault::Refuse(403, "InvalidObjectState"));
+    let error = store.range(&key(1), 0..1).await.unwrap_err();
+    let told = store.unreadable(&error).await.unwrap();
+    assert!(told.starts_with("cannot be read: "), "{told}");
+    server.meet("HEAD ", Fault::Refuse(403, "AccessDenied"));
+    assert_eq!(store.unreadable(&error).await, None);
+    assert_eq!(server.faults_left(), 0);
+}
+
+#[tokio::test]
 async fn a_server_without_checksums_is_sent_none() {
     let server = Server::start().unwrap();
     for (algorithm, is_settings) in [("none", false), ("crc64nvme", false), ("md5", true)] {
