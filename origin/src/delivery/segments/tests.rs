@@ -1,4 +1,4 @@
-//! How long a request waits, to the millisecond. The clock of these tests stands still until they move it.
+//! How long a request waits, to the millisecond, by a clock that stands still until it is moved; and what is kept of viewers.
 
 use std::{collections::BTreeMap, sync::mpsc};
 
@@ -194,7 +194,7 @@ async fn so_many_places_of_viewers_are_told_at_once_and_not_one_more() {
     let place = Place { chunk_first: 1, token: 1, offset: 0, bytes: 1, crc32: None };
     // All but one are on their way.
     let others = u32::try_from(AHEAD_NOTICES_MAX - 1).unwrap();
-    let _others = Arc::clone(&segments.notices).try_acquire_many_owned(others).unwrap();
+    let _held = Arc::clone(&segments.notices).try_acquire_many_owned(others).unwrap();
     let last = Arc::clone(&segments.notices).try_acquire_owned().unwrap();
     segments.tell_place(&view, asked, place).await;
     assert!(!segments.ahead.contains_key(&(id, 1, 1)));
