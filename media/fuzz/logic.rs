@@ -1,8 +1,12 @@
-//! What the fuzz targets run, and the test that replays their corpora: readers of files from strangers, and what
+//! What the fuzz targets run, and the test that replays their corpora: readers of what strangers send, and what
 //! holds for every input.
 
+use std::collections::HashMap;
+
 use vidstream_media::{
-    Timeline, cmaf,
+    Timeline,
+    check::{Answer, Crawl, Level, Transport, Verdict},
+    cmaf,
     source::{
         clock::Clock,
         mp4::{Movie, PACKET_BYTES_MAX, PACKETS_MAX, TRACKS_MAX, boxes, is_quicktime, sniff},
@@ -16,6 +20,8 @@ use vidstream_media::{
 /// Boxes that are looked at, and frames that are planned: enough for what a small input can hold.
 const BOXES_MAX: usize = 10_000;
 const FRAMES_MAX: u64 = 20_000;
+/// Requests of a walk over a stream that are answered: a few digits can name half a million.
+const ASKS_MAX: usize = 1_000;
 
 /// An MP4 or `QuickTime` file as the scan walks it: the tables of `moov` and `moof`.
 ///
@@ -132,4 +138,57 @@ pub fn clock(input: &[u8]) {
         };
         assert_eq!(read(97), read(usize::MAX), "{container}");
     }
+}
+
+/// A served stream, as `vidstream check` walks and judges it. The input is its files; a line `== NAME`, with an empty
+/// one before it, begins each.
+///
+/// # Panics
+/// If a rule has no verdict, or a verdict not what belongs to it.
+pub fn check(input: &[u8]) {
+    let files = files(input);
+    let mut crawl = Crawl::new("http://h/", Transport::Http);
+    let mut asked = 0;
+    while let Some(ask) = crawl.next() {
+        asked += 1;
+        if asked > ASKS_MAX {
+            return;
+        }
+        let file = ask.place.url.strip_prefix("http://h/").and_then(|name| files.get(name));
+        let part = match ask.place.range {
+            Some((offset, bytes)) => file.and_then(|file| part(file, offset, bytes)),
+            None => file.copied(),
+        };
+        let found = if ask.place.range.is_some() { 206 } else { 200 };
+        let status = if part.is_some() { found } else { 404 };
+        let body = part.unwrap_or_default().to_vec();
+        crawl.answer(ask, Ok(Answer { status, body, ..Answer::default() }));
+    }
+    let Ok(report) = crawl.report() else { return };
+    assert!(report.rules.iter().map(|outcome| outcome.rule).eq(1..=76));
+    let is_broken = |level| report.rules.iter().any(|rule| rule.verdict == Verdict::Fail && rule.level == level);
+    assert_eq!(report.ok, !is_broken(Level::Must));
+    for outcome in &report.rules {
+        assert_eq!(outcome.place.is_some(), outcome.verdict == Verdict::Fail, "{outcome:?}");
+        assert_eq!(outcome.reason.is_none(), outcome.verdict == Verdict::Pass, "{outcome:?}");
+    }
+    assert!(report.text().ends_with("that apply\n"));
+}
+
+fn files(input: &[u8]) -> HashMap<String, &[u8]> {
+    const MARK: &[u8] = b"\n== ";
+    let marks = input.windows(MARK.len()).enumerate().filter(|(_, bytes)| *bytes == MARK);
+    let starts: Vec<usize> = marks.map(|(at, _)| at).collect();
+    let ends = starts.iter().copied().skip(1).chain([input.len()]);
+    let file = |(start, end): (usize, usize)| {
+        let rest = input.get(start + MARK.len()..end)?;
+        let line = rest.iter().position(|&byte| byte == b'\n')?;
+        Some((String::from_utf8_lossy(&rest[..line]).into_owned(), &rest[line + 1..]))
+    };
+    starts.iter().copied().zip(ends).filter_map(file).collect()
+}
+
+fn part(file: &[u8], offset: u64, bytes: u64) -> Option<&[u8]> {
+    let end = usize::try_from(offset.checked_add(bytes)?).ok()?;
+    file.get(usize::try_from(offset).ok()?..end)
 }

@@ -33,3 +33,8 @@ fn packets() {
 fn clock() {
     check("clock", logic::clock);
 }
+
+#[test]
+fn streams() {
+    check("check", logic::check);
+}

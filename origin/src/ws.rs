@@ -2,6 +2,7 @@
 
 mod feed;
 mod frames;
+mod heartbeat;
 mod session;
 mod viewers;
 

@@ -93,7 +93,23 @@ fn decoded(part: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use vidstream_media::check::{Crawl, Transport};
+
     use super::*;
+
+    #[test]
+    fn a_file_may_be_as_long_as_was_asked_for_and_not_a_byte_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree { root: folder.path().to_owned() };
+        let ask = Crawl::new("file:///a.m3u8", Transport::Files).next().unwrap();
+        let file = fs::File::create(folder.path().join("a.m3u8")).unwrap();
+        let fetched = |bytes: u64| {
+            file.set_len(bytes).unwrap();
+            tree.fetch(&ask).map(|answer| answer.body.len() as u64)
+        };
+        assert_eq!(fetched(ask.bytes_max), Ok(ask.bytes_max));
+        assert_eq!(fetched(ask.bytes_max + 1), Err(format!("it has more than {} bytes", ask.bytes_max)));
+    }
 
     #[test]
     fn no_url_leads_out_of_the_tree() {

@@ -81,3 +81,36 @@ fn sentence(error: &reqwest::Error) -> String {
     }
     if error.source().is_none() { "the request failed".to_owned() } else { deepest.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+    use vidstream_media::check::{Crawl, Transport};
+
+    use super::*;
+
+    /// Answers one request with so many bytes.
+    async fn serve(listener: &TcpListener, bytes: usize) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\nconnection: close\r\n\r\n");
+        stream.write_all(&[head.into_bytes(), vec![b'x'; bytes]].concat()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_as_long_as_was_asked_for_and_not_a_byte_longer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/a.m3u8", listener.local_addr().unwrap());
+        let Ok((mut client, url)) = Client::open(&url, None) else { panic!("no client") };
+        let mut ask = Crawl::new(&url, Transport::Http).next().unwrap();
+        ask.bytes_max = 1000;
+        for (bytes, expected) in [(1000, Ok(1000)), (1001, Err("it has more than 1000 bytes".to_owned()))] {
+            let (answer, ()) = tokio::join!(client.fetch(&ask), serve(&listener, bytes));
+            assert_eq!(answer.map(|answer| answer.body.len()), expected);
+        }
+    }
+}

@@ -10,15 +10,20 @@ use crate::server::{Server, after, until};
 
 /// How much of the server's own memory an upload may take, whatever its size.
 const UPLOAD_MEMORY_BYTES_MAX: u64 = 100 << 20;
-/// The size of the upload: a short row in every run, a longer one by environment.
+/// The size of an upload: a short row in every run, a longer one by environment.
 const UPLOAD_BYTES: u64 = 2 << 30;
-/// Into a bucket, where it goes twice: many times the memory that it may take.
+/// Of which every packet is read, and into a bucket, where it goes twice: many times the memory that it may take.
+const READ_UPLOAD_BYTES: u64 = 384 << 20;
 const BUCKET_UPLOAD_BYTES: u64 = 384 << 20;
 /// The file system of the server whose disk fills up.
 const DISK_BYTES: u64 = 64 << 20;
 /// A child at 1920x1080 and 60 frames a second stays below this.
 const CHILD_BYTES_MAX: u64 = 1 << 30;
 const PIECE_BYTES: u64 = 1 << 20;
+/// A packet of a transport stream (ISO/IEC 13818-1 §2.4.3.2), and those at its head that follow one another closely, so
+/// that it is known as one.
+const PACKET_BYTES: usize = 188;
+const HEAD_PACKETS: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A line of `/proc/PID/status` in bytes; `None` once the process is gone.
@@ -45,17 +50,41 @@ fn film_without_end(bytes: u64) -> impl Iterator<Item = io::Result<Bytes>> {
     std::iter::once(Ok(Bytes::from(head))).chain(pieces)
 }
 
-fn put(server: &Server, bytes: u64) -> reqwest::RequestBuilder {
-    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(film_without_end(bytes)));
+/// A small film as a transport stream of a high constant rate, some `bytes` long: behind each of its packets come null
+/// packets, which whoever reads the stream has to read.
+fn film_with_room(bytes: u64) -> Vec<Bytes> {
+    let film = Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "ts").unwrap();
+    let film = Bytes::from(fs::read(film).unwrap());
+    let packets: Vec<Bytes> =
+        (0..film.len() / PACKET_BYTES).map(|n| film.slice(n * PACKET_BYTES..(n + 1) * PACKET_BYTES)).collect();
+    let mut null = vec![0xff; PACKET_BYTES];
+    null[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
+    let room = usize::try_from(bytes).unwrap() / PACKET_BYTES / packets.len();
+    let nulls = Bytes::from(null.repeat(room));
+    let (head, rest) = packets.split_at(HEAD_PACKETS);
+    let spread = rest.iter().flat_map(|packet| [packet.clone(), nulls.clone()]);
+    head.iter().cloned().chain(spread).collect()
+}
+
+fn put<I>(server: &Server, pieces: I) -> reqwest::RequestBuilder
+where
+    I: Iterator<Item = io::Result<Bytes>> + Send + 'static,
+{
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     server.http.put(format!("{}/v1/videos?title=large", server.url)).body(body)
+}
+
+/// The size of an upload, unless this variable has another.
+fn size(variable: &str, bytes: u64) -> u64 {
+    std::env::var(variable).map_or(bytes, |text| text.parse().unwrap())
 }
 
 #[tokio::test]
 async fn an_upload_takes_no_more_memory_the_larger_it_is() {
-    let bytes = std::env::var("TEST_UPLOAD_BYTES").map_or(UPLOAD_BYTES, |text| text.parse().unwrap());
+    let bytes = size("TEST_UPLOAD_BYTES", UPLOAD_BYTES);
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let id = upload_within_memory(&server, bytes).await;
+    let id = upload_within_memory(&server, put(&server, film_without_end(bytes))).await;
     let stored = fs::metadata(folder.path().join("data/objects").join(&id).join("source")).unwrap();
     assert_eq!(stored.len(), bytes);
     let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
@@ -63,21 +92,34 @@ async fn an_upload_takes_no_more_memory_the_larger_it_is() {
 }
 
 #[tokio::test]
+async fn an_upload_of_which_every_packet_is_read_takes_no_more_memory_the_larger_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let pieces = film_with_room(size("TEST_READ_UPLOAD_BYTES", READ_UPLOAD_BYTES));
+    let bytes: usize = pieces.iter().map(Bytes::len).sum();
+    let id = upload_within_memory(&server, put(&server, pieces.into_iter().map(Ok))).await;
+    // Its last picture lies at its end.
+    let ready = server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+    assert_eq!(ready["source"]["bytes"], bytes);
+}
+
+#[tokio::test]
 async fn an_upload_into_a_bucket_takes_no_more_memory_the_larger_it_is() {
     let (folder, bucket) = (tempfile::tempdir().unwrap(), s3::Server::start().unwrap());
     let url = format!("store.url=s3://{}", s3::BUCKET);
     let server = Server::with_variables(&folder.path().join("data"), &["--set", &url], &bucket.variables()).await;
-    let id = upload_within_memory(&server, BUCKET_UPLOAD_BYTES).await;
+    let bytes = size("TEST_BUCKET_UPLOAD_BYTES", BUCKET_UPLOAD_BYTES);
+    let id = upload_within_memory(&server, put(&server, film_without_end(bytes))).await;
     let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
     assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
-    assert_eq!(failed["source"]["bytes"], BUCKET_UPLOAD_BYTES);
+    assert_eq!(failed["source"]["bytes"], bytes);
 }
 
-/// Uploads so many bytes while the server's memory is looked at; gives the id of the video.
-async fn upload_within_memory(server: &Server, bytes: u64) -> String {
+/// Uploads while the server's memory is looked at; gives the id of the video.
+async fn upload_within_memory(server: &Server, upload: reqwest::RequestBuilder) -> String {
     let pid = server.child.id();
     let before = status_bytes(pid, "RssAnon").unwrap();
-    let sending = tokio::spawn(put(server, bytes).send());
+    let sending = tokio::spawn(upload.send());
     let mut most = before;
     while !sending.is_finished() {
         most = most.max(status_bytes(pid, "RssAnon").unwrap());
@@ -85,7 +127,7 @@ async fn upload_within_memory(server: &Server, bytes: u64) -> String {
     }
     let answer = sending.await.unwrap().unwrap();
     assert_eq!(answer.status(), 202);
-    println!("{} MiB uploaded, RssAnon rose by {} KiB", bytes >> 20, (most - before) >> 10);
+    println!("RssAnon rose by {} KiB", (most - before) >> 10);
     assert!(most - before <= UPLOAD_MEMORY_BYTES_MAX, "RssAnon rose by {} bytes", most - before);
     answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
 }
@@ -95,7 +137,7 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::on_small_disk(folder.path(), DISK_BYTES).await;
     for _ in 0..2 {
-        let answer = put(&server, 2 * DISK_BYTES).send().await.unwrap();
+        let answer = put(&server, film_without_end(2 * DISK_BYTES)).send().await.unwrap();
         assert_eq!(answer.status(), 507);
         assert_eq!(answer.json::<Value>().await.unwrap()["code"], "insufficient_storage");
         let list = server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap();

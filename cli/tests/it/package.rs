@@ -51,6 +51,16 @@ fn number(attributes: &str, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {name} in {attributes}")).parse().unwrap()
 }
 
+/// There are lines of progress before the summary, at most one for each tenth.
+fn assert_progress_is_told(told: &str) {
+    let (before, _) = told.split_once("TRACK").unwrap();
+    let percent = |line: &str| line.strip_prefix("packaging ")?.strip_suffix(" %")?.parse::<u32>().ok();
+    let tenths: Vec<u32> = before.lines().filter_map(percent).map(|percent| percent / 10).collect();
+    assert!(!tenths.is_empty() && tenths.iter().all(|tenth| (1..=10).contains(tenth)), "{told}");
+    assert!(tenths.windows(2).all(|pair| pair[0] < pair[1]), "{told}");
+    assert_eq!(told.matches(" %\n").count(), tenths.len(), "{told}");
+}
+
 /// The summary has the tracks of the multivariant playlist, with the same codecs, sizes and rates.
 fn assert_told_as_written(told: &str, master: &str) {
     let lines: Vec<&str> = master.lines().collect();
@@ -93,6 +103,7 @@ async fn the_tree_is_what_a_server_serves_and_every_link_leads_somewhere() {
     for part in ["240p", "144p", "trick", "audio", "avc1.", "times real time", "master.m3u8", "manifest.mpd"] {
         assert!(told.contains(part), "{told}");
     }
+    assert_progress_is_told(&told);
     assert_told_as_written(&told, &fs::read_to_string(out.join("master.m3u8")).unwrap());
     assert_eq!(names(&folder.path().join("films")), ["tree"]);
     let mut open = vec![out.join("master.m3u8"), out.join("1/thumbnails.m3u8")];

@@ -478,3 +478,6 @@ fn coding(answer: &Answer, document: &Document) -> Coding {
 fn wide(value: usize) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

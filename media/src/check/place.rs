@@ -4,6 +4,9 @@ use std::fmt;
 
 use url::Url;
 
+/// Bytes of a URL. Documents may name half a million segments below a base that they choose.
+const URL_BYTES_MAX: usize = 4 << 10;
+
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -41,11 +44,12 @@ pub(super) fn short<'a>(url: &'a str, base: &str) -> &'a str {
     url.strip_prefix(base).filter(|rest| !rest.is_empty()).unwrap_or(url)
 }
 
-/// A reference of a document, resolved as RFC 3986 §5.2 says; `None` if it is none.
+/// A reference of a document, resolved as RFC 3986 §5.2 says; `None` if it is none, or too long.
 pub(super) fn resolve(base: &str, reference: &str) -> Option<String> {
-    let mut url = Url::parse(base).ok()?.join(reference.trim()).ok()?;
+    let reference = Some(reference.trim()).filter(|reference| reference.len() <= URL_BYTES_MAX)?;
+    let mut url = Url::parse(base).ok()?.join(reference).ok()?;
     url.set_fragment(None);
-    Some(url.into())
+    Some(String::from(url)).filter(|url| url.len() <= URL_BYTES_MAX)
 }
 
 /// The folder of a URL, with the slash at its end.
@@ -56,6 +60,15 @@ pub(super) fn folder(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_has_so_many_bytes_and_not_one_more() {
+        let base = "http://h/folder/";
+        let length = |bytes: usize| resolve(base, &"x".repeat(bytes - base.len())).map(|url| url.len());
+        assert_eq!([URL_BYTES_MAX, URL_BYTES_MAX + 1].map(length), [Some(URL_BYTES_MAX), None]);
+        // However short the result would be.
+        assert_eq!(resolve(base, &"../".repeat(URL_BYTES_MAX)), None);
+    }
 
     #[test]
     fn references_are_resolved_and_cannot_leave_the_root() {

@@ -1,5 +1,8 @@
 //! Peak and average segment bit rate as RFC 8216bis §4.1 defines them, computed from served bytes.
 
+/// Segments of one run; none of a sane stream has as many, and who chooses the target duration chooses the length.
+const RUN_SEGMENTS_MAX: usize = 1024;
+
 /// Rates in bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rates {
@@ -36,7 +39,7 @@ pub(super) fn of(segments: &[(u64, u64)], target_s: u64) -> Option<Rates> {
     let mut peak_bps = None;
     for start in 0..segments.len() {
         let mut run = (0_u128, 0_u128);
-        for segment in segments.iter().skip(start) {
+        for segment in segments.iter().skip(start).take(RUN_SEGMENTS_MAX) {
             run = (run.0 + u128::from(segment.0), run.1 + u128::from(segment.1));
             if run.0 > most_us {
                 break;
@@ -64,6 +67,18 @@ fn bps((us, bytes): (u128, u128)) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_has_so_many_segments_and_not_one_more() {
+        // The first half has all the bytes, and half a target duration is a second.
+        let peaks = |in_a_second: usize| {
+            let us = 1_000_000_u64.div_ceil(in_a_second as u64);
+            let half = |bytes: u64| vec![(us, bytes); in_a_second];
+            let rates = of(&[half(100), half(0)].concat(), 2).unwrap();
+            rates.peak_bps > rates.average_bps
+        };
+        assert_eq!([RUN_SEGMENTS_MAX, RUN_SEGMENTS_MAX + 1].map(peaks), [true, false]);
+    }
 
     #[test]
     fn the_peak_is_over_windows_of_about_a_target_duration() {

@@ -106,7 +106,10 @@ impl Findings {
     fn push(&mut self, level: Level, place: String, reason: String) {
         if self.list.len() == FINDINGS_MAX {
             self.more += 1;
-            return;
+            // A graver one takes the place of the last of the least grave.
+            let least = self.list.iter().enumerate().max_by_key(|(_, finding)| finding.level);
+            let Some((at, _)) = least.filter(|(_, finding)| finding.level > level) else { return };
+            self.list.remove(at);
         }
         self.list.push(Finding { level, place, reason });
     }
@@ -214,5 +217,36 @@ impl Level {
             Self::Critical => "C",
             Self::Should => "SHOULD",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recommendations(count: usize) -> Findings {
+        let mut findings = Findings::new(Level::Should);
+        (0..count).for_each(|n| findings.fail(n.to_string(), "it is not so"));
+        findings
+    }
+
+    #[test]
+    fn so_many_findings_are_kept_and_the_rest_is_counted() {
+        for (count, kept, more) in [(FINDINGS_MAX, FINDINGS_MAX, 0), (FINDINGS_MAX + 1, FINDINGS_MAX, 1)] {
+            let findings = recommendations(count);
+            assert_eq!((findings.list.len(), findings.more), (kept, more));
+            let last = findings.into_outcome(1).others.pop().map(|finding| finding.reason);
+            assert_eq!(last, Some(format!("and {} more", count - FINDINGS_SHOWN)));
+        }
+    }
+
+    #[test]
+    fn the_gravest_finding_is_told_however_many_came_before_it() {
+        let mut findings = recommendations(FINDINGS_MAX);
+        findings.must("late", "it must be so");
+        findings.must("later", "it must be so");
+        let outcome = findings.into_outcome(1);
+        assert_eq!((outcome.level, outcome.place.as_deref()), (Level::Must, Some("late")));
+        assert_eq!(outcome.others[0].place, "later");
     }
 }

@@ -77,6 +77,31 @@ fn a_playlist_that_changes_while_it_is_asked_for_is_asked_for_once_more() {
     assert_eq!((wrong.rule, wrong.verdict), (4, Verdict::Fail));
 }
 
+#[test]
+fn a_cue_may_last_until_the_end_of_numbers() {
+    let header = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n\n";
+    // Milliseconds beyond 63 bits, before the ten seconds that the map adds.
+    let first = format!("{header}00:00:00.000 --> 1000000000:0:0:0:0.000\nfor ever\n");
+    let files = [
+        (
+            "master.m3u8",
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=1,SUBTITLES=\"s\"\nv.m3u8\n",
+        ),
+        ("s.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:20\n#EXTINF:20,\n1.vtt\n#EXTINF:20,\n2.vtt\n#EXT-X-ENDLIST\n"),
+        ("1.vtt", first.as_str()),
+        ("2.vtt", header),
+    ];
+    let mut crawl = Crawl::new("http://h/master.m3u8", Transport::Files);
+    while let Some(ask) = crawl.next() {
+        let file = files.iter().find(|(name, _)| ask.place.url == format!("http://h/{name}"));
+        let served = file.map(|(_, text)| Answer { status: 200, body: text.as_bytes().to_vec(), ..Answer::default() });
+        crawl.answer(ask, served.ok_or_else(|| "there is no such file".to_owned()));
+    }
+    let cues = crawl.report().unwrap().rules.swap_remove(72);
+    assert_eq!((cues.rule, cues.verdict), (73, Verdict::Fail));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

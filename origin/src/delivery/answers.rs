@@ -194,3 +194,61 @@ fn is_plain(request: &Parts) -> bool {
         && !headers.keys().any(|name| CONDITIONS.contains(name))
         && headers.get_all(header::ACCEPT_ENCODING).iter().nth(1).is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn kept() -> Kept {
+        Kept::new(ANSWERS_MAX, ANSWERS_BYTES_MAX)
+    }
+
+    /// Keeps an answer of so many bytes; what it is depends on the codings, if there are any.
+    fn keep(kept: &mut Kept, path: &str, bytes: usize, codings: Option<&'static str>) {
+        let mut request = Request::builder().uri(path);
+        let mut headers = HeaderMap::new();
+        if let Some(codings) = codings {
+            request = request.header(header::ACCEPT_ENCODING, codings);
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        let view = Arc::new(View::new(None, 0, &Arc::default(), tokio::time::Instant::now()));
+        let lasting = Lasting { view, bytes: vec![0_u8; bytes].into(), stored: false };
+        let codings = codings.map(HeaderValue::from_static);
+        kept.replace(&request, Answer { lasting, route: "test", headers, codings });
+    }
+
+    #[test]
+    fn so_many_paths_have_an_answer_and_not_one_more() {
+        let mut kept = kept();
+        for n in 0..=ANSWERS_MAX {
+            keep(&mut kept, &format!("/{n}"), 1, None);
+        }
+        assert_eq!((kept.answers.len(), kept.bytes), (ANSWERS_MAX, ANSWERS_MAX));
+        // A newer one takes the place of its elder.
+        keep(&mut kept, "/0", 3, None);
+        assert_eq!((kept.answers.len(), kept.bytes), (ANSWERS_MAX, ANSWERS_MAX + 2));
+    }
+
+    #[test]
+    fn so_many_lists_of_codings_have_an_answer_and_not_one_more() {
+        let mut kept = kept();
+        for codings in ["br", "gzip", "zstd", "identity", "*"] {
+            keep(&mut kept, "/", 1, Some(codings));
+        }
+        assert_eq!((kept.answers["/"].len(), kept.bytes), (ANSWERS_EACH_MAX, ANSWERS_EACH_MAX));
+    }
+
+    #[test]
+    fn so_many_bytes_are_kept_and_not_one_more() {
+        let mut kept = kept();
+        keep(&mut kept, "/large", ANSWERS_BYTES_MAX, None);
+        keep(&mut kept, "/small", 1, None);
+        assert_eq!((kept.answers["/large"].len(), kept.bytes), (1, ANSWERS_BYTES_MAX));
+        keep(&mut kept, "/large", ANSWERS_BYTES_MAX - 1, None);
+        keep(&mut kept, "/small", 1, None);
+        assert_eq!((kept.answers["/small"].len(), kept.bytes), (1, ANSWERS_BYTES_MAX));
+    }
+}

@@ -236,7 +236,7 @@ impl View {
         self.epoch == self.epoch_now.load(Ordering::Acquire) && now.saturating_duration_since(self.read_at) < age_max
     }
 
-    fn new(snapshot: Option<Snapshot>, epoch: u64, epoch_now: &Arc<AtomicU64>, now: Instant) -> Self {
+    pub(super) fn new(snapshot: Option<Snapshot>, epoch: u64, epoch_now: &Arc<AtomicU64>, now: Instant) -> Self {
         let version =
             snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.video.generation, snapshot.video.row_version));
         let (created_ms, updated_ms) =

@@ -1,6 +1,6 @@
 //! One WebSocket: what it subscribed to, where in the log it stands, and when it is given up.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
 use futures_util::{SinkExt, StreamExt};
 use http::Uri;
@@ -12,17 +12,18 @@ use hyper_tungstenite::{
     },
 };
 use serde_json::{Value, json};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use super::{
     feed::Rendered,
     frames::{self, Said, Topic},
+    heartbeat::Heartbeat,
     viewers::Question,
 };
 use crate::{
     api::views::watch,
     app::App,
-    limits::{BAD_FRAMES_MAX, CLOSE_WAIT, HEARTBEAT_S, HEARTBEATS_MISSED_MAX, TOPICS_MAX},
+    limits::{BAD_FRAMES_MAX, CLOSE_WAIT, HEARTBEAT_S, TOPICS_MAX},
     request::Context,
     respond::{Kind, Problem},
 };
@@ -59,22 +60,13 @@ struct Session<'a> {
     /// Everything up to here was sent or is not wanted.
     cursor: i64,
     bad_frames: u32,
-    silent_heartbeats: u32,
 }
 
 /// Runs a session to its end.
 pub(super) async fn run(app: &Arc<App>, stream: HyperWebsocketStream, teller: Result<IpAddr, Problem>) {
     metrics::gauge!("vidstream_sockets").increment(1.0);
-    let mut session = Session {
-        app,
-        stream,
-        teller,
-        subscriptions: Vec::new(),
-        audiences: Vec::new(),
-        cursor: 0,
-        bad_frames: 0,
-        silent_heartbeats: 0,
-    };
+    let mut session =
+        Session { app, stream, teller, subscriptions: Vec::new(), audiences: Vec::new(), cursor: 0, bad_frames: 0 };
     if let Err(End::Close(code, reason)) = session.serve().await {
         let close = session.stream.close(Some(CloseFrame { code, reason: reason.into() }));
         if timeout(CLOSE_WAIT, close).await.is_err() {
@@ -93,15 +85,14 @@ impl Session<'_> {
         let (_, last) = bounds(self.app).await?;
         self.cursor = last;
         self.send_json(&json!({ "op": "hello", "seq": last, "heartbeat_s": HEARTBEAT_S })).await?;
-        let mut heartbeat = interval(Duration::from_secs(HEARTBEAT_S));
-        heartbeat.reset();
+        let mut heartbeat = Heartbeat::start();
         // Whether there may be events after the cursor.
         let mut behind = false;
         loop {
             tokio::select! {
                 () = self.app.shutdown.cancelled() => return Err(End::Close(CloseCode::Away, "the server goes down")),
                 message = self.stream.next() => {
-                    self.silent_heartbeats = 0;
+                    heartbeat.heard();
                     self.hear(message).await?;
                     behind = true;
                 }
@@ -112,9 +103,8 @@ impl Session<'_> {
                     }
                 }
                 Ok(()) = viewers.changed() => self.send_viewers().await?,
-                _ = heartbeat.tick() => {
-                    self.silent_heartbeats += 1;
-                    if self.silent_heartbeats > HEARTBEATS_MISSED_MAX {
+                is_there = heartbeat.beat() => {
+                    if !is_there {
                         return Err(End::Gone);
                     }
                     self.send(Message::Ping(Vec::new().into())).await?;

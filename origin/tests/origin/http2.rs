@@ -1,7 +1,7 @@
 //! HTTP/2 from hostile clients, frame by frame: malformed requests end a stream, floods end the connection.
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -25,7 +25,7 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// A connection over which frames are sent as they are.
-struct Raw(TcpStream);
+struct Raw<S>(S);
 
 /// A frame that came back.
 #[derive(Debug)]
@@ -37,17 +37,23 @@ struct Frame {
 
 // === impl Raw ===
 
-impl Raw {
+impl Raw<TcpStream> {
     async fn open(site: &Site) -> Self {
-        let mut stream = TcpStream::connect(site.addr).await.unwrap();
-        stream.write_all(PREFACE).await.unwrap();
+        Self::over(TcpStream::connect(site.addr).await.unwrap()).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    async fn over(stream: S) -> Self {
         let mut raw = Self(stream);
+        raw.send(PREFACE).await.unwrap();
         raw.send(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
         raw
     }
 
     async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.write_all(bytes).await
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
     }
 
     async fn read(&mut self) -> Option<Frame> {
@@ -101,10 +107,15 @@ fn request(stream: u32, more: &[(&str, &str)]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_malformed_request_ends_its_stream_alone() {
-    let site = Site::start().await;
+    let nodes = Nodes::start().await;
+    malformed_requests(async || Raw::open(&nodes.site).await).await;
+    malformed_requests(async || Raw::over(nodes.connect_tls(b"h2").await).await).await;
+}
+
+async fn malformed_requests<S: AsyncRead + AsyncWrite + Unpin>(open: impl AsyncFn() -> Raw<S>) {
     let bad: [&[(&str, &str)]; 4] =
         [&[("connection", "close")], &[("transfer-encoding", "chunked")], &[("te", "gzip")], &[(":path", "/again")]];
-    let mut raw = Raw::open(&site).await;
+    let mut raw = open().await;
     let mut stream = 1;
     for fields in bad {
         raw.send(&request(stream, fields)).await.unwrap();
@@ -118,7 +129,7 @@ async fn a_malformed_request_ends_its_stream_alone() {
     }
     // What breaks the reading of fields ends the connection: all streams share their table.
     for field in [("X-Upper", "1"), ("x-bad", "a\nb"), (":late", "1")] {
-        let mut raw = Raw::open(&site).await;
+        let mut raw = open().await;
         raw.send(&request(1, &[("x", "1"), field])).await.unwrap();
         assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 1).await.unwrap().kind, GO_AWAY, "{field:?}");
     }

@@ -8,13 +8,14 @@ use tokio::{
 };
 
 use crate::{
-    client::{get, parse, raw},
+    client::{get, parse},
     fixture::{Site, hasty, playable, ready},
+    protocols::{Nodes, OF_TEXT},
 };
 
 #[tokio::test]
 async fn malformed_requests_are_refused() {
-    let site = Site::start().await;
+    let nodes = Nodes::start().await;
     let long = "x".repeat(9_000);
     let wide = format!("x-wide: {}\r\n", "y".repeat(40_000));
     let many = "x-many: 1\r\n".repeat(150);
@@ -22,6 +23,7 @@ async fn malformed_requests_are_refused() {
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400),
         ("GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
+        ("GET https://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
         ("CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
         (format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), 414),
         (format!("GET / HTTP/1.1\r\nhost: a\r\n{wide}\r\n"), 431),
@@ -36,41 +38,47 @@ async fn malformed_requests_are_refused() {
         ("GET / HTTP/2.0\r\nhost: a\r\n\r\n".to_owned(), 400),
         ("nonsense\r\n\r\n".to_owned(), 400),
     ];
-    for (request, status) in cases {
-        let closing = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
-        let answer = raw(site.addr, closing.as_bytes()).await;
-        assert_eq!(answer.status, status, "{request:.60}");
+    for protocol in OF_TEXT {
+        for (request, status) in &cases {
+            let closing = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            let answer = nodes.raw(protocol, closing.as_bytes()).await;
+            assert_eq!(answer.status, *status, "{protocol:?} {request:.60}");
+        }
+        assert_eq!(nodes.raw(protocol, b"GET / HTTP/1.0\r\n\r\n").await.status, 200, "{protocol:?}");
     }
-    assert_eq!(raw(site.addr, b"GET / HTTP/1.0\r\n\r\n").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_head_may_be_as_long_as_32_kib_and_is_then_answered_as_others_are() {
-    let site = Site::start().await;
+    let nodes = Nodes::start().await;
     let head = |bytes: usize| {
         let head = "GET /v/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-wide: ";
         format!("{head}{}\r\n\r\n", "y".repeat(bytes - head.len() - 4))
     };
-    for (bytes, shared) in [(32 << 10, Some("*")), ((32 << 10) + 1, None)] {
-        let answer = raw(site.addr, head(bytes).as_bytes()).await;
-        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (431, shared), "{bytes}");
+    for protocol in OF_TEXT {
+        for (bytes, shared) in [(32 << 10, Some("*")), ((32 << 10) + 1, None)] {
+            let answer = nodes.raw(protocol, head(bytes).as_bytes()).await;
+            let said = (answer.status, answer.header("access-control-allow-origin"));
+            assert_eq!(said, (431, shared), "{protocol:?} {bytes}");
+        }
     }
 }
 
 #[tokio::test]
 async fn two_framings_in_one_request_end_the_connection() {
-    let site = Site::start().await;
-    for order in ["content-length: 4\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 4"]
-    {
-        // The second request hides where one of the framings would see a body.
-        let request =
-            format!("POST / HTTP/1.1\r\nhost: a\r\n{order}\r\n\r\n0\r\n\r\nGET /v1/videos HTTP/1.1\r\nhost: a\r\n\r\n");
-        let mut stream = TcpStream::connect(site.addr).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+    let nodes = Nodes::start().await;
+    let framings = ["content-length: 4", "transfer-encoding: chunked"];
+    for protocol in OF_TEXT {
+        for [first, second] in [framings, [framings[1], framings[0]]] {
+            // The second request hides where one of the framings would see a body.
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: a\r\n{first}\r\n{second}\r\n\r\n0\r\n\r\n\
+                 GET /v1/videos HTTP/1.1\r\nhost: a\r\n\r\n"
+            );
+            let bytes = nodes.talk(protocol, request.as_bytes()).await;
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{protocol:?}: {text}");
+        }
     }
 }
 

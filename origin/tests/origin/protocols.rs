@@ -12,15 +12,15 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use vidstream_origin::TlsFiles;
+use vidstream_origin::{Config, TlsFiles};
 
 use crate::{
-    client::{ANSWER_MAX, Answer},
+    client::{ANSWER_MAX, Answer, parse},
     fixture::Site,
 };
 
@@ -37,6 +37,9 @@ pub(crate) enum Protocol {
 }
 
 pub(crate) const PROTOCOLS: [Protocol; 4] = [Protocol::Http1, Protocol::Http2, Protocol::TlsHttp1, Protocol::TlsHttp2];
+
+/// Those whose requests are text, and can be written as they should not be.
+pub(crate) const OF_TEXT: [Protocol; 2] = [Protocol::Http1, Protocol::TlsHttp1];
 
 /// A certificate that signed itself, in files.
 pub(crate) struct Certificate {
@@ -60,7 +63,7 @@ impl Protocol {
         matches!(self, Self::TlsHttp1 | Self::TlsHttp2)
     }
 
-    fn is_http2(self) -> bool {
+    pub(crate) fn is_http2(self) -> bool {
         matches!(self, Self::Http2 | Self::TlsHttp2)
     }
 }
@@ -95,9 +98,17 @@ pub(crate) fn pair() -> rcgen::CertifiedKey<rcgen::KeyPair> {
 
 impl Nodes {
     pub(crate) async fn start() -> Self {
-        let site = Site::start().await;
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(tune: impl Fn(&mut Config)) -> Self {
+        let site = Site::with(&tune).await;
         let certificate = Certificate::new();
-        let tls = site.node(|config| config.tls = Some(certificate.files())).await;
+        let tune_tls = |config: &mut Config| {
+            tune(config);
+            config.tls = Some(certificate.files());
+        };
+        let tls = site.node(tune_tls).await;
         Self { site, tls, connector: trusting([certificate.der()]), _certificate: certificate }
     }
 
@@ -111,6 +122,21 @@ impl Nodes {
         let stream = shake_hands(&self.connector, stream, alpn).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn));
         stream
+    }
+
+    /// Sends these bytes and reads one answer, to the end of the connection.
+    pub(crate) async fn raw(&self, protocol: Protocol, sent: &[u8]) -> Answer {
+        parse(&self.talk(protocol, sent).await)
+    }
+
+    /// All that comes back for these bytes until the connection ends.
+    pub(crate) async fn talk(&self, protocol: Protocol, sent: &[u8]) -> Vec<u8> {
+        assert!(OF_TEXT.contains(&protocol));
+        if protocol.is_tls() {
+            talk(self.connect_tls(b"http/1.1").await, sent).await
+        } else {
+            talk(TcpStream::connect(self.site.addr).await.unwrap(), sent).await
+        }
     }
 
     /// A request without a body.
@@ -158,6 +184,15 @@ pub(crate) async fn shake_hands(
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let connector = connector.clone();
     connector.with_alpn(vec![alpn.to_vec()]).connect(ServerName::try_from(NAME).unwrap(), stream).await
+}
+
+async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, sent: &[u8]) -> Vec<u8> {
+    stream.write_all(sent).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut bytes = Vec::new();
+    // Who hangs up on what nobody reads may do so without a word of TLS.
+    let _ = timeout(ANSWER_MAX, stream.read_to_end(&mut bytes)).await.expect("an end in time");
+    bytes
 }
 
 fn request(

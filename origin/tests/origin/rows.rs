@@ -247,6 +247,27 @@ async fn every_status_is_open_to_every_website() {
 }
 
 #[tokio::test]
+async fn what_is_malformed_or_not_there_yet_is_told_to_every_website() {
+    let nodes = Nodes::with(|config| config.patience.segment_wait = Duration::from_millis(100)).await;
+    let id = playable(&nodes.site).await;
+    let (made, pending) = (format!("/v/{id}/1/360p/1.m4s"), format!("/v/{id}/1/360p/4.m4s"));
+    let two_hosts = format!("GET {made} HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n");
+    for protocol in PROTOCOLS {
+        let malformed = if protocol.is_http2() {
+            nodes.ask(protocol, "GET", &made, &[("host", "a"), ("host", "b")]).await
+        } else {
+            nodes.raw(protocol, two_hosts.as_bytes()).await
+        };
+        let unmade = nodes.ask(protocol, "GET", &pending, &[]).await;
+        for (answer, status, code) in [(malformed, 400, "bad_request"), (unmade, 503, "segment_pending")] {
+            assert_eq!((answer.status, answer.code().as_str()), (status, code), "{protocol:?}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{protocol:?} {status}");
+            assert_shared(&answer);
+        }
+    }
+}
+
+#[tokio::test]
 async fn methods_follow_the_table() {
     let nodes = Nodes::start().await;
     let id = ready(&nodes.site).await;

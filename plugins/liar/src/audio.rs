@@ -8,7 +8,10 @@ glib::wrapper! {
 }
 
 mod imp {
-    use std::sync::{LazyLock, OnceLock};
+    use std::sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    };
 
     use gst::{glib, prelude::*, subclass::prelude::*};
 
@@ -39,11 +42,7 @@ mod imp {
         fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
             let Some(aac) = self.aac.get() else { return };
             match value.get::<String>() {
-                Ok(lie) => {
-                    if let Some(pad) = aac.static_pad("src") {
-                        lies::tell(&lie, &pad);
-                    }
-                }
+                Ok(lie) => told(&lie, aac),
                 Err(_) => aac.set_property_from_value(spec.name(), value),
             }
         }
@@ -65,6 +64,18 @@ mod imp {
                 bin.add_pad(&gst::GhostPad::builder_from_template_with_target(&template, &inner)?.name(name).build())?;
             }
             self.aac.set(aac).map_err(|_| glib::bool_error!("assembled twice"))
+        }
+    }
+
+    /// Sets the encoder up for a lie.
+    fn told(lie: &str, aac: &gst::Element) {
+        static SECOND: AtomicBool = AtomicBool::new(false);
+        let (Some(sink), Some(src)) = (aac.static_pad("sink"), aac.static_pad("src")) else { return };
+        match lie {
+            "bad-start" => lies::start_silent(&sink),
+            // Every second encoder of a process.
+            "config" if SECOND.fetch_xor(true, Ordering::Relaxed) => lies::tell_config_without_extensions(&src),
+            _ => lies::tell(lie, &src),
         }
     }
 

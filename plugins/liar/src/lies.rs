@@ -9,10 +9,14 @@ use gst::prelude::*;
 
 /// The sample that is left out or comes twice.
 const MARKED: usize = 30;
-/// Bytes that a leaking encoder keeps of each sample.
-const LEAK_BYTES: usize = 200_000;
+/// Bytes that a leaking encoder keeps of each sample: of the few thousand of a trial too few to be killed for it.
+const LEAK_BYTES: usize = 50_000;
 /// Half of a frame at 24 frames a second would be another frame; this is less.
 const LATE: gst::ClockTime = gst::ClockTime::from_mseconds(12);
+/// How long an encoder is silent that starts slowly: the two seconds of pre-roll, and a little of what is kept.
+const SLOW_START: gst::ClockTime = gst::ClockTime::from_mseconds(2200);
+/// Bytes of an `AudioSpecificConfig` of AAC-LC without extensions (ISO/IEC 14496-3 §1.6.2.1).
+const PLAIN_CONFIG_BYTES: usize = 2;
 
 /// Does a lie to all that leaves `pad`.
 pub(crate) fn tell(lie: &str, pad: &gst::Pad) {
@@ -60,6 +64,40 @@ pub(crate) fn tell(lie: &str, pad: &gst::Pad) {
         }
         _ => {}
     }
+}
+
+/// Silences the first sound that comes to `pad`.
+pub(crate) fn start_silent(pad: &gst::Pad) {
+    on_each(pad, |_, _, buffer| {
+        if buffer.pts().is_some_and(|pts| pts < SLOW_START)
+            && let Ok(mut sound) = buffer.make_mut().map_writable()
+        {
+            sound.fill(0);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Tells the decoder configuration that leaves `pad` in fewer bytes, which mean the same.
+pub(crate) fn tell_config_without_extensions(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        let caps = info.event().and_then(|event| match event.view() {
+            gst::EventView::Caps(told) => without_extensions(told.caps()),
+            _ => None,
+        });
+        if let (Some(caps), Some(event)) = (caps, info.event_mut()) {
+            *event = gst::event::Caps::new(&caps);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn without_extensions(caps: &gst::CapsRef) -> Option<gst::Caps> {
+    let config = caps.structure(0)?.get::<gst::Buffer>("codec_data").ok()?;
+    let plain = config.map_readable().ok()?.get(..PLAIN_CONFIG_BYTES)?.to_vec();
+    let mut caps = caps.to_owned();
+    caps.get_mut()?.set("codec_data", gst::Buffer::from_slice(plain));
+    Some(caps)
 }
 
 /// Hands each buffer and its number to `act`.

@@ -62,7 +62,7 @@ mod imp {
         fn assemble(&self) -> Result<(), glib::BoolError> {
             let x264 = gst::ElementFactory::make("x264enc").build()?;
             for (name, value) in
-                [("speed-preset", "ultrafast"), ("pass", "qual"), ("byte-stream", "false"), ("option-string", HONEST)]
+                [("speed-preset", "veryfast"), ("pass", "qual"), ("byte-stream", "false"), ("option-string", HONEST)]
             {
                 x264.set_property_from_str(name, value);
             }
@@ -81,7 +81,7 @@ mod imp {
     fn told(lie: &str, x264: &gst::Element) {
         static SECOND: AtomicBool = AtomicBool::new(false);
         let options = match lie {
-            "open-gop" => "scenecut=0:open-gop=1:force-cfr=1:sync-lookahead=0:bframes=2",
+            "open-gop" => "scenecut=0:open-gop=1:force-cfr=1:sync-lookahead=0:bframes=2:b-adapt=0",
             "bad-start" => "scenecut=0:open-gop=0:force-cfr=1:sync-lookahead=0:zones=0,11,q=51",
             // Every second encoder of a process.
             "config" if SECOND.fetch_xor(true, Ordering::Relaxed) => {
@@ -92,10 +92,7 @@ mod imp {
         x264.set_property_from_str("option-string", options);
         match lie {
             "more-keys" => x264.set_property("key-int-max", 20_u32),
-            "no-cap" => {
-                x264.set_property("vbv-buf-capacity", 0_u32);
-                x264.set_property("quantizer", 8_u32);
-            }
+            "no-cap" => x264.set_property("vbv-buf-capacity", 0_u32),
             _ => {}
         }
         if let Some(pad) = x264.static_pad("src") {

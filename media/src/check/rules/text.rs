@@ -49,8 +49,10 @@ fn shift_ms(track: &TextTrack) -> i64 {
 /// Rule 73 (§3.1.4).
 pub(super) fn cues(stream: &Stream, findings: &mut Findings) {
     for media in stream.subtitles() {
-        let moved =
-            |cue: &Cue, shift: i64| (signed(cue.start_ms) + shift, signed(cue.end_ms) + shift, cue.text.clone());
+        let moved = |cue: &Cue, shift: i64| {
+            let time = |ms: u64| signed(ms).saturating_add(shift);
+            (time(cue.start_ms), time(cue.end_ms), cue.text.clone())
+        };
         let all: BTreeSet<(i64, i64, String)> = tracks(stream, media)
             .flat_map(|(_, _, track)| track.cues.iter().map(|cue| moved(cue, shift_ms(track))))
             .collect();
@@ -62,8 +64,9 @@ pub(super) fn cues(stream: &Stream, findings: &mut Findings) {
         for (line, duration_us, track) in tracks(stream, media) {
             let end_us = start_us.saturating_add(signed(duration_us));
             let own: BTreeSet<_> = track.cues.iter().map(|cue| moved(cue, shift_ms(track))).collect();
-            let overlaps =
-                |cue: &&(i64, i64, String)| cue.0 + PRINTED_MS < end_us / 1000 && cue.1 - PRINTED_MS > start_us / 1000;
+            let overlaps = |cue: &&(i64, i64, String)| {
+                cue.0.saturating_add(PRINTED_MS) < end_us / 1000 && cue.1.saturating_sub(PRINTED_MS) > start_us / 1000
+            };
             if let Some(cue) = all.iter().filter(overlaps).find(|cue| !own.contains(*cue)) {
                 let reason = format!("the cue from {} to {} ms overlaps it and is not in it", cue.0, cue.1);
                 findings.fail(stream.line(&media.url, line), reason);

@@ -1,4 +1,4 @@
-//! How long a request waits, to the millisecond. The clock of these tests stands still until they move it.
+//! How long a request waits, to the millisecond, by a clock that stands still until it is moved; and what is kept of viewers.
 
 use std::{collections::BTreeMap, sync::mpsc};
 
@@ -53,6 +53,20 @@ impl Waiting {
         });
         let claim = raised(&catalog).await;
         Self { _folder: folder, _still: still, catalog, views, id, claim, answer }
+    }
+
+    /// Stores the chunk that is waited for; nobody is told.
+    async fn publish(&self) {
+        let fragment = Fragment { bytes: 100, first_sample_end: 60 };
+        let segment = Segment { offset: 0, fragments: vec![fragment], crc32: None };
+        let chunk = Chunk {
+            segments: Run { first: 2, last: 2 },
+            token: self.claim.token,
+            tracks: vec![TrackChunk { track: Track::Audio, first: 2, segments: vec![segment] }],
+        };
+        let configs = vec![(Track::Audio, DecoderConfig::Aac(vec![17, 144]))];
+        let published = Published { chunk, configs, warnings: Vec::new(), last: true };
+        self.catalog.publish(&self.claim, published).await.unwrap();
     }
 
     /// Moves the clock, and lets the request look as often as it wants to.
@@ -131,17 +145,60 @@ async fn a_wait_ends_after_eight_seconds_and_not_a_millisecond_before() {
 async fn what_is_made_in_the_last_millisecond_is_served() {
     let waiting = Waiting::begin().await;
     waiting.advance(7_999).await;
-    let fragment = Fragment { bytes: 100, first_sample_end: 60 };
-    let segment = Segment { offset: 0, fragments: vec![fragment], crc32: None };
-    let chunk = Chunk {
-        segments: Run { first: 2, last: 2 },
-        token: waiting.claim.token,
-        tracks: vec![TrackChunk { track: Track::Audio, first: 2, segments: vec![segment] }],
-    };
-    let configs = vec![(Track::Audio, DecoderConfig::Aac(vec![17, 144]))];
-    let published = Published { chunk, configs, warnings: Vec::new(), last: true };
-    waiting.catalog.publish(&waiting.claim, published).await.unwrap();
+    waiting.publish().await;
     waiting.views.changed(Some(waiting.id));
     let (found, waited) = waiting.answer.await.unwrap();
     assert_eq!((found.unwrap().chunk_first, waited), (2, Duration::from_millis(7_999)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_told_of_is_seen_after_a_fifth_of_a_second_and_not_a_millisecond_before() {
+    let waiting = Waiting::begin().await;
+    waiting.publish().await;
+    waiting.advance(199).await;
+    assert!(!waiting.answer.is_finished());
+    waiting.advance(1).await;
+    let (found, waited) = waiting.answer.await.unwrap();
+    assert_eq!((found.unwrap().chunk_first, waited), (2, Duration::from_millis(200)));
+}
+
+/// Of a catalog of its own.
+async fn segments(folder: &tempfile::TempDir) -> Segments {
+    let url = format!("sqlite://{}/catalog.db", folder.path().display());
+    let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+    let views = Arc::new(Views::new(catalog.clone()));
+    Segments::new(catalog, views, Duration::ZERO, CancellationToken::new())
+}
+
+#[tokio::test]
+async fn so_many_places_of_viewers_are_remembered_and_not_one_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let ahead = segments(&folder).await.ahead;
+    for n in 0..AHEAD_REMEMBERED_MAX {
+        ahead.insert((VideoId::from_bits(1), 1, n), ()).await;
+    }
+    ahead.run_pending_tasks().await;
+    assert_eq!(ahead.entry_count(), AHEAD_REMEMBERED_MAX);
+    ahead.insert((VideoId::from_bits(2), 1, 1), ()).await;
+    ahead.run_pending_tasks().await;
+    assert_eq!(ahead.entry_count(), AHEAD_REMEMBERED_MAX);
+}
+
+#[tokio::test]
+async fn so_many_places_of_viewers_are_told_at_once_and_not_one_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let segments = segments(&folder).await;
+    let id = planned(&segments.catalog).await;
+    let view = segments.views.get(id).await.unwrap();
+    let asked = Asked { id, generation: 1, track: Track::Audio, n: 1 };
+    let place = Place { chunk_first: 1, token: 1, offset: 0, bytes: 1, crc32: None };
+    // All but one are on their way.
+    let others = u32::try_from(AHEAD_NOTICES_MAX - 1).unwrap();
+    let _held = Arc::clone(&segments.notices).try_acquire_many_owned(others).unwrap();
+    let last = Arc::clone(&segments.notices).try_acquire_owned().unwrap();
+    segments.tell_place(&view, asked, place).await;
+    assert!(!segments.ahead.contains_key(&(id, 1, 1)));
+    drop(last);
+    segments.tell_place(&view, asked, place).await;
+    assert!(segments.ahead.contains_key(&(id, 1, 1)));
 }
