@@ -87,11 +87,10 @@ fn text(status: StatusCode, content_type: &'static str, text: String) -> Respons
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, path::Path};
-
-    use vidstream_catalog::Options;
+    use std::future::pending;
 
     use super::*;
+    use crate::scratch;
 
     /// Says so, or never anything.
     fn check(says: Option<Result<(), String>>) -> Check {
@@ -106,22 +105,16 @@ mod tests {
         })
     }
 
-    async fn readiness(folder: &Path, check: Option<Check>) -> Readiness {
-        let url = format!("sqlite://{}", folder.join("catalog.sqlite").display());
-        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
-        Readiness { catalog, check, shutdown: CancellationToken::new() }
-    }
-
     #[tokio::test]
     async fn a_process_is_ready_when_all_that_it_needs_is_well() {
-        let folder = tempfile::tempdir().unwrap();
+        let (_folder, catalog) = scratch::catalog().await;
         for (check, reason) in [
             (None, None),
             (Some(check(Some(Ok(())))), None),
             (Some(check(Some(Err("children do not start".to_owned())))), Some("children do not start")),
             (Some(check(None)), Some("it is not known within 2 s whether all is well")),
         ] {
-            let readiness = readiness(folder.path(), check).await;
+            let readiness = Readiness { catalog: catalog.clone(), check, shutdown: CancellationToken::new() };
             assert_eq!(readiness.ask().await.err().as_deref(), reason);
             readiness.shutdown.cancel();
             assert_eq!(readiness.ask().await.err().as_deref(), Some("going down"));

@@ -14,6 +14,7 @@ pub mod counter;
 pub mod decode;
 pub mod encoding;
 mod ffmpeg;
+mod guard;
 pub mod odd;
 mod paint;
 pub mod postgres;
