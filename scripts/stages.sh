@@ -11,6 +11,15 @@ if [ -n "${DASH_XSD:-}" ]; then
   export DASH_XSD
 fi
 
+# What all other stages need, beside what is installed.
+set_up() {
+  case $1 in
+    npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
+    web) scripts/web.sh ;;
+    compile) cargo build --profile ci --locked --workspace --all-targets ;;
+  esac
+}
+
 rows=() failed=() child=
 
 # However it ends: what runs is ended, and what was measured is printed.

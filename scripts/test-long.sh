@@ -26,9 +26,7 @@ other_s3() {
 run_stage() {
   case $1 in
     install) scripts/setup.sh long ;;
-    npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
-    web) scripts/web.sh ;;
-    compile) cargo build --profile ci --locked --workspace --all-targets ;;
+    npm | web | compile) set_up "$1" ;;
     # The variable goes before the number that a property has of its own, of which 2000 is the highest.
     properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
     # Each case has a database, and up to 120 steps with an audit after each.

@@ -13,9 +13,7 @@ readonly all=(install npm web compile check rust page docker players)
 run_stage() {
   case $1 in
     install) scripts/setup.sh test ;;
-    npm) cd players && npm ci --no-audit --no-fund --loglevel=error ;;
-    web) scripts/web.sh ;;
-    compile) cargo build --profile ci --locked --workspace --all-targets ;;
+    npm | web | compile) set_up "$1" ;;
     check) scripts/check.sh ;;
     rust) cargo test --profile ci --locked --workspace --no-fail-fast ;;
     # The page's own tests, the browser's reader of the frame counter, and what a viewer of the load test does.

@@ -47,11 +47,13 @@ pub(crate) enum Command {
     /// anything is wrong that was not repaired.
     Fsck(Fsck),
     /// Write everything that a server stores into a folder: a backup, or the way to another database
-    Export(Export),
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Transfer),
     /// Fill an empty catalog and store from an export, or from the data folder of another server
     ///
     /// What was being made is made on there.
-    Import(Import),
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Transfer),
     /// Upload a file and follow its packaging until it is ready
     ///
     /// It can be played long before it is ready: the first line with a URL says when.
@@ -75,17 +77,33 @@ pub(crate) enum Command {
     Child,
 }
 
-/// Settings that every server command takes. Flags win over `VIDSTREAM_*` variables, those over the
-/// file, that over the defaults.
+/// Where settings come from. Flags win over `VIDSTREAM_*` variables, those over the file, that over the defaults.
 #[derive(Group, Debug, Clone, Default)]
-#[command(after_help = settings_help())]
-pub(crate) struct Common {
+pub(crate) struct Sources {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder for catalog and objects [default: data]
+    /// Any setting, such as --set ladder.heights=720,360 (may be repeated); `vidstream serve --help` lists them
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Which catalog and store a command works on.
+#[derive(Group, Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// Folder for catalog and objects, as far as settings name no others [default: data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+}
+
+/// What every server command takes.
+#[derive(Group, Debug)]
+#[command(after_help = settings_help())]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Address of delivery, API and page [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
@@ -95,26 +113,9 @@ pub(crate) struct Common {
     /// Refuse every write; such an origin may listen on any address
     #[arg(long)]
     pub(crate) read_only: bool,
-    /// Any other setting, such as --set ladder.heights=720,360 (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
     /// Write log lines as JSON
     #[arg(long)]
     pub(crate) log_json: bool,
-}
-
-/// Which catalog and store a command works on.
-#[derive(Group, Debug, Clone, Default)]
-pub(crate) struct Place {
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder with catalog and objects, as far as settings name no others [default: data]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<String>,
-    /// Any setting, such as --set catalog.url=postgres://owner@db.example/vidstream (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
 }
 
 #[derive(Group, Debug)]
@@ -124,23 +125,10 @@ pub(crate) struct Migrate {
     pub(crate) place: Place,
 }
 
+/// What an export takes, and an import.
 #[derive(Group, Debug)]
-#[command(after_help = EXPORT_EXAMPLES)]
-pub(crate) struct Export {
-    /// The folder to write; it may hold an export, of which only what is new is copied
-    #[arg(value_name = "DIR")]
-    pub(crate) folder: PathBuf,
-    /// Be done although objects are missing that rows name
-    #[arg(long)]
-    pub(crate) allow_missing: bool,
-    #[command(flatten)]
-    pub(crate) place: Place,
-}
-
-#[derive(Group, Debug)]
-#[command(after_help = IMPORT_EXAMPLES)]
-pub(crate) struct Import {
-    /// An export, or the data folder of a server with the embedded defaults
+pub(crate) struct Transfer {
+    /// The folder of the export; `import` takes the data folder of a server with the embedded defaults, too
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     /// Be done although objects are missing that rows name
@@ -241,12 +229,8 @@ pub(crate) struct Package {
     /// Replace what is in DIR
     #[arg(long)]
     pub(crate) force: bool,
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "VIDSTREAM_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// Any setting, such as --set ladder.heights=720,360 (may be repeated); `vidstream serve --help` lists them
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
 }
 
 #[cfg(feature = "packager")]

@@ -39,7 +39,7 @@ struct Seen {
 
 /// Compares, prints and, if that is wished, repairs.
 pub(crate) fn run(args: &Fsck) -> anyhow::Result<Code> {
-    let config = settings::of_place(&args.place)?;
+    let config = settings::load(&args.place)?;
     parts::runtime()?.block_on(async {
         let pair = Pair {
             catalog: parts::catalog_alone(&config, true).await?,

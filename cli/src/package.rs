@@ -22,7 +22,7 @@ use vidstream_media::{Presentation, VideoId};
 use vidstream_store::{Key, Store};
 
 use crate::{
-    args::{Common, Package},
+    args::{self, Package},
     exit::{Code, Failure},
     logging, parts, settings,
 };
@@ -31,12 +31,8 @@ pub(crate) fn run(args: &Package) -> anyhow::Result<Code> {
     let started = Instant::now();
     let input = input(&args.input)?;
     let place = Place::prepare(&args.out, args.force)?;
-    let config = settings::load(&Common {
-        config: args.config.clone(),
-        data: Some(place.data().display().to_string()),
-        set: args.set.clone(),
-        ..Common::default()
-    })?;
+    let data = Some(place.data().display().to_string());
+    let config = settings::load(&args::Place { data, sources: args.sources.clone() })?;
     logging::start(false, logging::COMMAND);
     let runtime = parts::runtime()?;
     let made = runtime.block_on(async {

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf};
 use vidstream_plugins::{Kind, Knobs, Plugin, Promise, Registry};
 
 use crate::{
-    args::{Common, Plugins, PluginsAction},
+    args::{Place, Plugins, PluginsAction, Sources},
     exit::{Code, Failure},
     parts, settings,
 };
@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Plugins) -> anyhow::Result<Code> {
 
 /// The configured folders and those of the command line.
 fn folders(args: &Plugins) -> Result<Vec<PathBuf>, Failure> {
-    let config = settings::load(&Common { config: args.config.clone(), ..Common::default() })?;
+    let sources = Sources { config: args.config.clone(), ..Sources::default() };
+    let config = settings::load(&Place { sources, ..Place::default() })?;
     Ok(config.plugin_folders.into_iter().chain(args.folder.iter().cloned()).collect())
 }
 

@@ -98,7 +98,7 @@ fn start(
     access: impl FnOnce(&Config) -> Access,
     serve: impl AsyncFnOnce(&Server) -> anyhow::Result<()>,
 ) -> anyhow::Result<Code> {
-    let config = settings::load(common)?;
+    let config = settings::of_server(common)?;
     logging::start(common.log_json, logging::SERVER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     let outcome = runtime.block_on(async {

@@ -8,9 +8,20 @@ use crate::{
     secrets,
 };
 
+/// Layers the settings of a command.
+pub(crate) fn load(place: &Place) -> Result<Config, Failure> {
+    load_with(place, &[])
+}
+
 /// Layers the settings of a server command.
-pub(crate) fn load(common: &Common) -> Result<Config, Failure> {
-    layered(common).map_err(|error| {
+pub(crate) fn of_server(common: &Common) -> Result<Config, Failure> {
+    let read_only = common.read_only.then(|| "true".to_owned());
+    let flags = [("listen", &common.listen), ("admin_listen", &common.admin_listen), ("origin.read_only", &read_only)];
+    load_with(&common.place, &flags)
+}
+
+fn load_with(place: &Place, flags: &[(&str, &Option<String>)]) -> Result<Config, Failure> {
+    layered(place, flags).map_err(|error| {
         let code = match &error {
             vidstream_config::Error::Secret { source, .. } => secrets::code(source.kind()),
             _ => Code::Usage,
@@ -19,30 +30,20 @@ pub(crate) fn load(common: &Common) -> Result<Config, Failure> {
     })
 }
 
-/// Layers the settings of a command that is no server.
-pub(crate) fn of_place(place: &Place) -> Result<Config, Failure> {
-    let Place { config, data, set } = place.clone();
-    load(&Common { config, data, set, ..Common::default() })
-}
-
-fn layered(common: &Common) -> Result<Config, vidstream_config::Error> {
+fn layered(place: &Place, flags: &[(&str, &Option<String>)]) -> Result<Config, vidstream_config::Error> {
     let mut layers = Layers::default();
-    if let Some(path) = &common.config {
+    if let Some(path) = &place.sources.config {
         layers.file(path)?;
     }
     layers.environment(std::env::vars())?;
-    for pair in &common.set {
+    for pair in &place.sources.set {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         layers.set(key.trim(), value.to_owned(), "--set")?;
     }
-    let flags = [("data", &common.data), ("listen", &common.listen), ("admin_listen", &common.admin_listen)];
-    for (key, value) in flags {
+    for (key, value) in [("data", &place.data)].iter().chain(flags) {
         if let Some(value) = value {
             layers.set(key, value.clone(), "the command line")?;
         }
-    }
-    if common.read_only {
-        layers.set("origin.read_only", "true".to_owned(), "the command line")?;
     }
     Config::new(&layers)
 }

@@ -74,26 +74,7 @@ async fn judge(store: &Store, key: Key, sums: &Sums) -> Result<Option<(Key, Stri
 
 /// The objects of a film, with what its rows know of each.
 pub(crate) fn named(presentation: &Presentation) -> impl Iterator<Item = (Key, Sums)> {
-    let (id, generation) = (presentation.id, presentation.generation);
-    let media = presentation.chunks.values().flat_map(move |chunk| {
-        let (first, token) = (chunk.segments.first, chunk.token);
-        chunk.tracks.iter().map(move |part| {
-            let pieces = part.segments.iter();
-            let pieces = pieces.map(|segment| Piece { bytes: Some(segment.bytes()), crc32: segment.crc32 }).collect();
-            let key = Key::Media { id, generation, track: part.track, first, token };
-            (key, Sums { first: Some(part.first), pieces })
-        })
-    });
-    let picture = |bytes, crc32| Sums { first: None, pieces: vec![Piece { bytes, crc32 }] };
-    let sheets = presentation.sheets.iter().map(move |(&n, sheet)| {
-        let key = Key::Sheet { id, generation, n, token: sheet.token };
-        (key, picture(Some(sheet.bytes), sheet.crc32))
-    });
-    let poster = presentation.poster.map(|poster| {
-        let key = Key::Poster { id, generation, token: poster.token };
-        (key, picture(None, poster.crc32))
-    });
-    media.chain(sheets).chain(poster)
+    Key::named_by(presentation).map(|(key, bytes)| (key, Sums::of(presentation, &key, bytes)))
 }
 
 /// What is wrong with an object, or with the first piece of it that is damaged.
@@ -124,6 +105,25 @@ async fn read_once(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>,
         at = end;
     }
     Ok(passing.finish())
+}
+
+// === impl Sums ===
+
+impl Sums {
+    /// Those of an object that a film names, which has so many bytes, as far as it is known.
+    fn of(presentation: &Presentation, key: &Key, bytes: Option<u64>) -> Self {
+        let picture = |crc32| Self { first: None, pieces: vec![Piece { bytes, crc32 }] };
+        match *key {
+            Key::Media { track, first, .. } => {
+                let part = presentation.chunks.get(&first).and_then(|chunk| chunk.track(track));
+                let segments = part.into_iter().flat_map(|part| &part.segments);
+                let pieces = segments.map(|segment| Piece { bytes: Some(segment.bytes()), crc32: segment.crc32 });
+                Self { first: part.map(|part| part.first), pieces: pieces.collect() }
+            }
+            Key::Sheet { n, .. } => picture(presentation.sheets.get(&n).and_then(|sheet| sheet.crc32)),
+            _ => picture(presentation.poster.and_then(|poster| poster.crc32)),
+        }
+    }
 }
 
 // === impl Passing ===

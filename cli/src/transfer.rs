@@ -16,7 +16,7 @@ use vidstream_store::{Access, Store};
 use self::{check::Rows, objects::Copied};
 use crate::{
     add::print,
-    args::{Export, Import},
+    args::Transfer,
     exit::{Code, Failure},
     parts, settings,
 };
@@ -31,8 +31,8 @@ const PASSES_MAX: usize = 3;
 const EMBEDDED_FILE: &str = "catalog.sqlite";
 
 /// Writes catalog and store of a configuration into a folder.
-pub(crate) fn export(args: &Export) -> anyhow::Result<Code> {
-    let config = settings::of_place(&args.place)?;
+pub(crate) fn export(args: &Transfer) -> anyhow::Result<Code> {
+    let config = settings::load(&args.place)?;
     parts::runtime()?.block_on(async {
         let folder = absolute(&args.folder)?;
         let catalog = parts::catalog_alone(&config, true).await?;
@@ -58,8 +58,8 @@ pub(crate) fn export(args: &Export) -> anyhow::Result<Code> {
 }
 
 /// Fills catalog and store of a configuration from a folder.
-pub(crate) fn import(args: &Import) -> anyhow::Result<Code> {
-    let config = settings::of_place(&args.place)?;
+pub(crate) fn import(args: &Transfer) -> anyhow::Result<Code> {
+    let config = settings::load(&args.place)?;
     parts::runtime()?.block_on(async {
         let folder = absolute(&args.folder)?;
         let scratch = tempfile::tempdir().map_err(|error| io(&std::env::temp_dir(), &error))?;

@@ -95,12 +95,10 @@ fn text(status: StatusCode, content_type: &'static str, text: String) -> Respons
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use tokio::time::{Instant, sleep};
-    use vidstream_catalog::Options;
 
     use super::*;
+    use crate::scratch;
 
     fn check(says: Result<(), String>) -> Check {
         Arc::new(move || -> BoxFuture<'static, Result<(), String>> {
@@ -109,21 +107,15 @@ mod tests {
         })
     }
 
-    async fn readiness(folder: &Path, check: Option<Check>) -> Readiness {
-        let url = format!("sqlite://{}", folder.join("catalog.sqlite").display());
-        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
-        Readiness { catalog, check, shutdown: CancellationToken::new() }
-    }
-
     #[tokio::test]
     async fn a_process_is_ready_when_all_that_it_needs_is_well() {
-        let folder = tempfile::tempdir().unwrap();
+        let (_folder, catalog) = scratch::catalog().await;
         for (check, reason) in [
             (None, None),
             (Some(check(Ok(()))), None),
             (Some(check(Err("children do not start".to_owned()))), Some("children do not start")),
         ] {
-            let readiness = readiness(folder.path(), check).await;
+            let readiness = Readiness { catalog: catalog.clone(), check, shutdown: CancellationToken::new() };
             assert_eq!(readiness.ask().await.err().as_deref(), reason);
             readiness.shutdown.cancel();
             assert_eq!(readiness.ask().await.err().as_deref(), Some("going down"));

@@ -23,6 +23,8 @@ mod page;
 mod request;
 mod respond;
 mod route;
+#[cfg(test)]
+mod scratch;
 mod server;
 mod ws;
 

@@ -27,6 +27,7 @@ use vidstream_media::VideoId;
 use crate::{Access, Error, Key};
 
 mod copies;
+mod gathered;
 mod growing;
 mod open;
 mod parts;

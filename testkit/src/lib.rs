@@ -15,6 +15,7 @@ pub mod decode;
 pub mod encoding;
 mod ffmpeg;
 pub mod films;
+mod guard;
 pub mod odd;
 mod paint;
 pub mod postgres;

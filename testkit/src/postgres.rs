@@ -2,13 +2,11 @@
 //! with the process that started it, however that ends.
 
 use std::{
-    io::Write as _,
-    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, chown},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::PathBuf,
+    process::{Command, Output},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -16,6 +14,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::unistd::{User, geteuid};
+
+use crate::guard::{Guard, free_port};
 
 /// The superuser of the server, who comes in over the socket without a password.
 pub const USER: &str = "vidstream";
@@ -27,8 +27,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 const ASKS_UNTIL_RESTART: u32 = 40;
 /// Tests run side by side, each with connections of several pools.
 const CONNECTIONS: u32 = 400;
-/// Starts and kills the server as it is told, line by line. When the lines end, since the test process has,
-/// it stops the server and removes its folder.
+/// Starts and kills the server as it is told.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 folder=$1
@@ -52,7 +51,7 @@ const ACCESS: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-2
 pub struct Server {
     folder: PathBuf,
     port: u16,
-    guard: Mutex<Child>,
+    guard: Guard,
 }
 
 /// The server that the tests of this process share.
@@ -81,7 +80,7 @@ impl Server {
         initdb.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         succeeded(&initdb.output().context("initdb")?)?;
         std::fs::write(data.join("pg_hba.conf"), ACCESS)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = {CONNECTIONS}\n\
              fsync = off\nfull_page_writes = off\nautovacuum_naptime = 5s\n",
@@ -99,8 +98,9 @@ impl Server {
             }
         }
         std::fs::write(data.join("postgresql.auto.conf"), settings)?;
-        let guard = guard(owner.as_ref(), &folder, &data)?;
-        let server = Self { folder, port, guard: Mutex::new(guard) };
+        let mut postgres = as_owner(owner.as_ref(), "postgres");
+        let guard = Guard::start(GUARD, &folder, postgres.arg("-D").arg(&data))?;
+        let server = Self { folder, port, guard };
         server.restart()?;
         Ok(server)
     }
@@ -143,7 +143,7 @@ impl Server {
 
     /// Kills the server as `kill -9` does, and waits until it is gone.
     pub fn kill(&self) -> Result<()> {
-        self.tell("kill")?;
+        self.guard.tell("kill")?;
         let url = self.url("postgres");
         while self.execute(&url, "SELECT 1").is_ok() {
             std::thread::sleep(ASK_EVERY);
@@ -157,7 +157,7 @@ impl Server {
         let url = self.url("postgres");
         for ask in 0_u32.. {
             if ask % ASKS_UNTIL_RESTART == 0 {
-                self.tell("start")?;
+                self.guard.tell("start")?;
             }
             if self.execute(&url, "SELECT 1").is_ok() {
                 return Ok(());
@@ -169,21 +169,6 @@ impl Server {
             std::thread::sleep(ASK_EVERY);
         }
         Ok(())
-    }
-
-    fn tell(&self, word: &str) -> Result<()> {
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let stdin = guard.stdin.as_mut().context("the guard has no input")?;
-        writeln!(stdin, "{word}").context("the guard of the server has ended")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let guard = self.guard.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(guard.stdin.take());
-        // It ends by itself; waiting leaves no zombie.
-        drop(guard.wait());
     }
 }
 
@@ -211,15 +196,6 @@ fn binaries() -> PathBuf {
     let numbered = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
     let newest = numbered.filter(|(_, path)| path.join("bin/initdb").exists()).max_by_key(|(version, _)| *version);
     newest.map(|(_, path)| path.join("bin")).unwrap_or_default()
-}
-
-fn guard(owner: Option<&User>, folder: &Path, data: &Path) -> Result<Child> {
-    let server = as_owner(owner, "postgres");
-    let mut guard = Command::new("sh");
-    guard.args(["-c", GUARD, "sh"]).arg(folder).arg(server.get_program()).args(server.get_args()).arg("-D").arg(data);
-    // Nobody's output: a reader of the test's would wait for this one too.
-    guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-    guard.spawn().context("sh")
 }
 
 fn succeeded(output: &Output) -> Result<String> {

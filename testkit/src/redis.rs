@@ -2,12 +2,10 @@
 //! however that ends. It can be killed, paused and started again.
 
 use std::{
-    io::Write as _,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -15,12 +13,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::guard::{Guard, free_port};
+
 /// A server that was started answers within this.
 const START_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(20);
-/// Does to the server what it is told, line by line. When the lines end, since the test process has, it ends the server
-/// and removes its folder.
+/// Does to the server what it is told.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 folder=$1
@@ -57,7 +56,7 @@ pub struct Server {
     port: u16,
     tls_port: u16,
     password: Option<String>,
-    guard: Mutex<Child>,
+    guard: Guard,
 }
 
 /// The server that the tests of this process share.
@@ -77,8 +76,10 @@ impl Server {
     pub fn start(settings: Settings<'_>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vidstream-redis-").tempdir()?.keep();
         let (port, tls_port) = (free_port()?, free_port()?);
-        let mut words: Vec<String> = Vec::new();
-        let mut set = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        let mut redis = Command::new("redis-server");
+        let mut set = |name: &str, value: &str| {
+            redis.args([name, value]);
+        };
         set("--bind", "127.0.0.1");
         set("--save", "");
         set("--port", &port.to_string());
@@ -102,9 +103,9 @@ impl Server {
             set("--tls-key-file", &file("server.key", key)?);
             set("--tls-auth-clients", "no");
         }
-        let guard = guard(&folder, &words)?;
+        let guard = Guard::start(GUARD, &folder, &redis)?;
         let password = settings.password.map(str::to_owned);
-        let server = Self { folder, port, tls_port, password, guard: Mutex::new(guard) };
+        let server = Self { folder, port, tls_port, password, guard };
         server.restart()?;
         Ok(server)
     }
@@ -144,7 +145,7 @@ impl Server {
 
     /// Kills the server as `kill -9` does, and waits until it is gone.
     pub fn kill(&self) -> Result<()> {
-        self.tell("kill")?;
+        self.guard.tell("kill")?;
         while self.command(&["PING"]).is_ok() {
             std::thread::sleep(ASK_EVERY);
         }
@@ -153,7 +154,7 @@ impl Server {
 
     /// Starts the server after it was killed, and waits until it answers.
     pub fn restart(&self) -> Result<()> {
-        self.tell("start")?;
+        self.guard.tell("start")?;
         let deadline = Instant::now() + START_WAIT_MAX;
         while self.command(&["PING"]).ok().as_deref() != Some("PONG") {
             if Instant::now() > deadline {
@@ -167,13 +168,13 @@ impl Server {
 
     /// Stops the server in the middle of what it does: its connections stay, and nothing answers.
     pub fn pause(&self) -> Result<()> {
-        self.tell("pause")?;
+        self.guard.tell("pause")?;
         self.until(|state| state == "T")
     }
 
     /// Lets a paused server go on.
     pub fn resume(&self) -> Result<()> {
-        self.tell("resume")?;
+        self.guard.tell("resume")?;
         self.until(|state| state != "T")
     }
 
@@ -190,31 +191,4 @@ impl Server {
             std::thread::sleep(ASK_EVERY);
         }
     }
-
-    fn tell(&self, word: &str) -> Result<()> {
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let stdin = guard.stdin.as_mut().context("the guard has no input")?;
-        writeln!(stdin, "{word}").context("the guard of the server has ended")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let guard = self.guard.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(guard.stdin.take());
-        // It ends by itself; waiting leaves no zombie.
-        drop(guard.wait());
-    }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn guard(folder: &Path, words: &[String]) -> Result<Child> {
-    let mut guard = Command::new("sh");
-    guard.args(["-c", GUARD, "sh"]).arg(folder).arg("redis-server").args(words);
-    // Nobody's output: a reader of the test's would wait for this one too.
-    guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-    guard.spawn().context("sh")
 }

@@ -27,19 +27,25 @@ pub(crate) struct Link {
     client: Client,
     target: Arc<Target>,
     /// Why the server did not take what it was given last.
-    refusal: Trouble,
+    refusal: Arc<Trouble>,
     /// The same of each step of a copy of a view.
-    copies: Copies,
+    copies: Arc<Copies>,
     /// Copies of views that may wait.
     views_max: u64,
 }
 
 /// What goes wrong with copies of views: keeping them, looking at them, removing them.
-#[derive(Clone, Default)]
 struct Copies {
-    keeping: Trouble,
-    looking: Trouble,
-    removing: Trouble,
+    keeping: Step,
+    looking: Step,
+    removing: Step,
+}
+
+/// One of those.
+struct Step {
+    /// Its name in metrics.
+    name: &'static str,
+    trouble: Trouble,
 }
 
 /// A command and its arguments.
@@ -53,7 +59,13 @@ struct Command {
 impl Link {
     pub(super) fn new(connection: &Connection, target: &Arc<Target>, number: u64) -> Self {
         let (client, target) = (connection.client.clone(), Arc::clone(target));
-        let (refusal, copies) = (Trouble::default(), Copies::default());
+        let copies = Copies {
+            keeping: Step::new("keep", "views wait in memory alone", "views that wait are copied to Redis again"),
+            looking: Step::new("look", "copies of views are not looked at", "copies of views are looked at again"),
+            removing: Step::new("remove", "copies of views that are counted stay", "copies of views are removed again"),
+        };
+        let refusal = Trouble::new("viewers cannot be told, and each origin knows its own", "viewers are told again");
+        let (refusal, copies) = (Arc::new(refusal), Arc::new(copies));
         Self { number, client, target, refusal, copies, views_max: VIEWS_GATHERED_MAX }
     }
 
@@ -72,7 +84,7 @@ impl Link {
         commands.extend(self.presence(seen, now_ms));
         let outcome = self.all::<Value>(commands).await.map(drop);
         let reason = outcome.as_ref().err().map(|error| format!("{}: {error}", self.target.place()));
-        self.refusal.note(reason, "viewers cannot be told, and each origin knows its own", "viewers are told again");
+        self.refusal.note(reason);
         outcome
     }
 
@@ -117,14 +129,10 @@ impl Link {
     /// `Busy` when too many wait already, `Events` when it did not answer or refused; then some may have been kept.
     pub(crate) async fn keep(&self, views: &[Viewer], now_ms: i64) -> Result<()> {
         let outcome = self.keep_all(views, now_ms).await;
-        let reason = outcome.as_ref().err().map(|error| match error {
+        self.copies.keeping.noted(outcome, |error| match error {
             Error::Busy => format!("{} copies wait already, or would", self.views_max),
             other => other.to_string(),
-        });
-        count_failure(reason.as_ref(), "keep");
-        let (begins, is_over) = ("views wait in memory alone", "views that wait are copied to Redis again");
-        self.copies.keeping.note(reason, begins, is_over);
-        outcome
+        })
     }
 
     async fn keep_all(&self, views: &[Viewer], now_ms: i64) -> Result<()> {
@@ -147,11 +155,7 @@ impl Link {
     /// `Events` when it did not answer, or refused.
     pub(crate) async fn kept(&self, too_old_ms: i64) -> Result<Vec<String>> {
         let outcome = self.look(too_old_ms).await;
-        let reason = outcome.as_ref().err().map(ToString::to_string);
-        count_failure(reason.as_ref(), "look");
-        let (begins, is_over) = ("copies of views are not looked at", "copies of views are looked at again");
-        self.copies.looking.note(reason, begins, is_over);
-        outcome
+        self.copies.looking.noted(outcome, ToString::to_string)
     }
 
     async fn look(&self, too_old_ms: i64) -> Result<Vec<String>> {
@@ -173,11 +177,7 @@ impl Link {
         let command = Command::new("ZREM", [self.target.views()]);
         let command = members.into_iter().fold(command, Command::word);
         let outcome = self.ask::<u64>(command).await.map(drop);
-        let reason = outcome.as_ref().err().map(ToString::to_string);
-        count_failure(reason.as_ref(), "remove");
-        let (begins, is_over) = ("copies of views that are counted stay", "copies of views are removed again");
-        self.copies.removing.note(reason, begins, is_over);
-        outcome
+        self.copies.removing.noted(outcome, ToString::to_string)
     }
 
     async fn ask<T: FromValue>(&self, command: Command) -> Result<T> {
@@ -202,6 +202,23 @@ impl Link {
     }
 }
 
+// === impl Step ===
+
+impl Step {
+    fn new(name: &'static str, begins: &'static str, is_over: &'static str) -> Self {
+        Self { name, trouble: Trouble::new(begins, is_over) }
+    }
+
+    /// Takes note of how it went, and passes that on.
+    fn noted<T>(&self, outcome: Result<T>, says: impl FnOnce(&Error) -> String) -> Result<T> {
+        if outcome.is_err() {
+            metrics::counter!("vidstream_view_copies_failed_total", "step" => self.name).increment(1);
+        }
+        self.trouble.note(outcome.as_ref().err().map(says));
+        outcome
+    }
+}
+
 // === impl Command ===
 
 impl Command {
@@ -217,12 +234,6 @@ impl Command {
     fn number(mut self, number: i64) -> Self {
         self.words.push(Value::from(number));
         self
-    }
-}
-
-fn count_failure(reason: Option<&String>, step: &'static str) {
-    if reason.is_some() {
-        metrics::counter!("vidstream_view_copies_failed_total", "step" => step).increment(1);
     }
 }
 
@@ -250,10 +261,10 @@ mod tests {
         let waiting = async || link.kept(0).await.unwrap().len();
         link.keep(&views(&["a", "b"]), 1).await.unwrap();
         assert!(matches!(link.keep(&views(&["c", "d"]), 1).await, Err(Error::Busy)));
-        assert_eq!(link.copies.keeping.reason().as_deref(), Some("3 copies wait already, or would"));
+        assert_eq!(link.copies.keeping.trouble.reason().as_deref(), Some("3 copies wait already, or would"));
         assert_eq!(waiting().await, 2, "all of it or nothing");
         link.keep(&views(&["c"]), 1).await.unwrap();
-        assert_eq!(link.copies.keeping.reason(), None);
+        assert_eq!(link.copies.keeping.trouble.reason(), None);
         assert!(matches!(link.keep(&views(&["d"]), 1).await, Err(Error::Busy)));
         // Who watches is told all the same.
         let seen: Vec<_> = views(&["d"]).into_iter().map(|viewer| (viewer, 1)).collect();
@@ -269,8 +280,8 @@ mod tests {
         let (server, target) = (redis::shared(), Arc::new(Target::parse(&redis::shared().url()).unwrap()));
         let connection = Connection::open(&target).await.unwrap_or_else(|refusal| panic!("{}", refusal.reason));
         let link = Link::new(&connection, &target, 1);
-        let copies = link.copies.clone();
-        let reasons = || [&copies.looking, &copies.removing].map(Trouble::reason);
+        let copies = Arc::clone(&link.copies);
+        let reasons = || [&copies.looking, &copies.removing].map(|step| step.trouble.reason());
         // No sorted set.
         server.command(&["SET", &target.views(), "x"]).unwrap();
         assert!(link.kept(0).await.is_err() && link.remove(vec!["x".to_owned()]).await.is_err());

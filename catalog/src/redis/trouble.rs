@@ -2,31 +2,40 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Why something failed the last time it was done, if it did.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+#[derive(Debug)]
+pub(super) struct Trouble {
+    reason: Mutex<Option<String>>,
+    /// What is logged when it begins to fail, before the reason, and when that is over.
+    begins: &'static str,
+    is_over: &'static str,
+}
 
 // === impl Trouble ===
 
 impl Trouble {
+    pub(super) fn new(begins: &'static str, is_over: &'static str) -> Self {
+        Self { reason: Mutex::default(), begins, is_over }
+    }
+
     pub(super) fn reason(&self) -> Option<String> {
         self.lock().clone()
     }
 
     /// Takes note of how it went, and logs what begins or is over by it.
-    pub(super) fn note(&self, reason: Option<String>, begins: &str, is_over: &str) {
+    pub(super) fn note(&self, reason: Option<String>) {
         let before = mem::replace(&mut *self.lock(), reason.clone());
         match (before, reason) {
-            (None, Some(reason)) => tracing::warn!("{begins}: {reason}"),
-            (Some(_), None) => tracing::info!("{is_over}"),
+            (None, Some(reason)) => tracing::warn!("{}: {reason}", self.begins),
+            (Some(_), None) => tracing::info!("{}", self.is_over),
             _ => {}
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,10 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 use tokio_postgres::NoTls;
 use vidstream_catalog::{
-    Catalog, Edit, Error, Options, State, Wanted,
+    Catalog, Edit, Error, Options, State, Video, Wanted,
     limits::{ANSWER_MS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
 };
 use vidstream_media::VideoId;
@@ -134,6 +137,37 @@ async fn open(place: &Postgres, parameters: &str, connections: usize) -> Catalog
     Catalog::open(&url, Options { connections, ..fixture::options(place) }).await.unwrap()
 }
 
+/// A catalog with one connection, on which the server ends no wait, and a video that somebody else has locked.
+struct Locked {
+    place: Postgres,
+    catalog: Catalog,
+    id: VideoId,
+    locker: tokio_postgres::Client,
+}
+
+impl Locked {
+    async fn new() -> Self {
+        let place = Postgres::new();
+        let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+        let id = fixture::queued(&catalog).await;
+        let locker = lock(&place.url(), id).await;
+        Self { place, catalog, id, locker }
+    }
+}
+
+/// Begins to rename a video that somebody has locked, until it waits.
+async fn rename_and_wait(
+    catalog: &Catalog,
+    id: VideoId,
+    title: &'static str,
+    locker: &tokio_postgres::Client,
+) -> JoinHandle<Result<Video, Error>> {
+    let catalog = catalog.clone();
+    let renaming = tokio::spawn(async move { catalog.edit(id, Edit::title(title), None).await });
+    somebody_waits_for_a_lock(locker).await;
+    renaming
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_long_is_busy_and_changes_nothing() {
     let place = Postgres::new();
@@ -153,11 +187,7 @@ async fn what_takes_too_long_is_busy_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
-    let place = Postgres::new();
-    // Nothing at the server ends the wait.
-    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
-    let id = fixture::queued(&catalog).await;
-    let locker = lock(&place.url(), id).await;
+    let Locked { catalog, id, locker, .. } = Locked::new().await;
     let began = Instant::now();
     let refused = catalog.edit(id, Edit::title("late"), None).await;
     let took = began.elapsed();
@@ -174,16 +204,9 @@ async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
-    let place = Postgres::new();
-    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
-    let id = fixture::queued(&catalog).await;
-    let locker = lock(&place.url(), id).await;
-    let renaming = tokio::spawn({
-        let catalog = catalog.clone();
-        async move { catalog.edit(id, Edit::title("patient"), None).await }
-    });
+    let Locked { catalog, id, locker, .. } = Locked::new().await;
     // The one connection waits for the lock; nobody else gets one.
-    somebody_waits_for_a_lock(&locker).await;
+    let renaming = rename_and_wait(&catalog, id, "patient", &locker).await;
     assert!(matches!(catalog.video(id).await, Err(Error::Busy)));
     locker.batch_execute("COMMIT").await.unwrap();
     assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
@@ -192,10 +215,7 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_reads_wait_for_a_connection_and_the_next_is_refused_at_once() {
-    let place = Postgres::new();
-    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
-    let id = fixture::queued(&catalog).await;
-    let locker = lock(&place.url(), id).await;
+    let Locked { catalog, id, locker, .. } = Locked::new().await;
     let write = || {
         let catalog = catalog.clone();
         tokio::spawn(async move { catalog.delete(id).await })
@@ -397,15 +417,8 @@ async fn only_reads_for_a_while(connections: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
-    let place = Postgres::new();
-    let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
-    let id = fixture::queued(&catalog).await;
-    let locker = lock(&place.url(), id).await;
-    let renaming = tokio::spawn({
-        let catalog = catalog.clone();
-        async move { catalog.edit(id, Edit::title("late"), None).await }
-    });
-    somebody_waits_for_a_lock(&locker).await;
+    let Locked { place, catalog, id, locker } = Locked::new().await;
+    let renaming = rename_and_wait(&catalog, id, "late", &locker).await;
     end_sessions(&place, "wait_event_type = 'Lock'");
     let ended = renaming.await.unwrap();
     assert!(matches!(&ended, Err(Error::Unavailable(reason)) if reason.contains("terminating")), "{ended:?}");

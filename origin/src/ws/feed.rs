@@ -173,15 +173,12 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use vidstream_catalog::Options;
-
     use super::*;
+    use crate::scratch;
 
     #[tokio::test]
     async fn so_many_sockets_have_a_place_and_not_one_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/catalog.db", folder.path().display());
-        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+        let (_folder, catalog) = scratch::catalog().await;
         let feed = Feed::new(catalog.clone(), Arc::new(Views::new(catalog)));
         let mut places: Vec<_> = (0..SOCKETS_MAX).map_while(|_| feed.enter()).collect();
         assert_eq!(places.len(), SOCKETS_MAX);

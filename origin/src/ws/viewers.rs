@@ -100,15 +100,13 @@ fn lock(asked: &Mutex<HashMap<VideoId, Asked>>) -> MutexGuard<'_, HashMap<VideoI
 
 #[cfg(test)]
 mod tests {
-    use vidstream_catalog::Options;
-
     use super::*;
+    use crate::scratch;
 
     #[tokio::test]
     async fn of_so_many_videos_is_asked_and_not_of_one_more() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/catalog.db", folder.path().display());
-        let viewers = Viewers::new(Catalog::open(&url, Options::default()).await.unwrap());
+        let (_folder, catalog) = scratch::catalog().await;
+        let viewers = Viewers::new(catalog);
         let nth = |n: usize| VideoId::from_bits(n as u128);
         let mut questions: Vec<_> = (0..VIDEOS_ASKED_MAX).map_while(|n| viewers.ask(nth(n))).collect();
         assert_eq!(questions.len(), VIDEOS_ASKED_MAX);

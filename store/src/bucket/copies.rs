@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use object_store::{Error as Cause, ObjectStoreExt, path::Path};
+use object_store::{Error as Cause, ObjectStoreExt, PutPayload, path::Path};
 use tokio::task::JoinSet;
 
 use super::{
@@ -44,12 +43,13 @@ impl Copies {
     }
 
     /// Sends the next piece.
-    pub(super) async fn add(&mut self, piece: Bytes) -> Result<(), Error> {
+    pub(super) async fn add(&mut self, piece: PutPayload) -> Result<(), Error> {
         while self.sending.len() >= COPIES_SENDING_MAX {
             self.join().await?;
         }
         let place = self.bucket.place(&name(&self.path, self.bytes));
-        self.bytes += piece.len() as u64;
+        let bytes = piece.content_length();
+        self.bytes += bytes as u64;
         self.places.push(place.clone());
         let room = match &self.bucket.large {
             Some(large) => large.room().await,
@@ -58,7 +58,7 @@ impl Copies {
         let objects = self.bucket.carrying.clone();
         self.sending.spawn(async move {
             let _room = room;
-            let send = || carrying(piece.len(), objects.put(&place, piece.clone().into()));
+            let send = || carrying(bytes, objects.put(&place, piece.clone()));
             patiently(ANSWER_WAIT_MAX, send).await.map(|_| ())
         });
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use object_store::{
     Attribute, AttributeValue, Attributes, Error as Cause, PutMode, PutOptions, PutPayload, path::Path,
 };
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     Bucket,
     copies::Copies,
+    gathered::Gathered,
     parts::Parts,
     patience::{ANSWER_WAIT_MAX, TIDY_WAIT_MAX, carrying, patiently},
 };
@@ -34,7 +35,7 @@ struct State {
     bucket: Bucket,
     target: Arc<Target>,
     /// What arrived since the last cut.
-    gathered: BytesMut,
+    gathered: Gathered,
     /// What was cut off and was not sent yet.
     cut: Vec<Bytes>,
     cut_bytes: usize,
@@ -68,7 +69,7 @@ impl Upload {
         let state = State {
             bucket,
             target: Arc::new(target),
-            gathered: BytesMut::new(),
+            gathered: Gathered::default(),
             cut: Vec::new(),
             cut_bytes: 0,
             bytes: 0,
@@ -145,7 +146,7 @@ impl State {
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         self.bytes += bytes.len() as u64;
         let Some(large) = &self.bucket.large else {
-            self.gathered.extend_from_slice(&bytes);
+            self.gathered.extend(&bytes);
             return Ok(());
         };
         // What will be too large is refused before its first part is sent.
@@ -154,7 +155,7 @@ impl State {
         }
         while !bytes.is_empty() {
             let room = self.part_bytes.saturating_sub(self.cut_bytes + self.gathered.len());
-            self.gathered.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
+            self.gathered.extend(&bytes.split_to(room.min(bytes.len())));
             if self.cut_bytes + self.gathered.len() >= self.part_bytes {
                 self.cut().await?;
                 self.send_part().await?;
@@ -175,12 +176,13 @@ impl State {
 
     /// Cuts off what was gathered; from now on readers see it too, if this object has any.
     async fn cut(&mut self) -> Result<(), Error> {
-        let piece = self.gathered.split().freeze();
-        if piece.is_empty() {
+        let blocks = self.gathered.take();
+        if blocks.is_empty() {
             return Ok(());
         }
-        self.cut_bytes += piece.len();
-        self.cut.push(piece.clone());
+        let piece: PutPayload = blocks.iter().cloned().collect();
+        self.cut_bytes += piece.content_length();
+        self.cut.extend(blocks);
         match &mut self.copies {
             Some(copies) => copies.add(piece).await,
             None => Ok(()),
@@ -204,9 +206,8 @@ impl State {
     }
 
     async fn complete(&mut self) -> Result<(), Error> {
-        let rest = self.gathered.split().freeze();
-        self.cut_bytes += rest.len();
-        self.cut.push(rest);
+        self.cut_bytes += self.gathered.len();
+        self.cut.extend(self.gathered.take());
         if self.parts.is_none() {
             let payload = self.payload();
             return self.bucket.create(&self.target, payload).await;

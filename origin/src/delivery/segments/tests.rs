@@ -7,7 +7,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking, yield_now},
     time::advance,
 };
-use vidstream_catalog::{Claim, NewUpload, Options, Probed, Published, Wanted, Work, Worker};
+use vidstream_catalog::{Claim, NewUpload, Probed, Published, Wanted, Work, Worker};
 use vidstream_media::{
     Plan, Rational, Timeline,
     chunks::Segments as Run,
@@ -19,7 +19,7 @@ use vidstream_media::{
 };
 
 use super::*;
-use crate::Patience;
+use crate::{Patience, scratch};
 
 /// A video of which nothing is made, and a request for its second segment.
 struct Waiting {
@@ -37,9 +37,7 @@ impl Waiting {
     async fn begin() -> Self {
         let (still, end) = mpsc::channel();
         spawn_blocking(move || end.recv());
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/catalog.db", folder.path().display());
-        let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+        let (folder, catalog) = scratch::catalog().await;
         let id = planned(&catalog).await;
         let views = Arc::new(Views::new(catalog.clone()));
         let view = views.get(id).await.unwrap();

@@ -1,9 +1,9 @@
 //! How old a view may be, and how long a catalog that does not answer is waited for.
 
 use tokio::time::{advance, pause, resume};
-use vidstream_catalog::Options;
 
 use super::*;
+use crate::scratch;
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -36,9 +36,8 @@ async fn a_view_that_cannot_be_read_again_is_served_for_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn the_age_of_the_oldest_view_that_was_served_is_told_for_a_while() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/catalog.db", folder.path().display());
-    let views = Views::new(Catalog::open(&url, Options::default()).await.unwrap());
+    let (_folder, catalog) = scratch::catalog().await;
+    let views = Views::new(catalog);
     assert_eq!(views.stalest(), Duration::ZERO);
     let old = Arc::new(view());
     advance(Duration::from_secs(10)).await;
@@ -60,9 +59,8 @@ async fn the_age_of_the_oldest_view_that_was_served_is_told_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/catalog.db", folder.path().display());
-    let views = Views::new(Catalog::open(&url, Options::default()).await.unwrap());
+    let (_folder, catalog) = scratch::catalog().await;
+    let views = Views::new(catalog);
     let id = VideoId::from_bits(1);
     // Somebody else's read, which does not end.
     let _reading = views.stripe(id).unwrap().reading.lock().await;
@@ -73,9 +71,8 @@ async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
 
 #[tokio::test]
 async fn while_the_catalog_is_silent_a_known_view_is_waited_for_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/catalog.db", folder.path().display());
-    let views = Views::new(Catalog::open(&url, Options::default()).await.unwrap());
+    let (_folder, catalog) = scratch::catalog().await;
+    let views = Views::new(catalog);
     let id = VideoId::from_bits(1);
     let known = views.get(id).await.unwrap();
     // Time stands still where nobody reads: a read waits for a thread, of which a paused clock knows nothing.
