@@ -7,6 +7,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -30,7 +31,7 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{oneshot, watch},
+    sync::{Notify, oneshot, watch},
     time::timeout,
 };
 
@@ -72,6 +73,8 @@ pub enum Fault {
     Late,
     /// Nothing is done, and no answer comes.
     Hang,
+    /// It is done once so many requests that could meet with this were without an answer at the same time.
+    Together(usize),
 }
 
 /// A server, until it is dropped.
@@ -91,6 +94,8 @@ struct Shared {
     faults: Mutex<Vec<(String, Fault)>>,
     /// Lines of requests when they come, and again when they are answered, if a test may ask for them.
     log: Option<Mutex<Vec<(String, Moment)>>>,
+    /// Told of each request that comes.
+    coming: Notify,
     /// Requests with a condition take turns: this server looks and writes in two steps.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -131,12 +136,20 @@ impl Server {
         address: SocketAddr,
         (key, secret): (&str, &str),
         log: Option<Mutex<Vec<(String, Moment)>>>,
+        /// Told of each request that comes.
+        coming: Notify,
     ) -> Result<Self> {
         let files = FileSystem::new(folder).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(key, secret));
         let service = builder.build();
-        let shared = Shared { folder: folder.to_owned(), faults: Mutex::default(), log, turn: Arc::default() };
+        let shared = Shared {
+            folder: folder.to_owned(),
+            faults: Mutex::default(),
+            log,
+            coming: Notify::new(),
+            turn: Arc::default(),
+        };
         let shared = Arc::new(shared);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = std::net::TcpListener::bind(address)?;
@@ -191,12 +204,7 @@ impl Server {
 
     /// The most requests whose line contains `text` that were without an answer at the same time.
     pub fn most_at_once(&self, text: &str) -> usize {
-        let (mut now, mut most) = (0_usize, 0);
-        for (_, moment) in self.shared.log().iter().filter(|(line, _)| line.contains(text)) {
-            now = if *moment == Moment::Came { now + 1 } else { now.saturating_sub(1) };
-            most = most.max(now);
-        }
-        most
+        self.shared.most_at_once(text)
     }
 
     /// The names of all objects of the bucket, sorted, and of the parts of uploads that were not completed.
@@ -285,7 +293,11 @@ async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, HttpError> {
-    let (line, fault) = shared.came(&request);
+    let (line, met) = shared.came(&request);
+    let fault = met.as_ref().map(|(_, fault)| *fault);
+    if let Some((text, Fault::Together(least))) = &met {
+        shared.wait_for(text, *least).await;
+    }
     if fault == Some(Fault::IgnoreCondition) {
         // The signature covers the condition, so it is the object that goes.
         let object: PathBuf = request.uri().path().trim_start_matches('/').into();
@@ -359,16 +371,38 @@ fn refuse(status: u16, code: &str) -> Result<Response<Body>, HttpError> {
 // === impl Shared ===
 
 impl Shared {
-    /// Takes note of a request; gives its line, and the fault that it meets.
-    fn came(&self, request: &Request<Incoming>) -> (String, Option<Fault>) {
+    /// Takes note of a request; gives its line, and the fault that it meets with the text that it was meant for.
+    fn came(&self, request: &Request<Incoming>) -> (String, Option<(String, Fault)>) {
         let field = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let line = format!("{} {} {} {}", request.method(), request.uri(), field(RANGE), field(IF_NONE_MATCH));
         let line = line.trim_end().to_owned();
         let mut faults = self.faults();
         let met = faults.iter().position(|(text, _)| line.contains(text.as_str()));
-        let fault = met.map(|n| faults.remove(n).1);
+        let met = met.map(|n| faults.remove(n));
         self.note(line.clone(), Moment::Came);
-        (line, fault)
+        self.coming.notify_waiters();
+        (line, met)
+    }
+
+    /// Until as many requests whose line contains `text` were without an answer at the same time.
+    async fn wait_for(&self, text: &str, least: usize) {
+        loop {
+            let mut coming = pin!(self.coming.notified());
+            coming.as_mut().enable();
+            if self.most_at_once(text) >= least {
+                return;
+            }
+            coming.await;
+        }
+    }
+
+    fn most_at_once(&self, text: &str) -> usize {
+        let (mut now, mut most) = (0_usize, 0);
+        for (_, moment) in self.log().iter().filter(|(line, _)| line.contains(text)) {
+            now = if *moment == Moment::Came { now + 1 } else { now.saturating_sub(1) };
+            most = most.max(now);
+        }
+        most
     }
 
     fn faults(&self) -> MutexGuard<'_, Vec<(String, Fault)>> {
