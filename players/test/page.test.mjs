@@ -46,6 +46,14 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   const { session } = (await posted).postDataJSON();
   assert.ok(Object.values(before).includes(session), session);
   const bar = await page.locator("#scrub").boundingBox();
+  // A sheet that is not made yet: the time alone is shown, without an empty frame, and it is asked for again at the next hover.
+  const missing = page.waitForResponse((response) => response.url().endsWith(".jpg") && response.status() === 404);
+  await page.route("**/thumbnails/*.jpg", (route) => route.fulfill({ status: 404 }), { times: 1 });
+  await page.mouse.move(bar.x + bar.width / 2, bar.y + 10);
+  await missing;
+  await page.waitForFunction(() => !document.querySelector(".preview").hidden && document.querySelector(".tile").hidden, null, { timeout: 10_000 });
+  await page.mouse.move(bar.x + bar.width / 2, bar.y - 50);
+  await page.waitForFunction(() => document.querySelector(".preview").hidden, null, { timeout: 10_000 });
   await page.mouse.move(bar.x + bar.width / 2, bar.y + 10);
   await page.mouse.move(bar.x + bar.width / 2 + 1, bar.y + 10);
   await page.waitForFunction(() => !document.querySelector(".tile").hidden && document.querySelector(".tile").style.backgroundImage, null, { timeout: 10_000 });

@@ -81,6 +81,17 @@ function scrub(element, media, video, signal) {
   let board = null;
   let asked = false;
   let hovered = null;
+  // Whether each sheet of tiles is there. Those of a film in the making come one after the other; until then there is no frame.
+  const sheets = new Map();
+  const isThere = (url) => {
+    if (!sheets.has(url)) {
+      sheets.set(url, false);
+      const image = new Image();
+      image.onload = () => { sheets.set(url, true); if (hovered !== null) show(hovered); };
+      image.src = url;
+    }
+    return sheets.get(url);
+  };
   const length = () => media.duration || video.duration_s || 0;
   const at = (event) => {
     const box = bar.getBoundingClientRect();
@@ -93,9 +104,10 @@ function scrub(element, media, video, signal) {
     preview.style.left = `${share * 100}%`;
     label.textContent = clock(time);
     const found = board?.tiles.findLast((candidate) => candidate.start <= time);
-    tile.hidden = !found;
-    if (!found) return;
-    tile.style.cssText = `width:${board.tile_width}px;height:${board.tile_height}px;background:url(${new URL(found.url ?? board.url, board.base)}) -${found.x}px -${found.y}px`;
+    const url = found && new URL(found.url ?? board.url, board.base).href;
+    tile.hidden = !found || !isThere(url);
+    if (tile.hidden) return;
+    tile.style.cssText = `width:${board.tile_width}px;height:${board.tile_height}px;background:url(${url}) -${found.x}px -${found.y}px`;
   };
   // The storyboard is fetched at the first hover, not with the page.
   const fetchBoard = async () => {
@@ -109,7 +121,11 @@ function scrub(element, media, video, signal) {
     if (hovered !== null) show(hovered);
   };
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
-  on(bar, "pointerenter", fetchBoard);
+  on(bar, "pointerenter", () => {
+    // What was not there is asked for again.
+    for (const [url, there] of sheets) if (!there) sheets.delete(url);
+    fetchBoard();
+  });
   on(bar, "pointermove", (event) => { fetchBoard(); show(at(event)); });
   on(bar, "pointerleave", () => { hovered = null; preview.hidden = true; });
   on(bar, "pointerdown", (event) => { media.currentTime = at(event) * length(); });
