@@ -136,8 +136,6 @@ impl Server {
         address: SocketAddr,
         (key, secret): (&str, &str),
         log: Option<Mutex<Vec<(String, Moment)>>>,
-        /// Told of each request that comes.
-        coming: Notify,
     ) -> Result<Self> {
         let files = FileSystem::new(folder).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(files);

@@ -59,8 +59,8 @@ pub async fn everything_is_found_again_in_another_catalog(place: &dyn Adapter) {
     catalog.edit(ready, Edit::expiry(Expiry::AtMs(i64::MAX)), None).await.unwrap();
     let lines = export(&catalog).await;
 
-    let (file, server) = (Sqlite::new(), Postgres::new());
-    for target in [open(&file).await, open(&server).await] {
+    let (embedded, server) = (Sqlite::new(), Postgres::new());
+    for target in [open(&embedded).await, open(&server).await] {
         assert_eq!(import(&target, &lines).await.unwrap(), lines.len() as u64 - 2);
         // Nobody goes on with it.
         assert_eq!(target.video(uploading).await.unwrap(), None);
@@ -101,8 +101,8 @@ pub async fn an_export_that_was_imported_is_the_same_again(place: &dyn Adapter) 
     work_all(&catalog).await;
     let lines = export(&catalog).await;
     let (rows, end) = lines.split_at(lines.len() - 1);
-    let (file, server) = (Sqlite::new(), Postgres::new());
-    for target in [open(&file).await, open(&server).await] {
+    let (embedded, server) = (Sqlite::new(), Postgres::new());
+    for target in [open(&embedded).await, open(&server).await] {
         import(&target, &lines).await.unwrap();
         let again = export(&target).await;
         let (rows_again, end_again) = again.split_at(again.len() - 1);
@@ -148,8 +148,8 @@ pub async fn an_export_of_a_version_before_is_taken(place: &dyn Adapter) {
     let lines = export(&catalog).await;
     for version in [1, 2] {
         let lines: Vec<String> = lines.iter().map(|line| older(line, version)).collect();
-        let (file, server) = (Sqlite::new(), Postgres::new());
-        for target in [open(&file).await, open(&server).await] {
+        let (embedded, server) = (Sqlite::new(), Postgres::new());
+        for target in [open(&embedded).await, open(&server).await] {
             import(&target, &lines).await.unwrap();
             assert_eq!(target.video(id).await.unwrap(), catalog.video(id).await.unwrap());
             let found = format!("{:?}", presentation(&target, id).await);

@@ -57,7 +57,7 @@ fn film_with_room(bytes: u64) -> Vec<Bytes> {
     let film = Bytes::from(fs::read(film).unwrap());
     let packets: Vec<Bytes> =
         (0..film.len() / PACKET_BYTES).map(|n| film.slice(n * PACKET_BYTES..(n + 1) * PACKET_BYTES)).collect();
-    let mut null = vec![0xff; PACKET_BYTES];
+    let mut null = [0xff; PACKET_BYTES];
     null[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
     let room = usize::try_from(bytes).unwrap() / PACKET_BYTES / packets.len();
     let nulls = Bytes::from(null.repeat(room));

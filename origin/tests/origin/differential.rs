@@ -275,22 +275,22 @@ fn generated(size: u64) -> Vec<Request> {
 }
 
 /// Asks both for a file, and gives what differs and is not meant; counts the differences that are.
-async fn compare(site: &Site, path: &str, met: &mut [usize]) -> Vec<String> {
-    let our_whole = ask(site.addr, "GET", path, &[]).await;
-    let size = our_whole.body.len() as u64;
-    let modified = httpdate::parse_http_date(our_whole.header("last-modified").unwrap()).unwrap();
-    let nginx = Nginx::start(&our_whole.body, modified).await;
-    let their_whole = nginx.ask("GET", &[]).await;
-    assert_eq!(Seen::new(&their_whole), Seen::new(&our_whole), "{path}");
-    assert_eq!(their_whole.header("last-modified"), our_whole.header("last-modified"), "{path}");
+async fn compare(origin: &Site, path: &str, met: &mut [usize]) -> Vec<String> {
+    let mine = ask(origin.addr, "GET", path, &[]).await;
+    let size = mine.body.len() as u64;
+    let modified = httpdate::parse_http_date(mine.header("last-modified").unwrap()).unwrap();
+    let nginx = Nginx::start(&mine.body, modified).await;
+    let reference = nginx.ask("GET", &[]).await;
+    assert_eq!(Seen::new(&reference), Seen::new(&mine), "{path}");
+    assert_eq!(reference.header("last-modified"), mine.header("last-modified"), "{path}");
     let mut unmeant = Vec::new();
     for request in listed(size).into_iter().chain(generated(size)) {
         let fill = |whole| request.filled(whole);
-        let (theirs, ours) = (fill(&their_whole), fill(&our_whole));
+        let (theirs, ours) = (fill(&reference), fill(&mine));
         let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let ours: Vec<_> = ours.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let theirs = Seen::new(&nginx.ask(request.method, &theirs).await);
-        let ours = Seen::new(&ask(site.addr, request.method, path, &ours).await);
+        let ours = Seen::new(&ask(origin.addr, request.method, path, &ours).await);
         if theirs == ours {
             continue;
         }

@@ -160,18 +160,17 @@ async fn what_nobody_told_of_is_seen_after_a_fifth_of_a_second_and_not_a_millise
     assert_eq!((found.unwrap().chunk_first, waited), (2, Duration::from_millis(200)));
 }
 
-/// Of a catalog of its own.
-async fn segments(folder: &tempfile::TempDir) -> Segments {
-    let url = format!("sqlite://{}/catalog.db", folder.path().display());
-    let catalog = Catalog::open(&url, Options::default()).await.unwrap();
+/// Of a catalog of its own, in a folder that lasts as long as the first of these.
+async fn segments() -> (tempfile::TempDir, Segments) {
+    let (folder, catalog) = scratch::catalog().await;
     let views = Arc::new(Views::new(catalog.clone()));
-    Segments::new(catalog, views, Duration::ZERO, CancellationToken::new())
+    (folder, Segments::new(catalog, views, Duration::ZERO, CancellationToken::new()))
 }
 
 #[tokio::test]
 async fn so_many_places_of_viewers_are_remembered_and_not_one_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let ahead = segments(&folder).await.ahead;
+    let (_folder, segments) = segments().await;
+    let ahead = segments.ahead;
     for n in 0..AHEAD_REMEMBERED_MAX {
         ahead.insert((VideoId::from_bits(1), 1, n), ()).await;
     }
@@ -184,8 +183,7 @@ async fn so_many_places_of_viewers_are_remembered_and_not_one_more() {
 
 #[tokio::test]
 async fn so_many_places_of_viewers_are_told_at_once_and_not_one_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let segments = segments(&folder).await;
+    let (_folder, segments) = segments().await;
     let id = planned(&segments.catalog).await;
     let view = segments.views.get(id).await.unwrap();
     let asked = Asked { id, generation: 1, track: Track::Audio, n: 1 };
