@@ -89,7 +89,7 @@ words() { sed -n "s/^$2 \[\(.*\)\]\$/\1/p" "docker/$1.Dockerfile" | tr -d '",'; 
 
 # What an image has in its environment.
 environment() {
-  sed -n '/^ENV /,/[^\\]$/ { s/^ENV //; s/^ *//; s/ *\\$//; p }' "docker/$1.Dockerfile"
+  awk '/^ENV / { on = 1; sub(/^ENV /, "") } on { goes_on = sub(/ *\\$/, ""); sub(/^ */, ""); print; on = goes_on }' "docker/$1.Dockerfile"
 }
 
 # The second root of an image as a container has it: nothing in it can be written to but its data and, of a packager, /tmp.

@@ -26,7 +26,10 @@ run_stage() {
 }
 
 # As it calls itself.
-[ "${1:-}" != stage ] || shift
+if [ "${1:-}" = stage ]; then
+  run_stage "$2"
+  exit
+fi
 if [ $# -gt 0 ]; then
   run_stage "$1"
   exit

@@ -53,23 +53,25 @@ enum Damage {
 
 /// The objects of a film in which bytes are not as they were written or cannot be read, each with a sentence's end that says
 /// so. What is missing or too short is for others to find.
+///
+/// # Errors
+/// Those of the store; also when none of them can be read, which says nothing of any of them.
 pub(crate) async fn damaged(store: &Store, presentation: &Presentation) -> Result<Vec<(Key, String)>, Error> {
     let known = named(presentation).filter(|(_, sums)| sums.pieces.iter().any(|piece| piece.crc32.is_some()));
-    let judged = stream::iter(known).map(|(key, sums)| async move { judge(store, key, &sums).await });
-    let all: Vec<Option<(Key, String)>> = judged.buffered(OBJECTS_MAX).try_collect().await?;
-    Ok(all.into_iter().flatten().collect())
+    all_damaged(store, &known.collect::<Vec<_>>()).await
 }
 
-async fn judge(store: &Store, key: Key, sums: &Sums) -> Result<Option<(Key, String)>, Error> {
-    let text = match first_damage(store, &key, sums).await? {
-        None => return Ok(None),
-        Some(Damage::Unreadable(text)) => text,
-        Some(Damage::Piece(place)) => {
-            let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
-            format!("has other bytes than were written{}", place.unwrap_or_default())
+async fn all_damaged(store: &Store, known: &[(Key, Sums)]) -> Result<Vec<(Key, String)>, Error> {
+    let judged = stream::iter(known).map(|(key, sums)| first_damage(store, key, sums));
+    let damages: Vec<Option<Damage>> = judged.buffered(OBJECTS_MAX).try_collect().await?;
+    if known.len() > 1 && damages.iter().all(|damage| matches!(damage, Some(Damage::Unreadable(_)))) {
+        // It is what they lie on, and no reason to make any of them again.
+        for (key, sums) in known {
+            read_once(store, key, sums).await?;
         }
-    };
-    Ok(Some((key, text)))
+    }
+    let found = known.iter().zip(damages);
+    Ok(found.filter_map(|((key, sums), damage)| Some((*key, damage?.sentence(sums)))).collect())
 }
 
 /// The objects of a film, with what its rows know of each.
@@ -105,6 +107,21 @@ async fn read_once(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>,
         at = end;
     }
     Ok(passing.finish())
+}
+
+// === impl Damage ===
+
+impl Damage {
+    /// The end of one, after the name of the object.
+    fn sentence(self, sums: &Sums) -> String {
+        match self {
+            Self::Unreadable(text) => text,
+            Self::Piece(place) => {
+                let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
+                format!("has other bytes than were written{}", place.unwrap_or_default())
+            }
+        }
+    }
 }
 
 // === impl Sums ===
@@ -221,9 +238,9 @@ mod tests {
         let sums = Sums { first: None, pieces: vec![Piece { bytes: None, crc32: Some(Crc32::of(b"jpeg")) }] };
         for (token, bytes, is_damaged) in [(1, "jpeg", false), (2, "jpeh", true), (3, "jpegs", true), (4, "", true)] {
             store.put(&key(token), bytes.into()).await.unwrap();
-            let told = judge(&store, key(token), &sums).await.unwrap();
+            let told = all_damaged(&store, &[(key(token), sums.clone())]).await.unwrap();
             let expected = is_damaged.then(|| (key(token), "has other bytes than were written".to_owned()));
-            assert_eq!(told, expected, "{bytes}");
+            assert_eq!(told, Vec::from_iter(expected), "{bytes}");
         }
     }
 
@@ -234,12 +251,19 @@ mod tests {
         let (objects, sums) = (folder.path().join("objects"), object(&[1_000]).1);
         // A folder with something in it has a size on every file system.
         std::fs::create_dir_all(objects.join(key(1).path()).join("inside")).unwrap();
-        let (found, text) = judge(&store, key(1), &sums).await.unwrap().unwrap();
-        assert!(found == key(1) && text.starts_with("cannot be read: Is a directory"), "{text}");
-        // Other failures say nothing of bytes.
+        store.put(&key(3), object(&[1_000]).0.into()).await.unwrap();
+        let known = |token| (key(token), sums.clone());
+        for others in [vec![], vec![known(3)]] {
+            let found = all_damaged(&store, &[vec![known(1)], others].concat()).await.unwrap();
+            let [(found, text)] = &found[..] else { panic!("{found:?}") };
+            assert!(*found == key(1) && text.starts_with("cannot be read: Is a directory"), "{text}");
+        }
+        // With none of several it is the disk, and other failures say nothing of bytes either.
+        std::fs::create_dir_all(objects.join(key(4).path()).join("inside")).unwrap();
+        assert!(matches!(all_damaged(&store, &[known(1), known(4)]).await, Err(Error::Io { .. })));
         let loops = objects.join(key(2).path());
         std::os::unix::fs::symlink(&loops, &loops).unwrap();
-        assert!(matches!(judge(&store, key(2), &sums).await, Err(Error::Io { .. })));
+        assert!(matches!(all_damaged(&store, &[known(2), known(3)]).await, Err(Error::Io { .. })));
     }
 
     #[tokio::test]

@@ -32,13 +32,16 @@ test("every figure on the dashboard is counted by the product, with the labels t
 
 test("what an origin tells of before it happens is what it counts then", async () => {
   const text = await read("origin/src/metering.rs");
-  const counted = await sources("origin/src");
+  const counted = `${await sources("origin/src")}\n${await sources("catalog/src")}`;
   const names = [...text.matchAll(/"(vidstream_[a-z_]+)"/g)].map(([, name]) => name);
   assert.ok(names.length > 10, `${names}`);
   for (const name of names) assert.ok(counted.includes(`!("${name}"`), name);
-  const [, ends] = /WAITS_END: .* = \[(.*)\];/.exec(text) ?? [];
-  const segments = await read("origin/src/delivery/segments.rs");
-  for (const [, end] of ends.matchAll(/"([a-z]+)"/g)) assert.match(segments, new RegExp(`=> "${end}"`), end);
+  for (const [, name] of counted.matchAll(/counter!\("(vidstream_\w+)"\)/g)) assert.ok(names.includes(name), `${name} is told of when it happens first`);
+  for (const [list, place] of [["WAITS_END", "delivery/segments.rs"], ["RELOADS_END", "server/tls.rs"]]) {
+    const [, ends] = new RegExp(`${list}: .* = \\[(.*)\\];`).exec(text) ?? [];
+    const source = await read(`origin/src/${place}`);
+    for (const [, end] of ends.matchAll(/"([a-z]+)"/g)) assert.match(source, new RegExp(`=> "${end}"`), end);
+  }
 });
 
 test("Prometheus asks processes that say them, and those that a query chooses are among them", async () => {

@@ -24,10 +24,12 @@ static BYTES_IN_FLIGHT: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!("vids
 static CACHE_HITS: LazyLock<Counter> = LazyLock::new(|| metrics::counter!("vidstream_cache_hits_total"));
 
 /// What an origin counts of events that may never come. Prometheus sees the first of them only as a step from 0.
-const RARE: [&str; 11] = [
+const RARE: [&str; 14] = [
     "vidstream_accept_failures_total",
     "vidstream_cache_misses_total",
+    "vidstream_hints_lost_total",
     "vidstream_panics_total",
+    "vidstream_redis_lost_total",
     "vidstream_slow_readers_total",
     "vidstream_sockets_slow_total",
     "vidstream_store_corrupt_total",
@@ -35,10 +37,13 @@ const RARE: [&str; 11] = [
     "vidstream_store_reads_total",
     "vidstream_tls_handshake_failures_total",
     "vidstream_upload_bytes_total",
+    "vidstream_views_counted_total",
     "vidstream_views_stale_total",
 ];
 /// What an origin has some of at times.
 const PASSING: [&str; 3] = ["vidstream_connections", "vidstream_segments_waiting", "vidstream_sockets"];
+/// How a change of certificates can end.
+const RELOADS_END: [&str; 2] = ["served", "refused"];
 /// How the wait for a segment can end.
 const WAITS_END: [&str; 4] = ["served", "timeout", "gone", "refused"];
 
@@ -93,6 +98,9 @@ pub(crate) fn start_origin() {
     }
     for outcome in WAITS_END {
         metrics::counter!("vidstream_segment_waits_total", "outcome" => outcome).increment(0);
+    }
+    for outcome in RELOADS_END {
+        metrics::counter!("vidstream_tls_reloads_total", "outcome" => outcome).increment(0);
     }
     CACHE_HITS.increment(0);
     IN_FLIGHT.increment(0.0);
@@ -237,7 +245,8 @@ mod tests {
         let text = render();
         let names = RARE.iter().chain(&PASSING).map(|name| format!("{name} "));
         let waits = WAITS_END.iter().map(|end| format!(r#"vidstream_segment_waits_total{{outcome="{end}"}} "#));
-        for start in names.chain(waits) {
+        let reloads = RELOADS_END.iter().map(|end| format!(r#"vidstream_tls_reloads_total{{outcome="{end}"}} "#));
+        for start in names.chain(waits).chain(reloads) {
             assert!(text.lines().any(|line| line.starts_with(&start)), "{start} in {text}");
         }
     }

@@ -45,6 +45,10 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.evaluate(() => document.querySelector("video").play());
   const { session } = (await posted).postDataJSON();
   assert.ok(Object.values(before).includes(session), session);
+  await page.waitForFunction(async () => {
+    const { artifacts } = await fetch(`/v1/videos/${location.hash.slice(2)}`).then((response) => response.json());
+    return artifacts.storyboard.state === "ready";
+  }, null, { timeout: 60_000 });
   const bar = await page.locator("#scrub").boundingBox();
   // A sheet that is not made yet: the time alone is shown, without an empty frame, and it is asked for again at the next hover.
   const missing = page.waitForResponse((response) => response.url().endsWith(".jpg") && response.status() === 404);

@@ -4,7 +4,7 @@
 //! thread of its own, so that tests and servers under test may use any runtime.
 
 use std::{
-    fs,
+    fs, mem,
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
@@ -49,6 +49,8 @@ const SECRET_KEY: &str = "not-a-secret";
 const REGION: &str = "us-east-1";
 /// How late an answer is.
 const LATE: Duration = Duration::from_secs(1);
+/// How long a request waits for others: less than clients wait for its answer.
+const TOGETHER_MAX: Duration = Duration::from_secs(20);
 /// A request that meets with a fault is held in memory.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
@@ -98,6 +100,12 @@ struct Shared {
     coming: Notify,
     /// Requests with a condition take turns: this server looks and writes in two steps.
     turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A request without an answer; also a client that gives up ends it.
+struct Open<'a> {
+    shared: &'a Shared,
+    line: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,8 +301,11 @@ async fn answer(
 ) -> Result<Response<Body>, HttpError> {
     let (line, met) = shared.came(&request);
     let fault = met.as_ref().map(|(_, fault)| *fault);
-    if let Some((text, Fault::Together(least))) = &met {
-        shared.wait_for(text, *least).await;
+    let open = Open { shared: &shared, line };
+    if let Some((text, Fault::Together(least))) = &met
+        && timeout(TOGETHER_MAX, shared.wait_for(text, *least)).await.is_err()
+    {
+        return refuse(400, "NotTogether");
     }
     if fault == Some(Fault::IgnoreCondition) {
         // The signature covers the condition, so it is the object that goes.
@@ -314,7 +325,6 @@ async fn answer(
     if let Some((status, code)) = refused {
         // Read to its end, or the client would find the connection gone instead of the answer.
         request.body_mut().store_all_limited(HELD_BYTES_MAX).await.map_err(HttpError::new)?;
-        shared.note(line, Moment::Answered);
         return refuse(status, code);
     }
     if fault == Some(Fault::DamageBody) {
@@ -327,7 +337,7 @@ async fn answer(
         service.call(request).await
     });
     let done = done.await;
-    shared.note(line, Moment::Answered);
+    drop(open);
     let answer = done.map_err(|error| HttpError::new(error.into()))?;
     if fault == Some(Fault::Late) {
         let _ = timeout(LATE, std::future::pending::<()>()).await;
@@ -367,6 +377,12 @@ fn refuse(status: u16, code: &str) -> Result<Response<Body>, HttpError> {
 }
 
 // === impl Shared ===
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shared.note(mem::take(&mut self.line), Moment::Answered);
+    }
+}
 
 impl Shared {
     /// Takes note of a request; gives its line, and the fault that it meets with the text that it was meant for.

@@ -25,6 +25,16 @@ use crate::{
     fixture::{self, Adapter, Postgres},
 };
 
+/// Waits until so many connections to a database do.
+async fn all_wait_for_a_lock(place: &Postgres, connections: usize) {
+    // Not in the transaction that has the lock: one sees the connections that were there at its first look.
+    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let asking = async { while client.query(waits, &[]).await.unwrap().len() < connections {} };
+    timeout(Duration::from_millis(QUEUE_WAIT_MS), asking).await.expect("not all wait for the lock");
+}
+
 /// Waits until somebody does, in the database of this connection.
 async fn somebody_waits_for_a_lock(locker: &tokio_postgres::Client) {
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -372,8 +382,7 @@ async fn read_over_all(place: &Postgres, catalog: &Catalog, id: VideoId, connect
         let catalog = catalog.clone();
         reading.spawn(async move { catalog.video(id).await });
     }
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while client.query(waits, &[]).await.unwrap().len() < connections {}
+    all_wait_for_a_lock(place, connections).await;
     client.batch_execute("COMMIT").await.unwrap();
     for read in reading.join_all().await {
         assert!(read.unwrap().is_some());

@@ -154,7 +154,15 @@ impl Listed {
         let units = u32::try_from(wanted).unwrap_or(u32::MAX);
         let Ok(_memory) = objects.budget.acquire_many(units).await else { return Err(Missing::Failed) };
         for reads in 1..=READS_MAX {
-            let bytes = self.read().await?;
+            let bytes = match self.read().await {
+                Ok(bytes) => bytes,
+                Err(missing) => {
+                    if reads > 1 {
+                        self.tell(told::Outcome::Damaged);
+                    }
+                    return Err(missing);
+                }
+            };
             if self.is_intact(&bytes) {
                 if reads > 1 {
                     self.tell(told::Outcome::Whole);
