@@ -26,5 +26,5 @@ missed=0
 for part in "${parts[@]}"; do
   (cd players && BENCH_FIGURES=$figures node "bench/$part.mjs") || missed=1
 done
-[ $# -gt 0 ] || (cd players && node bench/report.mjs "$figures")
+[ $# -gt 0 ] || (cd players && node bench/report.mjs "$figures" "${parts[@]}")
 exit "$missed"

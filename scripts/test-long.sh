@@ -49,7 +49,8 @@ run_stage() {
       run --test contract on_s3 -- --nocapture
       run --test it bucket -- --nocapture
       ;;
-    # Every fault of every part, the same server among them: in test.sh the bucket is on the test kit's.
+    # Every fault of every part, the same server among them, before all three players: in test.sh the bucket is on the test
+    # kit's, and hls.js plays.
     cluster)
       other_s3
       cd players

@@ -1,12 +1,12 @@
-// Writes docs/BENCHMARKS.md from the figures of a whole run: node bench/report.mjs FIGURES
+// Writes docs/BENCHMARKS.md from the figures of a whole run: node bench/report.mjs FIGURES PART...
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, release, totalmem } from "node:os";
-import { limit, shown } from "../lib/figures.mjs";
+import { row, table } from "../lib/figures.mjs";
 import { run } from "../lib/vidstream.mjs";
 
 const target = new URL("../../docs/BENCHMARKS.md", import.meta.url);
-const lines = (await readFile(process.argv[2], "utf8")).trim().split("\n");
-const figures = lines.map((line) => JSON.parse(line));
+const [path, ...parts] = process.argv.slice(2);
+const lines = (await readFile(path, "utf8")).split("\n").filter(Boolean).map((line) => JSON.parse(line));
 
 async function version(program, args, pattern) {
   const { stdout, stderr } = await run(program, args);
@@ -26,13 +26,6 @@ const machine = [
   ["Chromium", await version(process.env.CHROMIUM ?? "/usr/bin/chromium", ["--version"], /Chromium (\S+)/)],
 ];
 
-const row = (cells) => `| ${cells.join(" | ")} |`;
-const figureRow = (kept) => {
-  const { part, name, unit, ours, theirs, rival, ratio, verdict } = kept;
-  const against = theirs === undefined ? "" : `${rival} ${shown(theirs, unit)}`;
-  return row([part, name, shown(ours, unit), against, ratio?.toFixed(3) ?? "", limit(kept), verdict]);
-};
-
 await writeFile(target, `# Benchmarks
 
 Written by \`make bench\` on ${new Date().toISOString().slice(0, 10)}; the numbers are medians of runs side by side on one machine, except where a name says otherwise. A bound
@@ -47,5 +40,5 @@ ${machine.map(row).join("\n")}
 
 | part | figure | ours | theirs | ratio | bound | verdict |
 |---|---|---|---|---|---|---|
-${figures.map(figureRow).join("\n")}
+${table(lines, parts).join("\n")}
 `);

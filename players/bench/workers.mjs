@@ -1,11 +1,13 @@
 // A second packager: a film in equal chunks by one on a core, and by two on a core each, over the same servers. Measured
 // from the start of the first chunk to the commit of the last, as the event log has them, without probe and finalize.
-// The servers are on the same cores: what they took is printed beside.
+// The servers are on the same cores: what they took is printed beside, from the plan, with which the first chunk starts, to the
+// last chunk, each as it is heard.
 import { join } from "node:path";
 import { companion, meeting } from "../lib/companion.mjs";
 import { figure, verdict } from "../lib/figures.mjs";
 import { cpuOf, cpuOfTree, keeperOf, median } from "../lib/measure.mjs";
-import { clip, packager, runs, start, temporary } from "../lib/vidstream.mjs";
+import { connect } from "../lib/socket.mjs";
+import { clip, packager, runs, start, temporary, until } from "../lib/vidstream.mjs";
 
 const RUNS = runs(3);
 const SPEED_UP_LEAST = 1.7;
@@ -16,6 +18,7 @@ const SECONDS = 510;
 // One small rung, and segments with which chunks are no longer than they must be.
 const SMALL = ["ladder.heights=240", "ladder.segment_s=5", "ladder.gop_s=1"].flatMap((setting) => ["--set", setting]);
 const READY_MS = 300_000;
+const HEARD_MS = 10_000;
 const EVENTS_MAX = 1000;
 
 // Wall seconds of the chunks of a video.
@@ -40,26 +43,46 @@ const folder = await temporary(null, "bench");
 const film = await clip(folder, "film.mp4", { seconds: SECONDS, size: "426x240", fps: "25", gop: 50 });
 const servers = companion("servers");
 const taken = { one: [], two: [] };
-const cpu = { PostgreSQL: [], Redis: [], S3: [], origin: [] };
+const cpu = { one: [], two: [] };
+const SERVERS = ["PostgreSQL", "Redis", "S3", "origin"];
+
+// Listens to what becomes of the only film of an origin, and calls `used` at both ends of its chunks.
+async function follow(origin, used) {
+  const seen = { subscribed: false, state: null, before: null, after: null };
+  const socket = await connect(`${origin.url}/v1/ws`, ({ op, data }) => {
+    if (op === "subscribed") seen.subscribed = true;
+    if (op !== "event") return;
+    seen.state = data.state;
+    if (data.state === "processing") seen.before ??= used();
+    if (data.progress.percent === 100) seen.after ??= used();
+  });
+  socket.say({ op: "subscribe", topics: ["videos"] });
+  await until("subscription", HEARD_MS, () => seen.subscribed);
+  return { seen, close: () => socket.close() };
+}
 
 async function measure(cores, key, turn) {
   const place = await meeting(servers);
   const name = (what) => join(folder, `${key}-${turn}-${what}`);
   const origin = await start("origin", name("origin"), place.flags, place.env);
   const workers = [];
+  let followed;
   try {
     for (const core of cores) workers.push(await packager(name(`packager-${core}`), [...place.flags, ...SMALL], place.env, core));
     const [postgres, redis] = [await keeperOf(servers.pid, "postgres"), await keeperOf(servers.pid, "redis-server")];
     const used = async () => ({
       PostgreSQL: await cpuOfTree(postgres), Redis: await cpuOfTree(redis), S3: await cpuOf([servers.pid]), origin: await cpuOf([origin.child.pid]),
     });
-    const before = await used();
+    followed = await follow(origin, used);
+    const { seen } = followed;
     const { id } = await origin.upload(film, key);
-    await origin.wait(id, "ready video", READY_MS, ({ state }) => state === "ready");
-    const after = await used();
+    await until("end of the film", READY_MS, () => ["ready", "failed"].includes(seen.state));
+    if (seen.state === "failed") throw new Error(`the film failed: ${workers.map((worker) => worker.log()).join("\n")}`);
+    const [before, after] = [await seen.before, await seen.after];
     taken[key].push(await chunked(origin, id));
-    if (key === "two") for (const who of Object.keys(cpu)) cpu[who].push(after[who] - before[who]);
+    cpu[key].push(Object.fromEntries(SERVERS.map((who) => [who, after[who] - before[who]])));
   } finally {
+    followed?.close();
     await Promise.all([origin, ...workers].map((one) => one.stop()));
   }
 }
@@ -76,5 +99,9 @@ const [one, two] = [median(taken.one), median(taken.two)];
 figure("workers", { name: `a film of ${SECONDS} s by one packager on a core`, unit: "s", ours: one });
 figure("workers", { name: "by two packagers on a core each", unit: "s", ours: two });
 figure("workers", { name: "so much faster by two", unit: "×", ours: one / two, least: SPEED_UP_LEAST });
-for (const [who, seconds] of Object.entries(cpu)) figure("workers", { name: `CPU of ${who} meanwhile, by two`, unit: "s", ours: median(seconds) });
+for (const who of SERVERS) {
+  for (const key of ["one", "two"]) {
+    figure("workers", { name: `CPU of ${who} meanwhile, by ${key}`, unit: "s", ours: median(cpu[key].map((used) => used[who])) });
+  }
+}
 process.exit(verdict());

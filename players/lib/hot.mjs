@@ -1,26 +1,59 @@
-// Viewers of one film that everybody watches, for as long as a test goes on: hls.js in a browser, one view after the other,
-// and a client that asks for every document and segment in turn, also of each origin.
+// Viewers of one film that everybody watches, for as long as a test goes on: real players in browsers, one view after the
+// other, and a client that asks for every document and segment in turn, also of each origin.
 import { createHash } from "node:crypto";
-import { open } from "./browser.mjs";
+import { launch, open } from "./browser.mjs";
 
 // A view, whose film is a few seconds long, and within it the longest that nothing moves, its beginning included.
 const VIEW_WAIT_MS = 60_000;
 const STALL_MAX_MS = 5_000;
+// How often a viewer looks at the screen.
+const LOOK_EVERY_MS = 250;
+// Timestamps are whole microseconds: a picture may seem to begin so much of a frame early.
+const EARLY_FRAMES = 1e-3;
 // Who waits longer for what is hot sees the picture stand still.
 const ANSWER_WAIT_MS = 5_000;
 // From one question to the next: what is tested is whether they are answered, not how many.
 const PACE_MS = 10;
-// Little ahead, so that hls.js asks for segments through the whole of a view.
-const HLS = { maxBufferLength: 3, maxMaxBufferLength: 3, backBufferLength: 0 };
+// Little ahead, so that a player asks for segments through the whole of a view.
+const AHEAD_S = 3;
+const HLS_LITTLE = { maxBufferLength: AHEAD_S, maxMaxBufferLength: AHEAD_S, backBufferLength: 0 };
+const SHAKA_LITTLE = { streaming: { bufferingGoal: AHEAD_S } };
+const DASH_LITTLE = { streaming: { buffer: { bufferTimeDefault: AHEAD_S, bufferTimeAtTopQuality: AHEAD_S } } };
+// How each player opens which document. None is told to wait for what is not there: all of it is.
+const PLAYERS = {
+  "hls.js": { method: "openHls", document: "hls", settings: HLS_LITTLE },
+  "Shaka": { method: "openShaka", document: "dash", settings: SHAKA_LITTLE },
+  "dash.js": { method: "openDash", document: "dash", settings: DASH_LITTLE },
+};
+export const players = Object.keys(PLAYERS);
 
-// A tab without what another one has kept for each view.
-export function watch(browser, site, master) {
-  const seen = { views: 0, errors: [] };
+// Views of a film (`urls` behind `url`) by a player in a browser of its own, each in a tab without what another one has kept:
+// how many ended, how many pictures were seen that differ from the one before, and what went wrong. A picture that is not the
+// one of its time is wrong too.
+export async function watch(player, site, { url, urls, fps }) {
+  const { method, document, settings } = PLAYERS[player];
+  const browser = await launch();
+  const seen = { views: 0, pictures: 0, errors: [] };
   let on = true;
+  let last;
+  const take = (picture) => {
+    if (!picture || picture.counter === last) return;
+    last = picture.counter;
+    seen.pictures += 1;
+    if (last !== Math.floor(picture.time * fps + EARLY_FRAMES)) seen.errors.push(`at ${picture.time} s the picture is ${last}`);
+  };
   const view = async () => {
     const tab = await open(browser, site.url);
-    await tab.call("openHls", master, HLS);
-    await tab.call("playToEnd", VIEW_WAIT_MS, STALL_MAX_MS);
+    await tab.call(method, url + urls[document], settings);
+    let playing = true;
+    const ended = tab.call("playToEnd", VIEW_WAIT_MS, STALL_MAX_MS).finally(() => { playing = false; });
+    const looking = async () => {
+      while (playing) {
+        take(await tab.call("onScreen"));
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      }
+    };
+    await Promise.all([ended, looking()]);
     seen.errors.push(...await tab.errors(), ...tab.failed);
     await tab.page.close();
     seen.views += 1;
@@ -28,7 +61,7 @@ export function watch(browser, site, master) {
   const done = (async () => {
     while (on && seen.errors.length === 0) await view().catch(({ message }) => seen.errors.push(message));
   })();
-  return { seen, stop: async () => { on = false; await done; } };
+  return { player, seen, stop: async () => { on = false; await done; await browser.close(); } };
 }
 
 // The paths of all that a player may ask for: documents, initialisation segments, segments.

@@ -177,6 +177,11 @@ const harness = {
     return picture(trick, () => true, waitMs);
   },
 
+  // The picture on the screen; null while there is none.
+  onScreen() {
+    return video.readyState >= 2 && !video.seeking ? look(video) : null;
+  },
+
   // Plays on until pictures of that height are shown.
   async shows(height, waitMs) {
     await video.play();

@@ -1,6 +1,7 @@
 // Two origins behind the proxy, two packagers, Postgres, Redis and S3 on this machine, while each part in turn is killed,
 // paused or restarted: no acknowledged upload is lost, no video is stuck, and viewers of hot content see no error.
-//   TEST_FAULTS=all    every fault of every part; by default one of each kind of part
+//   TEST_FAULTS=all    every fault of every part, before viewers with each player; by default one fault of each kind of
+//                      part, and hls.js
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,8 +10,8 @@ import { cluster } from "../../docker/cluster/cluster.mjs";
 import { queries, series } from "../../docker/cluster/dashboard.mjs";
 import { freePort } from "../../docker/cluster/part.mjs";
 import { ask } from "../../docker/cluster/servers.mjs";
-import { launch, pages } from "../lib/browser.mjs";
-import { pathsOf, walk, watch } from "../lib/hot.mjs";
+import { pages } from "../lib/browser.mjs";
+import { pathsOf, players, walk, watch } from "../lib/hot.mjs";
 import { clip, profile, run, temporary, until } from "../lib/vidstream.mjs";
 
 const FPS = 30;
@@ -25,6 +26,8 @@ const UPLOAD_WAIT_MS = 90_000;
 // A segment that is not hot while the bucket is away.
 const COLD_WAIT_MS = 15_000;
 const ROUND_WAIT_MS = 60_000;
+// Each viewer sees more of the film while a part is away than a player holds of it: at four looks a second, 8 s.
+const PICTURES_NEW = 32;
 // 5 s, and what a busy machine adds.
 const STOP_WAIT_MS = 8_000;
 // Prometheus asks every 5 s, and a rate is of two answers.
@@ -33,15 +36,15 @@ const WATCHED_WAIT_MS = 30_000;
 const all = ["origin-1", "origin-2", "packager-1", "packager-2", "postgres", "redis", "s3"]
   .flatMap((part) => ["kill", "pause", "restart"].map((fault) => [part, fault]));
 const some = [["origin-1", "kill"], ["packager-1", "pause"], ["postgres", "kill"], ["redis", "kill"], ["s3", "kill"]];
-const rows = process.env.TEST_FAULTS === "all" ? all : some;
+const [rows, viewing] = process.env.TEST_FAULTS === "all" ? [all, players] : [some, ["hls.js"]];
 
 // What the dashboard shows and need not have happened.
 const RARE = ["vidstream_jobs_failed_total"];
 
 const began_ms = Date.now();
-let folder, site, browser, token, bytes, viewer, walker;
+let folder, site, tabs, token, bytes, walker;
 let struck = null;
-const acknowledged = [];
+const [acknowledged, viewers] = [[], []];
 
 before(async () => {
   folder = await temporary(null, "cluster");
@@ -55,18 +58,18 @@ before(async () => {
   const beacon = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session: "cluster-1" }) };
   assert.equal((await fetch(`${site.origins[1].address}/v1/videos/${hot}/views`, beacon)).status, 202);
   const paths = await pathsOf(site.url, urls);
-  browser = { tabs: await launch(), site: await pages() };
+  tabs = await pages();
   walker = walk(paths, [site.url, ...site.origins.map(({ address }) => address)], isHot);
-  viewer = watch(browser.tabs, browser.site, site.url + urls.hls);
+  for (const player of viewing) viewers.push(await watch(player, tabs, { url: site.url, urls, fps: FPS }));
   // From here on the film is hot, everywhere.
-  await until("view and round", READY_WAIT_MS, () => wrong() || (viewer.seen.views > 0 && Object.values(walker.seen.rounds).every((rounds) => rounds > 0)));
+  const isSeen = () => viewers.every(({ seen }) => seen.views > 0);
+  await until("views and round", READY_WAIT_MS, () => wrong() || (isSeen() && Object.values(walker.seen.rounds).every((rounds) => rounds > 0)));
   unharmed();
 });
 
 after(async () => {
-  await Promise.all([viewer?.stop(), walker?.stop()]);
-  await browser?.tabs.close();
-  await browser?.site.close();
+  await Promise.all([...viewers, walker].map((one) => one?.stop()));
+  await tabs?.close();
   await site?.stop();
   await run("rm", ["-rf", folder]);
 });
@@ -74,22 +77,24 @@ after(async () => {
 const living = () => site.origins.filter(({ name }) => name !== struck);
 // The proxy, and each origin that is there.
 const isHot = (place) => place === site.url || living().some(({ address }) => address === place);
-const wrong = () => viewer.seen.errors.length > 0 || walker.seen.errors.length > 0;
+const wrong = () => [...viewers, walker].some(({ seen }) => seen.errors.length > 0);
 
 function unharmed() {
-  assert.deepEqual(viewer.seen.errors, [], "hls.js");
+  for (const { player, seen } of viewers) assert.deepEqual(seen.errors, [], player);
   assert.deepEqual(walker.seen.errors, [], "hot content");
 }
 
-// Sends a file through the proxy, the second half when `half` says so; gives the id if the upload was acknowledged, else why not.
-async function tried(file, half = Promise.resolve()) {
+// Sends a file through the proxy, the second half when `half` says so, and without saying before how long it is unless `isSized`;
+// gives the id if the upload was acknowledged, else why not.
+async function tried(file, { half, isSized = true } = {}) {
   const middle = Math.floor(file.length / 2);
   const body = async function* () {
     yield file.subarray(0, middle);
     await half;
     yield file.subarray(middle);
   };
-  const headers = { "authorization": `Bearer ${token}`, "content-length": String(file.length) };
+  const length = isSized ? { "content-length": String(file.length) } : {};
+  const headers = { authorization: `Bearer ${token}`, ...length };
   const sent = fetch(`${site.url}/v1/videos`, { method: "PUT", body: body(), duplex: "half", headers, signal: AbortSignal.timeout(UPLOAD_WAIT_MS) });
   const answer = await sent.catch(({ cause, message }) => ({ status: 0, text: async () => `${message}: ${cause}` }));
   const text = await answer.text().catch(({ message }) => message);
@@ -150,14 +155,17 @@ const faults = {
   restart: { strike: async (part) => part.stop(STOP_WAIT_MS), lift: (part) => part.start() },
 };
 
-// While a part is away: until the others have noticed, what does not need it is made, and all that is hot was served.
+// While a part is away: until the others have noticed, what does not need it is made, all that is hot was served, and viewers
+// have seen more of it.
 async function lasts(name, made, cold) {
   const before = { ...walker.seen.rounds };
   if (felt[name]) await until("effect on the origins", FELT_WAIT_MS, () => felt[name](cold).catch(() => false));
+  const shown = viewers.map(({ seen }) => seen.pictures);
   if (!["postgres", "s3"].includes(name)) await settled(made);
   // The round that was on when it happened, and a whole one.
   const isServed = () => Object.entries(walker.seen.rounds).every(([place, rounds]) => !isHot(place) || rounds > before[place] + 1);
-  await until("round of hot content", ROUND_WAIT_MS, () => wrong() || isServed());
+  const isSeen = () => viewers.every(({ seen }, n) => seen.pictures >= shown[n] + PICTURES_NEW);
+  await until("round and new pictures of hot content", ROUND_WAIT_MS, () => wrong() || (isServed() && isSeen()));
 }
 
 async function meets(name, fault) {
@@ -168,15 +176,15 @@ async function meets(name, fault) {
   // One is being made and one is half sent when it happens, and one comes while it lasts.
   const made = await upload(bytes);
   let go;
-  const half = tried(bytes, new Promise((resolve) => { go = resolve; }));
+  const half = tried(bytes, { half: new Promise((resolve) => { go = resolve; }) });
   await until("upload on its way", UPLOAD_WAIT_MS, async () => (await told("/v1/videos?state=uploading"))?.data.length > 0);
   struck = name;
   const how = await strike(part);
   if (fault === "restart" && (is("origin") || is("packager"))) assert.equal(how, 0, `${name} ended with ${how}`);
   go();
-  const during = tried(bytes);
+  const during = tried(bytes, { isSized: false });
   try {
-    if (fault !== "restart") await lasts(name, made, cold);
+    await lasts(name, made, cold);
   } finally {
     await lift(part);
     struck = null;
@@ -224,9 +232,9 @@ test("afterwards nothing is stuck, missing or left over, and every picture is ri
     const { seconds } = video.id === acknowledged[0] ? HOT : OTHER;
     assert.deepEqual(shown, Array.from({ length: seconds * FPS }, (_, n) => n), video.id);
   }
-  const { stdout } = await run(site.program, ["fsck"], { env: { PATH: process.env.PATH, ...site.env } });
+  const { stdout } = await run(site.program, ["fsck", "--bytes"], { env: { PATH: process.env.PATH, ...site.env } });
   assert.match(stdout, /^\d+ videos, 0 of them in work and passed over, \d+ objects: nothing is wrong\n$/);
-  await Promise.all([viewer.stop(), walker.stop()]);
+  await Promise.all([...viewers, walker].map((one) => one.stop()));
   unharmed();
   const ends = await site.stop();
   for (const part of [...site.origins, ...site.packagers]) assert.equal(ends[part.name], 0, `${part.name} ended with ${ends[part.name]}`);

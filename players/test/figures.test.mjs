@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { figure, limit, verdict } from "../lib/figures.mjs";
+import { figure, limit, table, verdict } from "../lib/figures.mjs";
 import { temporary } from "../lib/vidstream.mjs";
 
 test("a figure is met up to its bound, and one that is missed is remembered", async (t) => {
@@ -25,7 +25,23 @@ test("a figure is met up to its bound, and one that is missed is remembered", as
     return verdict();
   });
   assert.deepEqual(ends, [0, 0, 0, 0, 0, 1, 1, 1, 1]);
-  const written = (await readFile(kept, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const lines = (await readFile(kept, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const written = lines.filter(({ ended }) => !ended);
   assert.deepEqual(written.map((row) => row.verdict), rows.map(([, wanted]) => wanted));
   assert.deepEqual(written.map(limit), rows.map(([, , shown]) => shown));
+  assert.equal(table(lines, ["part"]).length, rows.length);
+});
+
+test("the report has a row for each figure, and for each part that did not end", () => {
+  const lines = [
+    { part: "whole", name: "one", unit: "s", ours: 1, theirs: 2, rival: "other", ratio: 0.5, bound: 1, verdict: "met" },
+    { part: "whole", ended: true },
+    { part: "half", name: "two", unit: "claims/s", ours: null, least: 500, verdict: "MISSED" },
+  ];
+  assert.deepEqual(table(lines, ["whole", "half", "none"]), [
+    "| whole | one | 1.00 s | other 2.00 s | 0.500 | ≤ 1.00 | met |",
+    "| half | two | NaN claims/s |  |  | ≥ 500 claims/s | MISSED |",
+    "| half | did not end, or was wrong |  |  |  |  | FAILED |",
+    "| none | did not end, or was wrong |  |  |  |  | FAILED |",
+  ]);
 });

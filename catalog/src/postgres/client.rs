@@ -92,6 +92,9 @@ impl Connection for Client<'_> {
         if self.failed.get() {
             return Err(Error::Unavailable("a statement failed and its transaction was undone".to_owned()));
         }
+        // Claims wait for the disk, too, although one that a crash takes back is only made again. What else it had would be
+        // given again as well: its token, to a worker whose results could then not be told from those of the first, and the
+        // place of its event, to one that a reader of the first event misses.
         self.simple("COMMIT")
     }
 

@@ -103,6 +103,29 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing() {
     fixture::assert_sound(&catalog).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_given_outlives_the_server() {
+    let server = postgres::Server::start(None).unwrap();
+    // A commit that does not wait stays in the server's memory for so long.
+    for statement in ["ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"] {
+        server.execute(&server.url("postgres"), statement).unwrap();
+    }
+    let place = Postgres::on(&server);
+    let catalog = fixture::open(&place).await;
+    fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await;
+    let claim = fixture::claim_any(&catalog).await.unwrap();
+    let told = catalog.last_seq().await.unwrap();
+    tokio::task::block_in_place(|| {
+        server.kill().unwrap();
+        server.restart().unwrap();
+    });
+    assert_eq!(patiently!(catalog.last_seq()).unwrap(), told, "no event takes the place of one that was read");
+    let next = patiently!(catalog.claim(&fixture::worker("w"), Wanted::ALL)).unwrap().unwrap();
+    assert!(next.job != claim.job && next.token > claim.token, "{next:?} after {claim:?}");
+    patiently!(fixture::work(&catalog, &claim)).unwrap();
+    fixture::assert_sound(&catalog).await;
+}
+
 /// A worker that goes on until all videos are ready, whatever the server does meanwhile.
 async fn work(catalog: &Catalog, videos: &[VideoId], name: &str, (clock, busy): (&AtomicI64, &AtomicI64)) {
     let worker = fixture::worker(name);
