@@ -140,6 +140,7 @@ impl Server {
             tls: self.config.tls_files.clone().map(|(cert, key)| TlsFiles { cert, key }),
             token_file: self.config.token_file.clone(),
             read_only: self.config.read_only,
+            trusted_proxies: self.config.trusted_proxies.clone(),
             cache_bytes: self.config.cache_bytes,
             upload_bytes_max: self.config.upload_bytes_max,
             expire_after: self.config.expire_after,

@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+
 use crate::{
     Error, Layers,
     secret::read_secret,
-    units::{parse_bytes, parse_duration},
+    units::{parse_bytes, parse_duration, parse_network},
 };
 
 /// Fewest chunks encoded side by side: two half-loaded pipelines fill the gaps of one another.
@@ -47,6 +49,8 @@ pub struct Config {
     pub token_file: Option<PathBuf>,
     /// Whether the origin refuses every write.
     pub read_only: bool,
+    /// Proxies whose word is taken on who asks.
+    pub trusted_proxies: Vec<IpNet>,
     /// Memory for hot segments, in bytes.
     pub cache_bytes: u64,
     /// Largest upload, in bytes.
@@ -90,6 +94,7 @@ impl Config {
             tls_files: tls_files(layers)?,
             token_file: layers.get("auth.token_file").map(PathBuf::from),
             read_only: parsed(layers, "origin.read_only", "true or false")?,
+            trusted_proxies: networks(layers)?,
             cache_bytes: bytes(layers, "origin.cache_bytes")?,
             upload_bytes_max: bytes(layers, "upload.bytes_max")?,
             expire_after: duration(layers, "retention.expire_after", EXPIRE_AFTER)?,
@@ -181,6 +186,12 @@ fn connections(layers: &Layers) -> Result<usize, Error> {
     let fits = (1..=1000).contains(&connections);
     fits.then_some(connections)
         .ok_or_else(|| fault(KEY, &connections.to_string(), "this must be a number from 1 to 1000"))
+}
+
+fn networks(layers: &Layers) -> Result<Vec<IpNet>, Error> {
+    const KEY: &str = "origin.trusted_proxies";
+    let wanted = "this must be a network or an address, such as 10.0.0.0/8 or 127.0.0.1";
+    list(layers, KEY).map(|item| parse_network(item).ok_or_else(|| fault(KEY, item, wanted))).collect()
 }
 
 fn overrides(layers: &Layers) -> Result<Vec<(String, String)>, Error> {

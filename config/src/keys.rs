@@ -48,6 +48,11 @@ pub const KEYS: &[Key] = &[
     key("tls.key_file", "", "private key of that certificate (PEM)"),
     key("auth.token_file", "", "file with the token that writes must carry; without it writes are loopback only"),
     key("origin.read_only", "false", "serve delivery and reads only; may then listen on any address"),
+    key(
+        "origin.trusted_proxies",
+        "",
+        "proxies whose X-Forwarded-For says who asks, by networks and addresses such as 10.0.0.0/8,127.0.0.1; by default whoever connects is the client",
+    ),
     key("origin.cache_bytes", "256 MiB", "memory for hot segments"),
     key("upload.bytes_max", "100 GiB", "largest upload"),
     key(

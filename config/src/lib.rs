@@ -15,4 +15,4 @@ pub use error::Error;
 pub use keys::{KEYS, Key};
 pub use layers::Layers;
 pub use secret::read_secret;
-pub use units::{parse_bytes, parse_duration};
+pub use units::{parse_bytes, parse_duration, parse_network};

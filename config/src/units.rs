@@ -1,6 +1,8 @@
-//! Sizes and lengths of time as people write them.
+//! Sizes, lengths of time and networks as people write them.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 /// Reads `1048576`, `64 KiB`, `256MiB`, `100 GiB` as bytes.
 pub fn parse_bytes(text: &str) -> Option<u64> {
@@ -27,6 +29,20 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(unit_s).map(Duration::from_secs)
+}
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32`, `127.0.0.1` as a network, which may be of one address. IPv4 in the notation of
+/// IPv6 is IPv4. `10.0.0.1/8` is none: it leaves open whether the network or the address is meant.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else {
+        return text.parse().ok().map(|address: IpAddr| address.to_canonical().into());
+    };
+    let (address, length): (IpAddr, u8) = (address.parse().ok()?, length.parse().ok()?);
+    let canonical = address.to_canonical();
+    // Of the 128 bits the first 96 say that it is IPv4.
+    let length = if canonical == address { length } else { length.checked_sub(96)? };
+    let network = IpNet::new(canonical, length).ok()?;
+    (network.addr() == network.network()).then_some(network)
 }
 
 /// A whole number and the unit behind it.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes, parse_duration};
+use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes, parse_duration, parse_network};
 
 fn env(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
@@ -75,6 +75,8 @@ fn values_that_do_not_fit_are_refused() {
         ("origin.cache_bytes", "lots"),
         ("worker.slots", "0"),
         ("origin.read_only", "maybe"),
+        ("origin.trusted_proxies", "10.0.0.0/33"),
+        ("origin.trusted_proxies", "127.0.0.1,proxy.example"),
         ("tls.cert_file", "/cert.pem"),
         ("tls.key_file", "/key.pem"),
         ("plugins.tracks", "720p"),
@@ -121,6 +123,68 @@ fn tracks_name_their_plugins() {
     assert_eq!(Config::new(&layers).unwrap().plugin_overrides, [pair("720p", "x264"), pair("trick", "openh264")]);
 }
 
+#[test]
+fn trusted_proxies_are_networks_and_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v.toml");
+    fs::write(&path, "[origin]\ntrusted_proxies = [\"10.0.0.0/8\", \"127.0.0.1\"]\n").unwrap();
+    let given = |layers: &Layers| {
+        let networks = Config::new(layers).unwrap().trusted_proxies;
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let mut layers = Layers::default();
+    assert_eq!(given(&layers), [] as [&str; 0]);
+    layers.file(&path).unwrap();
+    assert_eq!(given(&layers), ["10.0.0.0/8", "127.0.0.1/32"]);
+    layers.environment(env(&[("VIDSTREAM_ORIGIN_TRUSTED_PROXIES", "2001:db8::/32, ::1")])).unwrap();
+    assert_eq!(given(&layers), ["2001:db8::/32", "::1/128"]);
+    layers.set("origin.trusted_proxies", "192.0.2.10/31".into(), "--set").unwrap();
+    assert_eq!(given(&layers), ["192.0.2.10/31"]);
+    layers.set("origin.trusted_proxies", "10.0.0.1/8".into(), "--set").unwrap();
+    let text = Config::new(&layers).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "origin.trusted_proxies = \"10.0.0.1/8\": this must be a network or an address, such as 10.0.0.0/8 or 127.0.0.1"
+    );
+}
+
+#[test]
+fn a_network_has_one_spelling_and_no_bits_behind_its_own() {
+    let read = |text| parse_network(text).map(|network| network.to_string());
+    for (text, network) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.0.0.1", "10.0.0.1/32"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("::1", "::1/128"),
+        ("2001:DB8:0::/48", "2001:db8::/48"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+    ] {
+        assert_eq!(read(text).as_deref(), Some(network), "{text}");
+    }
+    for text in [
+        "",
+        "/",
+        "10.0.0.0/",
+        "/8",
+        "10.0.0.0/33",
+        "10.0.0.0/-1",
+        "10.0.0.1/8",
+        "10.0.0/8",
+        "010.0.0.0/8",
+        "10.0.0.0/8/8",
+        "2001:db8::/129",
+        "2001:db8::1/64",
+        "::ffff:10.0.0.0/95",
+        "::ffff:10.0.0.1/104",
+        "[::1]",
+        "127.0.0.1:80",
+        "localhost",
+    ] {
+        assert_eq!(read(text), None, "{text}");
+    }
+}
+
 fn sample(name: &str) -> Config {
     let mut layers = Layers::default();
     layers.file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)).unwrap();
@@ -142,9 +206,11 @@ fn there_is_a_sample_for_each_size() {
     let server = sample("server.toml");
     assert!(!server.listen.ip().is_loopback() && server.token_file.is_some() && server.tls_files.is_some());
     assert_eq!(server.catalog_url, "sqlite:///srv/vidstream/catalog.sqlite");
+    assert!(server.trusted_proxies.is_empty());
 
     let cluster = sample("cluster.toml");
     assert!(!cluster.listen.ip().is_loopback() && cluster.token_file.is_some());
+    assert_eq!(cluster.trusted_proxies.len(), 1);
     let urls = [cluster.catalog_url, cluster.events_url, cluster.store_url];
     assert!(urls.iter().zip(["postgres://", "rediss://", "s3://"]).all(|(url, scheme)| url.starts_with(scheme)));
 }

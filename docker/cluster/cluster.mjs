@@ -29,7 +29,8 @@ export async function cluster(folder, programs, port) {
   const origins = [];
   const packagers = [];
   for (const n of [1, 2]) {
-    origins.push(await origin(`origin-${n}`, folder, program, { ...env, VIDSTREAM_AUTH_TOKEN_FILE: token }));
+    const own = { VIDSTREAM_AUTH_TOKEN_FILE: token, VIDSTREAM_ORIGIN_TRUSTED_PROXIES: "127.0.0.1" };
+    origins.push(await origin(`origin-${n}`, folder, program, { ...env, ...own }));
     packagers.push(await packager(`packager-${n}`, folder, program, env));
   }
   const front = await proxy(folder, origins.map(({ address }) => new URL(address).host), port);

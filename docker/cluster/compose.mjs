@@ -6,7 +6,7 @@ export async function services() {
   // A part of the file begins where a line does, and has lines that are indented or empty.
   const parts = Object.fromEntries([...text.matchAll(/^([a-z-]+):(.*\n(?:(?: .*)?\n)*)/gm)].map(([, name, lines]) => [name, lines]));
   const named = Object.fromEntries(Object.values(parts).flatMap((lines) => {
-    const [, name] = /^ &([a-z-]+)\n/.exec(lines) ?? [];
+    const [, name] = /^ &([a-z-]+)(?: .*)?\n/.exec(lines) ?? [];
     return name ? [[name, lines]] : [];
   }));
   const whole = (lines) => lines.replaceAll(/\*([a-z-]+)/g, (_, name) => whole(named[name]));

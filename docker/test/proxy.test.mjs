@@ -5,7 +5,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { clip, serve, start, temporary } from "../../players/lib/vidstream.mjs";
+import { clip, serve, start, temporary, until } from "../../players/lib/vidstream.mjs";
 import { freePort } from "../cluster/part.mjs";
 import { proxy } from "../cluster/servers.mjs";
 
@@ -13,6 +13,7 @@ const VIEWERS = 40;
 const READY_MS = 120_000;
 const STOP_WAIT_MS = 5_000;
 const HELLO_MS = 5_000;
+const LINE_MS = 5_000;
 const TOKEN = "only-for-this-test";
 
 let folder, origins, front, url, id;
@@ -22,10 +23,11 @@ before(async () => {
   const token = join(folder, "token");
   await writeFile(token, TOKEN);
   const data = join(folder, "data");
-  const shared = ["--set", `auth.token_file=${token}`];
-  origins = [await serve(data, shared)];
+  const shared = ["--set", `auth.token_file=${token}`, "--set", "origin.trusted_proxies=127.0.0.1"];
+  const logging = { RUST_LOG: "info" };
+  origins = [await serve(data, shared, logging)];
   const place = ["--set", `catalog.url=sqlite://${data}/catalog.sqlite`, "--set", `store.url=file://${data}`];
-  origins.push(await start("origin", join(folder, "other"), [...shared, ...place]));
+  origins.push(await start("origin", join(folder, "other"), [...shared, ...place], logging));
   origins[0].admin = `http://${(await readFile(join(data, "admin.addr"), "utf8")).trim()}`;
   origins[1].admin = `http://${(await readFile(join(folder, "other/admin.addr"), "utf8")).trim()}`;
   front = await proxy(folder, origins.map((origin) => new URL(origin.url).host), await freePort());
@@ -118,6 +120,18 @@ test("live updates go through", async () => {
     asking.end();
   });
   assert.match(hello, /"hello"/);
+});
+
+test("origins know which client came through the proxy, whatever it wrote itself", async () => {
+  const path = `/v/${id}/1/240p/98.m4s`;
+  const status = await new Promise((resolve, reject) => {
+    // Another address of this machine, which is no proxy.
+    const asking = request(url + path, { localAddress: "127.0.0.2", headers: { "x-forwarded-for": "203.0.113.9" } });
+    asking.once("error", reject).once("response", (response) => { response.resume(); resolve(response.statusCode); }).end();
+  });
+  assert.equal(status, 404);
+  const told = () => origins.flatMap(({ log }) => log().split("\n")).find((line) => line.includes(path) && line.includes("status=404"));
+  assert.match(await until("line of the request", LINE_MS, told), / client=127\.0\.0\.2 peer=127\.0\.0\.1:\d+ /);
 });
 
 test("without one origin everything goes on, without both what was asked before", async () => {

@@ -111,6 +111,23 @@ test("origins and packagers that the proxy and Prometheus name are services, at 
   }
 });
 
+test("origins believe who asks of the proxy's network alone, and the proxy says it wherever it asks", async () => {
+  const compose = await read("docker/compose.yaml");
+  const [, subnet] = /^x-inside: &inside (\d+\.\d+\.\d+\.0\/24)$/m.exec(compose) ?? [];
+  assert.ok(subnet);
+  assert.match(compose, /^ {2}inside:\n {4}internal: true\n {4}ipam: \{ config: \[\{ subnet: \*inside \}\] \}$/m);
+  const { proxy, ...others } = await services();
+  assert.match(proxy, /^ +networks: \[inside, outside\]$/m);
+  for (const name of ["origin-1", "origin-2"]) {
+    const [, trusted] = /^ +VIDSTREAM_ORIGIN_TRUSTED_PROXIES: +&inside (.*)$/m.exec(others[name]) ?? [];
+    assert.equal(trusted, subnet, name);
+  }
+  const nginx = await read("docker/nginx.conf");
+  const count = (line) => nginx.split(line).length - 1;
+  assert.ok(count("proxy_set_header Host ") > 2);
+  assert.equal(count("proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"), count("proxy_set_header Host "));
+});
+
 test("both images say at their admin port whether they are well", async () => {
   for (const image of ["origin", "packager"]) {
     const file = await read(`docker/${image}.Dockerfile`);

@@ -70,6 +70,7 @@ impl End {
         tracing::info!(
             target: "vidstream_origin::access",
             request_id = %context.id,
+            client = %context.client,
             peer = %context.peer,
             method = logged(method),
             path = context.path(),

@@ -20,6 +20,7 @@ use crate::{
     Config, Error, Patience,
     access::{self, Line},
     api::{self, Call, Newcomers, Uploads, guard::Guard},
+    client::Proxies,
     delivery::{self, Delivery, Views},
     limits::{DRAINS_MAX, FIELDS_BYTES_MAX, URI_BYTES_MAX},
     page::Page,
@@ -49,6 +50,7 @@ pub(crate) struct App {
     pub(crate) patience: Patience,
     /// Ends waits and sockets; requests that are being answered go on.
     pub(crate) shutdown: CancellationToken,
+    proxies: Proxies,
     page: Page,
     drains: Arc<Semaphore>,
 }
@@ -86,6 +88,7 @@ impl App {
             sockets: TaskTracker::new(),
             patience: config.patience,
             shutdown,
+            proxies: Proxies::new(config.trusted_proxies.clone()),
             page: Page::new(),
             drains: Arc::new(Semaphore::new(DRAINS_MAX)),
         })
@@ -112,7 +115,7 @@ impl App {
         }
         let began = Instant::now();
         let (response, route) = self.delivery.answers().get(request, began)?;
-        let context = Context::new(peer, request.uri.clone());
+        let context = self.context(peer, request);
         access::tell(&context, &request.method, route, &response, began.elapsed());
         Some(response)
     }
@@ -120,7 +123,7 @@ impl App {
     async fn make(self: Arc<Self>, peer: SocketAddr, mut parts: Parts, body: Incoming) -> Response<Body> {
         let uri = parts.uri.clone();
         let route = Route::parse(uri.path());
-        let context = Context::new(peer, uri.clone());
+        let context = self.context(peer, &parts);
         let mut line = Line::begin(&context, &parts.method, route.label());
         let has_body = !body.is_end_stream();
         let expects = parts.headers.contains_key(header::EXPECT);
@@ -147,6 +150,11 @@ impl App {
         }
         line.end(&response);
         response
+    }
+
+    fn context(&self, peer: SocketAddr, request: &Parts) -> Context {
+        let client = self.proxies.client(peer.ip(), &request.headers);
+        Context::new(peer, request.uri.clone()).of(client)
     }
 
     async fn answer(

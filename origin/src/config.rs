@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 /// The settings of an origin. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub token_file: Option<PathBuf>,
     /// Whether every write is refused.
     pub read_only: bool,
+    /// Proxies whose `X-Forwarded-For` says who asks. Without any, whoever connects is the client.
+    pub trusted_proxies: Vec<IpNet>,
     /// Memory for hot segments, in bytes.
     pub cache_bytes: u64,
     /// Largest upload, in bytes.
@@ -68,6 +72,7 @@ impl Config {
             tls: None,
             token_file: None,
             read_only: false,
+            trusted_proxies: Vec::new(),
             cache_bytes: 256 << 20,
             upload_bytes_max: 100 << 30,
             expire_after: None,

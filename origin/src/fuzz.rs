@@ -2,9 +2,13 @@
 //!
 //! Compiled for those targets, and for the tests, which replay their corpora.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use ipnet::IpNet;
 
 use crate::{
+    client::Proxies,
     delivery::fuzzed::{Coding, Multipart, Validators, Verdict, Wanted, choose, judge, parse},
     route::{Part, Route, Target},
 };
@@ -100,6 +104,36 @@ pub fn conditional(input: &[u8]) {
     }
 }
 
+/// A trusted proxy names the client, a stranger names nobody, and what stands left of the client changes nothing. Each
+/// line is an `X-Forwarded-For`.
+///
+/// # Panics
+/// If that does not hold.
+pub fn forwarded(input: &[u8]) {
+    let networks = [IpNet::new(Ipv4Addr::new(10, 0, 0, 0).into(), 8), IpNet::new(Ipv6Addr::LOCALHOST.into(), 128)];
+    let networks: Vec<IpNet> = networks.into_iter().flatten().collect();
+    let is_trusted = |address: IpAddr| networks.iter().any(|network| network.contains(&address));
+    let lines: Vec<HeaderValue> =
+        input.split(|&byte| byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
+    let made_up = HeaderValue::from_static("203.0.113.9");
+    let (mut headers, mut longer) = (HeaderMap::new(), HeaderMap::new());
+    longer.append("x-forwarded-for", made_up);
+    for line in lines {
+        headers.append("x-forwarded-for", line.clone());
+        longer.append("x-forwarded-for", line);
+    }
+    let proxies = Proxies::new(networks.clone());
+    let stranger = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));
+    assert_eq!(proxies.client(stranger, &headers), stranger);
+    for proxy in [IpAddr::from(Ipv4Addr::new(10, 0, 0, 1)), Ipv6Addr::LOCALHOST.into()] {
+        let client = proxies.client(proxy, &headers);
+        assert_eq!(client, client.to_canonical());
+        if !is_trusted(client) {
+            assert_eq!(proxies.client(proxy, &longer), client);
+        }
+    }
+}
+
 /// The path of what is delivered.
 pub(crate) fn spell(route: Route<'_>) -> Option<String> {
     let Route::Delivery(id, target) = route else { return None };
@@ -138,5 +172,6 @@ mod tests {
         replay(&corpus.join("path"), path).unwrap();
         replay(&corpus.join("range"), range).unwrap();
         replay(&corpus.join("conditional"), conditional).unwrap();
+        replay(&corpus.join("forwarded"), forwarded).unwrap();
     }
 }

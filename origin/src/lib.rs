@@ -8,6 +8,7 @@ mod access;
 mod admin;
 mod api;
 mod app;
+mod client;
 mod clock;
 mod config;
 mod delivery;

@@ -49,6 +49,9 @@ pub(crate) const DRAIN_IDLE_MAX: Duration = Duration::from_secs(1);
 /// Bodies that nobody wants are read for this many clients at once.
 pub(crate) const DRAINS_MAX: usize = 64;
 
+/// Entries of `X-Forwarded-For` that are read, from the right; what stands further left is not looked at.
+pub(crate) const FORWARDED_MAX: usize = 16;
+
 /// Requests of one client that may wait for pending segments.
 pub(crate) const WAITING_PER_CLIENT_MAX: u32 = 4;
 /// Requests for one video that may wait for pending segments.
@@ -120,7 +123,7 @@ pub(crate) const EVENTS_DEFAULT: u32 = 100;
 
 /// A session that was not there before counts among those of so long.
 pub(crate) const NEWCOMERS_EVERY: Duration = Duration::from_secs(1);
-/// Such sessions of one client, in [`NEWCOMERS_EVERY`]; many viewers may come through one proxy. Who is refused comes again.
+/// Such sessions of one client, in [`NEWCOMERS_EVERY`]; many viewers may have one address. Who is refused comes again.
 pub(crate) const NEWCOMERS_PER_CLIENT_MAX: u32 = 500;
 /// Such sessions of all clients, in [`NEWCOMERS_EVERY`]: twice what the bench of views sends.
 pub(crate) const NEWCOMERS_MAX: u32 = 10_000;

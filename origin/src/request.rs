@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     ops::Range,
     sync::{
         LazyLock,
@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) id: Id,
     /// The other end of the connection. Headers are not asked: anybody can set them.
     pub(crate) peer: SocketAddr,
+    /// By whom requests are counted: the peer or, if that is a trusted proxy, whom it names. No right hangs on it.
+    pub(crate) client: IpAddr,
     uri: Uri,
 }
 
@@ -37,9 +39,14 @@ const METHOD_BYTES_MAX: usize = 32;
 // === impl Context ===
 
 impl Context {
-    /// A context with a fresh id.
+    /// A context with a fresh id, whose peer is the client.
     pub(crate) fn new(peer: SocketAddr, uri: Uri) -> Self {
-        Self { id: Id::fresh(), peer, uri }
+        Self { id: Id::fresh(), peer, client: peer.ip().to_canonical(), uri }
+    }
+
+    /// The same, of another client.
+    pub(crate) fn of(self, client: IpAddr) -> Self {
+        Self { client, ..self }
     }
 
     /// The path, without the query, cut to what a log line bears.

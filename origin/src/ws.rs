@@ -46,7 +46,7 @@ pub(crate) fn upgrade(app: &Arc<App>, context: &Context, request: &mut Parts) ->
     if offers_protocol(&request.headers) {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     }
-    let teller = app.guard.check_view(&request.headers).map(|()| context.peer.ip());
+    let teller = app.guard.check_view(&request.headers).map(|()| context.client);
     let app = Arc::clone(app);
     app.sockets.clone().spawn(async move {
         match socket.await {

@@ -42,6 +42,7 @@ fn failures_have_their_code_and_a_sentence() {
         (&["serve", "--data", "/proc/nowhere"], 74, "/proc/nowhere"),
         (&["serve", "--data", &data, "--listen", "0.0.0.0:0"], 64, "loopback"),
         (&["serve", "--set", "tls.cert_file=/cert.pem"], 64, "set tls.key_file too"),
+        (&["origin", "--set", "origin.trusted_proxies=10.0.0.1/8"], 64, "such as 10.0.0.0/8 or 127.0.0.1"),
         (
             &["serve", "--data", &data, "--set", &missing, "--set", "tls.key_file=/x.pem"],
             66,

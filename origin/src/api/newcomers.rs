@@ -2,12 +2,15 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
-use crate::limits::{NEWCOMERS_EVERY, NEWCOMERS_MAX, NEWCOMERS_PER_CLIENT_MAX};
+use crate::{
+    client::network,
+    limits::{NEWCOMERS_EVERY, NEWCOMERS_MAX, NEWCOMERS_PER_CLIENT_MAX},
+};
 
 /// Counts of those who came in the current stretch of time.
 #[derive(Default)]
@@ -41,17 +44,12 @@ impl Newcomers {
     }
 }
 
-/// What one client has: an address or, as networks give them out (RFC 6177), the 2^64 of one prefix.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, time::Duration};
+    use std::{
+        net::{Ipv4Addr, Ipv6Addr},
+        time::Duration,
+    };
 
     use super::*;
 

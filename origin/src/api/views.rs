@@ -25,7 +25,7 @@ pub(super) async fn post(call: &mut Call<'_>, id: VideoId) -> Result<Response<Bo
     call.app.guard.check_view(&call.request.headers)?;
     let Some(incoming) = call.body.take() else { return Err(Kind::EmptyBody.because("there is no body")) };
     let bytes = body::small(incoming, call.app.patience.body_idle).await?;
-    watch(call.app, call.context.peer.ip(), Viewer { video: id, session: read(&bytes)? }).await?;
+    watch(call.app, call.context.client, Viewer { video: id, session: read(&bytes)? }).await?;
     // It is in memory and not yet anywhere else.
     Ok(answer(StatusCode::ACCEPTED, &json!({})))
 }

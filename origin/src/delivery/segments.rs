@@ -67,7 +67,7 @@ impl Segments {
             }
             Located::Absent => Err(nothing()),
             Located::Pending { segment } => {
-                let waiting = self.waits.enter(context.peer.ip(), asked.id);
+                let waiting = self.waits.enter(context.client, asked.id);
                 let refused = || {
                     metrics::counter!("vidstream_segment_waits_total", "outcome" => "refused").increment(1);
                     Kind::TooManyWaiting.because("too many requests of this client or for this video wait already")

@@ -9,7 +9,10 @@ use std::{
 
 use vidstream_media::VideoId;
 
-use crate::limits::{WAITING_PER_CLIENT_MAX, WAITING_PER_VIDEO_MAX};
+use crate::{
+    client::network,
+    limits::{WAITING_PER_CLIENT_MAX, WAITING_PER_VIDEO_MAX},
+};
 
 /// Counts of those who wait.
 #[derive(Clone, Default)]
@@ -35,6 +38,7 @@ pub(crate) struct Waiting {
 impl Waits {
     /// A place for one more, if client and video have one left.
     pub(crate) fn enter(&self, client: IpAddr, video: VideoId) -> Option<Waiting> {
+        let client = network(client);
         let mut counts = self.lock();
         let of_client = counts.clients.get(&client).copied().unwrap_or(0);
         let of_video = counts.videos.get(&video).copied().unwrap_or(0);
@@ -72,7 +76,7 @@ fn leave<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
@@ -90,6 +94,11 @@ mod tests {
         assert_eq!(held.len(), 256);
         assert!(waits.enter(client(9), film).is_none());
         assert!(waits.enter(client(9), other).is_some());
+        drop(held);
+        // The addresses of one prefix are one client.
+        let of_prefix = |low: u128| IpAddr::from(Ipv6Addr::from_bits(7_u128 << 64 | low));
+        let held: Vec<Waiting> = (0..6).filter_map(|low| waits.enter(of_prefix(low), film)).collect();
+        assert_eq!(held.len(), 4);
         drop(held);
         let counts = waits.lock();
         assert!(counts.clients.is_empty() && counts.videos.is_empty());

@@ -27,7 +27,15 @@ pub(crate) struct Socket<S = TcpStream>(WebSocketStream<S>);
 
 impl Socket {
     pub(crate) async fn open(addr: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(addr).await.unwrap()).await
+        Self::over(TcpStream::connect(addr).await.unwrap(), "").await
+    }
+
+    /// As a proxy opens it for somebody, and takes the greeting.
+    pub(crate) async fn forwarded(addr: SocketAddr, client: &str) -> Self {
+        let line = format!("x-forwarded-for: {client}\r\n");
+        let mut socket = Self::over(TcpStream::connect(addr).await.unwrap(), &line).await;
+        assert_eq!(socket.hear().await["op"], "hello");
+        socket
     }
 
     /// Opens and takes the greeting; gives also the place it tells.
@@ -40,10 +48,11 @@ impl Socket {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    async fn over(mut stream: S) -> Self {
-        let request = String::from(
+    /// Opens one with more lines in its head.
+    async fn over(mut stream: S, lines: &str) -> Self {
+        let request = format!(
             "GET /v1/ws HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: vs.v1\r\n\r\n",
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: vs.v1\r\n{lines}\r\n",
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
@@ -145,7 +154,7 @@ async fn a_playable_event_carries_urls_that_answer_whoever_published() {
 #[tokio::test]
 async fn a_websocket_goes_over_tls_and_not_over_http2() {
     let nodes = Nodes::start().await;
-    let mut socket = Socket::over(nodes.connect_tls(b"http/1.1").await).await;
+    let mut socket = Socket::over(nodes.connect_tls(b"http/1.1").await, "").await;
     let hello = socket.hear().await;
     assert_eq!(hello["op"], "hello");
     socket.subscribe(json!({ "op": "subscribe", "topics": ["videos"], "after_seq": hello["seq"] })).await;
@@ -240,7 +249,7 @@ async fn a_reader_that_is_too_slow_is_told_so() {
     let id = playable(&site).await;
     let narrow = TcpSocket::new_v4().unwrap();
     narrow.set_recv_buffer_size(4_096).unwrap();
-    let mut socket = Socket::over(narrow.connect(site.addr).await.unwrap()).await;
+    let mut socket = Socket::over(narrow.connect(site.addr).await.unwrap(), "").await;
     let seq = socket.hear().await["seq"].clone();
     socket.subscribe(json!({ "op": "subscribe", "topics": ["videos"], "after_seq": seq })).await;
     // Nobody reads until the server has given up.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet, time::timeout};
 use vidstream_catalog::{Claim, Wanted, Work};
 use vidstream_media::{Track, VideoId};
 
 use crate::{
-    client::{Answer, get, read},
+    client::{Answer, ask, get, read},
     fixture::{Site, finish, hasty, planned, playable, segment_bytes, worker},
 };
 
@@ -17,8 +17,13 @@ const URGENT: Wanted = Wanted { probe: false, urgent: true, background: false };
 const ANY_CHUNK: Wanted = Wanted { probe: false, urgent: true, background: true };
 
 async fn begin(site: &Site, path: &str) -> TcpStream {
+    begin_with(site, path, "").await
+}
+
+/// With more lines in its head.
+async fn begin_with(site: &Site, path: &str, lines: &str) -> TcpStream {
     let mut stream = TcpStream::connect(site.addr).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
@@ -130,6 +135,54 @@ async fn a_client_has_four_places_and_gets_them_back() {
     assert_eq!(read(&mut last).await.status, 200);
     for mut stream in waiting {
         assert_eq!(read(&mut stream).await.status, 200);
+    }
+}
+
+/// Five requests for a segment that is not made yet, as a proxy passes them on for a client that writes of others each
+/// time. One is refused, whichever came last; gives the others, which wait.
+async fn crowd(site: &Site, path: &str, client: &str) -> JoinSet<Answer> {
+    let mut asking = JoinSet::new();
+    for n in 1..=5 {
+        let lines = format!("x-forwarded-for: 203.0.113.{n}\r\nx-forwarded-for: 127.0.0.1, {client}\r\n");
+        let mut stream = begin_with(site, path, &lines).await;
+        asking.spawn(async move { read(&mut stream).await });
+    }
+    let refused = asking.join_next().await.unwrap().unwrap();
+    assert_pending(&refused);
+    assert_eq!(refused.code(), "too_many_waiting");
+    asking
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_that_is_trusted_have_four_places_each() {
+    let site = Site::with(|config| config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
+    let id = playable(&site).await;
+    let mut waiting = Vec::new();
+    for client in ["192.0.2.1", "192.0.2.2:4711", "[2001:db8::1]:4711"] {
+        waiting.push(crowd(&site, &segment(id, 2), client).await);
+    }
+    // Another address of the same prefix.
+    let refused = ask(site.addr, "GET", &segment(id, 2), &[("x-forwarded-for", "2001:db8::2")]).await;
+    assert_eq!(refused.code(), "too_many_waiting");
+    let claim = claim_raised(&site, 2).await;
+    finish(&site, &site.catalog, &claim).await;
+    for answers in waiting {
+        let answers = answers.join_all().await;
+        assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200; 4]);
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_trusted_proxy_gets_no_more_places_by_naming_others() {
+    for trusted in [vec![], vec!["192.0.2.0/24".parse().unwrap(), "::1/128".parse().unwrap()]] {
+        let site = Site::with(|config| config.trusted_proxies = trusted).await;
+        let id = playable(&site).await;
+        let waiting = crowd(&site, &segment(id, 2), "192.0.2.1").await;
+        let refused = ask(site.addr, "GET", &segment(id, 2), &[("x-forwarded-for", "192.0.2.2")]).await;
+        assert_eq!(refused.code(), "too_many_waiting");
+        let claim = claim_raised(&site, 2).await;
+        finish(&site, &site.catalog, &claim).await;
+        assert!(waiting.join_all().await.iter().all(|answer| answer.status == 200));
     }
 }
 

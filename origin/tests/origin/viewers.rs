@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -113,6 +114,52 @@ async fn viewers_need_no_token_and_an_origin_that_only_reads_counts_none() {
     assert_eq!(get(reader.addr, &path).await.json(), json!({ "views": 1, "viewers": 0 }));
 }
 
+/// Several times what one client may bring in a second.
+const FLOOD: u64 = 2_000;
+
+/// Says over a socket that new sessions watch; gives how many of them were refused.
+async fn flood(socket: &mut Socket, id: VideoId, sessions: Range<u64>) -> u64 {
+    for n in sessions {
+        socket.say(json!({ "op": "view", "video": id, "session": format!("s{n}") })).await;
+    }
+    socket.say(json!({ "op": "ping" })).await;
+    let mut refused = 0;
+    loop {
+        let frame = socket.hear().await;
+        if frame["op"] == "pong" {
+            return refused;
+        }
+        assert_eq!((&frame["problem"]["code"], &frame["problem"]["status"]), (&json!("busy"), &json!(503)));
+        refused += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_one_client_behind_a_trusted_proxy_refuses_no_other() {
+    let site = Site::with(|config| config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await;
+    let id = playable(&site).await;
+    let mut socket = Socket::forwarded(site.addr, "203.0.113.9, 192.0.2.1").await;
+    let path = format!("/v1/videos/{id}/views");
+    let mut posted = 0_u64;
+    let mut post = async |client: &str| {
+        posted += 1;
+        let body = format!(r#"{{"session":"p{posted}"}}"#);
+        let headers = [("x-forwarded-for", client)];
+        send(site.addr, "POST", &path, &headers, body.as_bytes()).await.status
+    };
+    let mut sent = 0;
+    loop {
+        flood(&mut socket, id, sent..sent + FLOOD).await;
+        sent += FLOOD;
+        let before = post("192.0.2.1").await;
+        assert_eq!(post("192.0.2.2").await, 202);
+        // Otherwise the next second has begun.
+        if [before, post("198.51.100.1, 192.0.2.1").await] == [503; 2] {
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_flood_of_new_sessions_is_refused_and_ends_no_socket() {
     let site = Site::start().await;
@@ -122,20 +169,8 @@ async fn a_flood_of_new_sessions_is_refused_and_ends_no_socket() {
     let (mut sent, mut refused, mut posted) = (0_u64, 0_u64, 0_u64);
     let began = Instant::now();
     loop {
-        // Several times what one client may bring in a second.
-        for _ in 0..2_000 {
-            socket.say(json!({ "op": "view", "video": id, "session": format!("s{sent}") })).await;
-            sent += 1;
-        }
-        socket.say(json!({ "op": "ping" })).await;
-        loop {
-            let frame = socket.hear().await;
-            if frame["op"] == "pong" {
-                break;
-            }
-            assert_eq!((&frame["problem"]["code"], &frame["problem"]["status"]), (&json!("busy"), &json!(503)));
-            refused += 1;
-        }
+        refused += flood(&mut socket, id, sent..sent + FLOOD).await;
+        sent += FLOOD;
         // By the other way it is the same client, unless the next second has begun.
         let body = format!(r#"{{"session":"p{posted}"}}"#);
         let status = send(site.addr, "POST", &path, &[], body.as_bytes()).await.status;

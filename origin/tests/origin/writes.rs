@@ -40,6 +40,16 @@ async fn without_a_token_strangers_may_not_write() {
 }
 
 #[tokio::test]
+async fn whom_a_trusted_proxy_names_gains_no_right_by_it() {
+    let site = Site::with(|config| config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await;
+    let id = planned(&site.catalog).await;
+    for client in ["127.0.0.1", "::1", "192.0.2.1, 127.0.0.1", ""] {
+        let answer = send(site.addr, "DELETE", &format!("/v1/videos/{id}"), &[("x-forwarded-for", client)], b"").await;
+        assert_eq!((answer.status, answer.code()), (403, "write_not_allowed".to_owned()), "{client}");
+    }
+}
+
+#[tokio::test]
 async fn with_a_token_writes_must_carry_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
