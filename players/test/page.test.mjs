@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch } from "../lib/browser.mjs";
+import { HLS_PATIENT } from "../lib/patient.mjs";
 import { clip, serve, start, temporary } from "../lib/vidstream.mjs";
 
 let server, browser, folder;
@@ -33,6 +34,7 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.waitForFunction(() => document.querySelector("video").readyState >= 2, null, { timeout: 15_000 });
   await page.evaluate(() => document.querySelector("video").play());
   await page.waitForFunction(() => document.querySelector("video").currentTime > 1, null, { timeout: 15_000 });
+  assert.deepEqual(await page.evaluate(() => globalThis.hls.userConfig), HLS_PATIENT, "the page waits as the documentation says");
   await page.waitForFunction(async () => {
     const { views, viewers } = await fetch(`/v1/videos/${location.hash.slice(2)}/views`).then((response) => response.json());
     return views === 1 && viewers === 1;
