@@ -137,11 +137,12 @@ const harness = {
     return { start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
   },
 
-  // Plays at a trick rate until `until` and gives each new picture with its time.
+  // Plays at a trick rate until `until` and gives each new picture with its time, and the gaps that were jumped over.
   async shakaTrick(rate, until, waitMs) {
     await video.play();
     player.trickPlay(rate);
-    return harness.record(() => video.currentTime >= until || video.ended, waitMs);
+    const frames = await harness.record(() => video.currentTime >= until || video.ended, waitMs);
+    return { frames, gaps: player.getStats().gapsJumped, buffered: ranges(video) };
   },
 
   openDash(url, settings = {}) {
