@@ -134,7 +134,7 @@ const harness = {
     const thumbnail = await player.getThumbnails(track.id, time);
     const sheet = await createImageBitmap(await (await fetch(thumbnail.uris[0])).blob());
     const tile = await createImageBitmap(sheet, thumbnail.positionX, thumbnail.positionY, thumbnail.width, thumbnail.height);
-    return { start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
+    return { sheet: thumbnail.uris[0], start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
   },
 
   // Plays at a trick rate until `until` and gives each new picture with its time, and the gaps that were jumped over.

@@ -143,6 +143,26 @@ for (const [name, url] of [["HLS", hls], ["DASH", dash]]) {
   });
 }
 
+// A sheet has sixty tiles, of a second each.
+test("Shaka shows the thumbnails of a second sheet", async () => {
+  const [seconds, fps] = [75, 10];
+  const file = await clip(folder, "sheets.mp4", { seconds, size: "320x180", fps: String(fps), gop: 2 * fps });
+  const { id } = await server.upload(file, "sheets");
+  const { urls } = await server.wait(id, "sheets", MAKE_WAIT_MS, (seen) => seen.state === "ready" && seen.artifacts.storyboard.state === "ready");
+  for (const name of ["hls", "dash"]) {
+    const tab = await open(browser, site.url);
+    await tab.call("openShaka", server.url + urls[name]);
+    const sheets = new Set();
+    for (const time of [0.5, 59.5, 60.5, seconds - 0.5]) {
+      const tile = await tab.call("shakaThumbnail", time);
+      assert.equal(tile.counter, Math.floor(time) * fps, `${name}: the tile at ${time} s`);
+      sheets.add(tile.sheet);
+    }
+    assert.equal(sheets.size, 2, `${name}: sheets ${[...sheets].join(", ")}`);
+    await quiet(tab);
+  }
+});
+
 test("dash.js plays, seeks, switches every rung and ends", async () => {
   const tab = await open(browser, site.url);
   const { duration, levels } = await tab.call("openDash", dash());
