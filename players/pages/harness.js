@@ -27,9 +27,12 @@ function counterOf(source, width, height) {
   return readCounter(pen.getImageData(0, 0, width, height));
 }
 
+// What is buffered: ranges in seconds.
+const ranges = ({ buffered }) => [...Array(buffered.length).keys()].map((n) => [buffered.start(n), buffered.end(n)]);
+
 // Where the player stands, for the message of a failure.
 function where(element) {
-  const buffered = [...Array(element.buffered.length).keys()].map((n) => `${element.buffered.start(n)}-${element.buffered.end(n)}`);
+  const buffered = ranges(element).map((range) => range.join("-"));
   const { currentTime, duration, paused, readyState } = element;
   return `at ${currentTime} of ${duration}, buffered ${buffered.join(" ")}, ${paused ? "paused" : "playing"}, readyState ${readyState}`;
 }
@@ -131,14 +134,15 @@ const harness = {
     const thumbnail = await player.getThumbnails(track.id, time);
     const sheet = await createImageBitmap(await (await fetch(thumbnail.uris[0])).blob());
     const tile = await createImageBitmap(sheet, thumbnail.positionX, thumbnail.positionY, thumbnail.width, thumbnail.height);
-    return { start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
+    return { sheet: thumbnail.uris[0], start: thumbnail.startTime, duration: thumbnail.duration, counter: counterOf(tile, tile.width, tile.height), width: tile.width, height: tile.height };
   },
 
-  // Plays at a trick rate until `until` and gives each new picture with its time.
+  // Plays at a trick rate until `until` and gives each new picture with its time, and the gaps that were jumped over.
   async shakaTrick(rate, until, waitMs) {
     await video.play();
     player.trickPlay(rate);
-    return harness.record(() => video.currentTime >= until || video.ended, waitMs);
+    const frames = await harness.record(() => video.currentTime >= until || video.ended, waitMs);
+    return { frames, gaps: player.getStats().gapsJumped, buffered: ranges(video) };
   },
 
   openDash(url, settings = {}) {
@@ -205,7 +209,8 @@ const harness = {
     const deadline = performance.now() + waitMs;
     let open = true;
     const take = () => {
-      frames.push(look(video));
+      // A player that exchanges what it has buffered may have taken the picture away.
+      if (video.readyState >= 2) frames.push(look(video));
       if (open) video.requestVideoFrameCallback(take);
     };
     video.requestVideoFrameCallback(take);
@@ -248,7 +253,7 @@ const harness = {
     for (let n = 1; n <= count; n += 1) {
       await done(() => buffer.remove(0, Infinity));
       await append(`${n}.m4s`);
-      found.push([...Array(buffer.buffered.length).keys()].map((range) => [buffer.buffered.start(range), buffer.buffered.end(range)]));
+      found.push(ranges(buffer));
     }
     return found;
   },
@@ -261,7 +266,13 @@ const harness = {
     } finally {
       watched.stop();
     }
-    return { time: video.currentTime, duration: video.duration, buffered: [...Array(video.buffered.length).keys()].map((n) => [video.buffered.start(n), video.buffered.end(n)]) };
+    return { time: video.currentTime, duration: video.duration, buffered: ranges(video) };
+  },
+
+  // The same, with every new picture.
+  async watchToEnd(waitMs, stallMs = waitMs) {
+    const [end, frames] = await Promise.all([harness.playToEnd(waitMs, stallMs), harness.record(() => video.ended, waitMs)]);
+    return { ...end, frames };
   },
 };
 

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch } from "../lib/browser.mjs";
+import { HLS_PATIENT } from "../lib/patient.mjs";
 import { clip, serve, start, temporary } from "../lib/vidstream.mjs";
+import { read } from "../../testkit/js/counter.mjs";
+
+const SECONDS = 12;
+const FPS = 30;
 
 let server, browser, folder;
 
@@ -18,8 +23,22 @@ after(async () => {
   await server?.stop();
 });
 
+// What the tile shows: its part of the sheet, as its style says.
+async function tilePicture(page) {
+  return page.evaluate(async () => {
+    const { style } = document.querySelector(".tile");
+    const [, url] = /^url\("(.+)"\)$/.exec(style.backgroundImage);
+    const [x, y] = [-parseFloat(style.backgroundPositionX), -parseFloat(style.backgroundPositionY)];
+    const [width, height] = [parseFloat(style.width), parseFloat(style.height)];
+    const sheet = await createImageBitmap(await (await fetch(url)).blob());
+    const pen = new OffscreenCanvas(width, height).getContext("2d");
+    pen.drawImage(sheet, x, y, width, height, 0, 0, width, height);
+    return { data: [...pen.getImageData(0, 0, width, height).data], width, height };
+  });
+}
+
 test("a file is uploaded, appears, plays and shows previews on hover", async () => {
-  const file = await clip(folder, "my holiday.mp4", { seconds: 12 });
+  const file = await clip(folder, "my holiday.mp4", { seconds: SECONDS, fps: String(FPS) });
   const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
   const outside = [];
   page.on("request", (request) => { if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) outside.push(request.url()); });
@@ -33,6 +52,7 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.waitForFunction(() => document.querySelector("video").readyState >= 2, null, { timeout: 15_000 });
   await page.evaluate(() => document.querySelector("video").play());
   await page.waitForFunction(() => document.querySelector("video").currentTime > 1, null, { timeout: 15_000 });
+  assert.deepEqual(await page.evaluate(() => globalThis.hls.userConfig), HLS_PATIENT, "the page waits as the documentation says");
   await page.waitForFunction(async () => {
     const { views, viewers } = await fetch(`/v1/videos/${location.hash.slice(2)}/views`).then((response) => response.json());
     return views === 1 && viewers === 1;
@@ -62,6 +82,13 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
   await page.mouse.move(bar.x + bar.width / 2 + 1, bar.y + 10);
   await page.waitForFunction(() => !document.querySelector(".tile").hidden && document.querySelector(".tile").style.backgroundImage, null, { timeout: 10_000 });
   assert.match(await page.textContent(".preview span"), /^0:0[56]$/);
+  // Places away from whole seconds: a pixel more or less is the same tile.
+  for (const second of [1, 6, 10]) {
+    await page.mouse.move(bar.x + bar.width * (second + 0.5) / SECONDS, bar.y + 10);
+    const label = `0:${String(second).padStart(2, "0")}`;
+    await page.waitForFunction((text) => document.querySelector(".preview span").textContent === text, label, { timeout: 10_000 });
+    assert.equal(read(await tilePicture(page)), second * FPS, `the tile at ${label}`);
+  }
   if (process.env.SCREENSHOTS) {
     await mkdir(process.env.SCREENSHOTS, { recursive: true });
     await page.waitForLoadState("networkidle");

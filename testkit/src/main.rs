@@ -30,6 +30,9 @@ enum Command {
     Generate(Generate),
     /// Print time and counter of each decoded picture of a file, playlist or URL
     Counters {
+        /// Which of its video streams, from 0
+        #[arg(long, default_value_t = 0)]
+        stream: u32,
         /// What ffmpeg can open
         input: String,
     },
@@ -123,9 +126,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Generate(wanted) => wanted.run(),
-        Command::Counters { input } => {
+        Command::Counters { stream, input } => {
             let mut out = stdout().lock();
-            for picture in decode::pictures(&["-i", &input])? {
+            for picture in decode::pictures(&["-i", &input, "-map", &format!("0:v:{stream}")])? {
                 let counter = picture.counter.map_or_else(|| "-".to_owned(), |counter| counter.to_string());
                 writeln!(out, "{:.6} {counter}{}", picture.pts_s, if picture.flash { " flash" } else { "" })?;
             }

@@ -2,19 +2,7 @@
 import { watch } from "/assets/api.js";
 import { clock } from "/assets/clock.js";
 import Hls from "/assets/hls.mjs";
-
-// A pending segment is held up to 8 s and then refused with 503 while its chunk is brought forward:
-// these settings ride over it without a stall being taken for a slow network.
-export const PATIENT = {
-  fragLoadPolicy: {
-    default: {
-      maxTimeToFirstByteMs: 10_000,
-      maxLoadTimeMs: 120_000,
-      timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
-      errorRetry: { maxNumRetry: 40, retryDelayMs: 1000, maxRetryDelayMs: 1000 },
-    },
-  },
-};
+import { HLS_PATIENT } from "/assets/patient.js";
 
 // How often the server is told that somebody watches: three times while a session counts as present.
 const WATCH_MS = 10_000;
@@ -34,7 +22,7 @@ export function open(element, video) {
   const media = element.querySelector("video");
   const quality = element.querySelector("#quality");
   if (Hls.isSupported()) {
-    hls = new Hls(PATIENT);
+    hls = new Hls(HLS_PATIENT);
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
       const names = hls.levels.map((level, n) => new Option(level.height ? `${Math.min(level.width, level.height)}p` : "audio", n));
       quality.replaceChildren(new Option("Auto", -1), ...names);
