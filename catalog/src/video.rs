@@ -146,6 +146,9 @@ pub struct Video {
     pub updated_at_ms: i64,
     /// Bytes of the source: as stored, or as announced while they arrive.
     pub bytes: Option<u64>,
+    /// SHA-256 of the source in lower-case hexadecimal, if whoever stored it made one.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// When it is deleted by itself, in milliseconds since the epoch; absent if never.
     #[serde(default)]
     pub expires_at_ms: Option<i64>,

@@ -238,6 +238,7 @@ fn video(row: &Row) -> Result<Video> {
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
         bytes: row.get("bytes")?,
+        sha256: row.get("digest")?,
         expires_at_ms: row.get("expires_at_ms")?,
         has_poster: row.get::<Option<i64>>("poster")?.is_some(),
     })

@@ -6,10 +6,11 @@ use super::error::from_driver;
 use crate::{Error, Result};
 
 /// What brings a file from version n to n + 1, in order.
-const VERSIONS: [&str; 3] = [
+const VERSIONS: [&str; 4] = [
     include_str!("schema/0001_initial.sql"),
     include_str!("schema/0002_retention.sql"),
     include_str!("schema/0003_checksums.sql"),
+    include_str!("schema/0004_digest.sql"),
 ];
 
 /// The version that this program makes and knows.

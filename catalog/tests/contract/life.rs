@@ -6,15 +6,15 @@ use vidstream_catalog::{
 };
 
 use crate::fixture::{
-    Adapter, advance, assert_sound, claim_any, hopeless, made, new_id, now, open, plan, planned, probed, queued,
-    segments, upload, video, work, work_all,
+    Adapter, SHA256, advance, assert_sound, claim_any, hopeless, made, new_id, now, open, plan, planned, probed,
+    queued, segments, upload, video, work, work_all,
 };
 
 pub async fn a_video_goes_from_upload_to_ready(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
-    let queued = catalog.finish_upload(id, 5).await.unwrap();
+    let queued = catalog.finish_upload(id, 5, None).await.unwrap();
     assert_eq!((queued.state, queued.bytes), (State::Queued, Some(5)));
     let claim = claim_any(&catalog).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Probing);
@@ -44,7 +44,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
     let early = catalog.finish_probe(&claim, probed(plan(10, &[]))).await;
     assert!(matches!(early, Err(Error::Conflict(_))));
-    assert_eq!(catalog.finish_upload(id, 9).await.unwrap().state, State::Queued);
+    assert_eq!(catalog.finish_upload(id, 9, None).await.unwrap().state, State::Queued);
     catalog.renew(&claim).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Probing);
     catalog.finish_probe(&claim, probed(plan(10, &[]))).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     // Without a renewal in between it goes the same way.
     let other = upload(&catalog).await;
     let claim = catalog.claim(&crate::fixture::worker("v"), Wanted { probe: true, ..Wanted::default() }).await.unwrap();
-    catalog.finish_upload(other, 9).await.unwrap();
+    catalog.finish_upload(other, 9, None).await.unwrap();
     catalog.finish_probe(&claim.unwrap(), probed(plan(10, &[]))).await.unwrap();
     assert_eq!(video(&catalog, other).await.state, State::Processing);
 }
@@ -65,7 +65,7 @@ pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &dyn Adapter) {
     catalog.abandon_upload(id).await.unwrap();
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
     assert!(matches!(catalog.renew(&probe).await, Err(Error::Stale)));
-    assert!(matches!(catalog.finish_upload(id, 1).await, Err(Error::NotFound)));
+    assert!(matches!(catalog.finish_upload(id, 1, None).await, Err(Error::NotFound)));
     let claim = claim_any(&catalog).await.unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Delete));
     catalog.finish_delete(&claim).await.unwrap();
@@ -98,11 +98,19 @@ pub async fn an_upload_is_held_only_as_long_as_asked(place: &dyn Adapter) {
 pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
-    catalog.finish_upload(id, 5).await.unwrap();
+    catalog.finish_upload(id, 5, None).await.unwrap();
     let events = catalog.last_seq().await.unwrap();
-    catalog.finish_upload(id, 5).await.unwrap();
+    catalog.finish_upload(id, 5, None).await.unwrap();
     assert_eq!(catalog.last_seq().await.unwrap(), events);
-    assert!(matches!(catalog.finish_upload(id, 6).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.finish_upload(id, 6, None).await, Err(Error::Conflict(_))));
+    let digest = |letter: &str| Some(letter.repeat(64));
+    assert!(matches!(catalog.finish_upload(id, 5, digest("a")).await, Err(Error::Conflict(_))));
+    let other = upload(&catalog).await;
+    for _ in 0..2 {
+        assert_eq!(catalog.finish_upload(other, 5, digest("a")).await.unwrap().sha256, digest("a"));
+    }
+    assert!(matches!(catalog.finish_upload(other, 5, digest("b")).await, Err(Error::Conflict(_))));
+    assert_eq!((video(&catalog, id).await.sha256, video(&catalog, other).await.sha256), (None, digest("a")));
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::Conflict(_))));
     let again = NewUpload { id, title: String::new(), bytes_expected: Some(1), expires_at_ms: None };
     assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
@@ -155,7 +163,7 @@ pub async fn illegal_changes_are_refused(place: &dyn Adapter) {
     catalog.delete(id).await.unwrap();
     assert!(matches!(catalog.retry(id, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.edit(id, Edit::title("x"), None).await, Err(Error::Conflict(_))));
-    assert!(matches!(catalog.finish_upload(id, 1_000).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.finish_upload(id, 1_000, None).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
 }
 
@@ -168,6 +176,7 @@ pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     let again = catalog.retry(id, 1).await.unwrap();
     assert_eq!((again.state, again.generation, again.error), (State::Queued, 2, None));
     assert!(again.artifacts.is_empty() && again.progress.percent.abs() < f64::EPSILON);
+    assert_eq!(again.sha256.as_deref(), Some(SHA256), "the source is the same");
     assert_sound(&catalog).await;
     work_all(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Ready);

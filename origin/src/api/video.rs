@@ -128,10 +128,14 @@ fn urls(video: &Video) -> Urls {
 }
 
 fn source(video: &Video) -> Value {
-    match &video.facts {
+    let mut source = match &video.facts {
         Some(facts) => serde_json::to_value(facts).unwrap_or_default(),
         None => serde_json::json!({ "bytes": video.bytes }),
+    };
+    if let (Value::Object(fields), Some(sha256)) = (&mut source, &video.sha256) {
+        fields.insert("sha256".to_owned(), sha256.as_str().into());
     }
+    source
 }
 
 fn rfc3339(ms: i64) -> String {

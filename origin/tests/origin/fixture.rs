@@ -27,6 +27,9 @@ const AVC: &str = "0164000dffe100186764000dacd94141fa1000000300100000030320f1429
 /// More than fits into what a server and a client that does not read hold between them.
 pub(crate) const POSTER_BYTES: usize = 300_000;
 
+/// The digest that whoever stored the source of a [`planned`] video told.
+pub(crate) const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+
 /// Where the parts of a site meet.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -187,7 +190,7 @@ pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
         .create_upload(NewUpload { id, title: "A film".to_owned(), bytes_expected: None, expires_at_ms: None })
         .await
         .unwrap();
-    catalog.finish_upload(id, 1_000).await.unwrap();
+    catalog.finish_upload(id, 1_000, Some(SHA256.to_owned())).await.unwrap();
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Probe));

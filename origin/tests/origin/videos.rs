@@ -1,11 +1,11 @@
 //! List, show, rename, delete.
 
 use serde_json::{Value, json};
-use vidstream_catalog::Wanted;
+use vidstream_catalog::{NewUpload, Wanted};
 
 use crate::{
     client::{ask, get, send},
-    fixture::{Site, fresh_id, planned, playable, ready, work, work_all},
+    fixture::{SHA256, Site, fresh_id, planned, playable, ready, work, work_all},
     viewers::{until_views, watch},
 };
 
@@ -27,7 +27,7 @@ async fn a_video_is_shown_with_urls_that_answer() {
     assert_eq!(ready["state"], "ready");
     assert_eq!(ready["duration_s"], 20.0);
     assert_eq!(ready["progress"]["percent"], 100.0);
-    assert_eq!(ready["source"]["container"], "mp4");
+    assert_eq!((&ready["source"]["container"], &ready["source"]["sha256"]), (&json!("mp4"), &json!(SHA256)));
     assert_eq!(ready["artifacts"]["rendition.360p"]["state"], "ready");
     assert!(ready["created_at"].as_str().unwrap().ends_with('Z'));
     for shown in [&playable, &ready] {
@@ -39,6 +39,16 @@ async fn a_video_is_shown_with_urls_that_answer() {
     }
     assert!(ready["urls"].as_object().unwrap().values().all(Value::is_string), "{}", ready["urls"]);
     assert!(ready["row_version"].as_u64() > playable["row_version"].as_u64());
+}
+
+#[tokio::test]
+async fn a_source_of_which_no_digest_was_made_shows_none() {
+    let site = Site::start().await;
+    let id = fresh_id();
+    let new = NewUpload { id, title: "A film".to_owned(), bytes_expected: None, expires_at_ms: None };
+    site.catalog.create_upload(new).await.unwrap();
+    site.catalog.finish_upload(id, 1_000, None).await.unwrap();
+    assert_eq!(get(site.addr, &format!("/v1/videos/{id}")).await.json()["source"], json!({ "bytes": 1_000 }));
 }
 
 #[tokio::test]
