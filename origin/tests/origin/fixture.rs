@@ -15,7 +15,7 @@ use vidstream_media::{
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
     presentation::{Poster, Sheet},
-    source::Facts,
+    source::{Facts, Hdr},
     timeline::{AudioGrid, Config as Grid},
 };
 use vidstream_origin::{Config, Origin, Patience};
@@ -194,7 +194,8 @@ pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Probe));
-    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, ..Facts::default() };
+    let hdr = Some(Hdr::Hlg);
+    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, hdr, ..Facts::default() };
     catalog.finish_probe(&claim, Probed { facts, plan: plan(), warnings: Vec::new() }).await.unwrap();
     id
 }

@@ -28,6 +28,7 @@ async fn a_video_is_shown_with_urls_that_answer() {
     assert_eq!(ready["duration_s"], 20.0);
     assert_eq!(ready["progress"]["percent"], 100.0);
     assert_eq!((&ready["source"]["container"], &ready["source"]["sha256"]), (&json!("mp4"), &json!(SHA256)));
+    assert_eq!(ready["source"]["hdr"], "hlg");
     assert_eq!(ready["artifacts"]["rendition.360p"]["state"], "ready");
     assert!(ready["created_at"].as_str().unwrap().ends_with('Z'));
     for shown in [&playable, &ready] {
