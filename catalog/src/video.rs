@@ -155,6 +155,9 @@ pub struct Video {
     /// Whether the generation has a poster: chosen at the end.
     #[serde(default)]
     pub has_poster: bool,
+    /// Strings of the publisher's own, by their names.
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
 }
 
 /// A video that begins with an upload.
@@ -177,6 +180,17 @@ pub struct Edit {
     pub title: Option<String>,
     /// When it is to be deleted by itself.
     pub expiry: Option<Expiry>,
+    /// The publisher's own strings.
+    pub meta: Option<MetaEdit>,
+}
+
+/// What is changed of the publisher's own strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetaEdit {
+    /// All of them are removed.
+    Clear,
+    /// Each of these is set, or removed where there is no text; the others stay as they are.
+    Merge(BTreeMap<String, Option<String>>),
 }
 
 /// When a video is deleted by itself.
@@ -256,6 +270,28 @@ impl Edit {
     /// Another end.
     pub fn expiry(expiry: Expiry) -> Self {
         Self { expiry: Some(expiry), ..Self::default() }
+    }
+
+    /// Other strings of the publisher's own.
+    pub fn meta(meta: MetaEdit) -> Self {
+        Self { meta: Some(meta), ..Self::default() }
+    }
+}
+
+// === impl MetaEdit ===
+
+impl MetaEdit {
+    /// What these strings become.
+    pub(crate) fn apply(&self, meta: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let Self::Merge(changes) = self else { return BTreeMap::new() };
+        let mut merged = meta.clone();
+        for (name, text) in changes {
+            match text {
+                Some(text) => merged.insert(name.clone(), text.clone()),
+                None => merged.remove(name),
+            };
+        }
+        merged
     }
 }
 

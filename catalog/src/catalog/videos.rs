@@ -55,8 +55,8 @@ impl Catalog {
     /// Changes a video; if a `row_version` is given, only that version of it.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, `Changed` when it has
-    /// another `row_version`.
+    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, or `meta` would be too long
+    /// or have a name that is none, `Changed` when it has another `row_version`.
     pub fn edit(&self, id: VideoId, edit: Edit, row_version: Option<u64>) -> BoxFuture<'_, Result<Video>> {
         self.database.write(move |tx| sql::videos::edit(tx, id, &edit, row_version))
     }

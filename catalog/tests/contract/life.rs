@@ -1,8 +1,13 @@
 //! Videos from upload to tombstone.
 
+use std::collections::BTreeMap;
+
 use vidstream_catalog::{
-    Deletion, Edit, Error, Lookup, NewUpload, State, Step, Wanted, Work,
-    limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS},
+    Deletion, Edit, Error, Lookup, MetaEdit, NewUpload, State, Step, Wanted, Work,
+    limits::{
+        DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, META_BYTES_MAX, META_KEY_BYTES_MAX, META_KEYS_MAX, TITLE_BYTES_MAX,
+        TOMBSTONE_MS,
+    },
 };
 
 use crate::fixture::{
@@ -230,6 +235,61 @@ pub async fn titles_change_and_are_bounded(place: &dyn Adapter) {
     assert!(catalog.create_upload(new(TITLE_BYTES_MAX)).await.is_ok());
     assert!(matches!(catalog.create_upload(new(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.edit(new_id(), Edit::title(String::new()), None).await, Err(Error::NotFound)));
+}
+
+pub async fn strings_of_a_publisher_are_merged_and_bounded(place: &dyn Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    let version = video(&catalog, id).await.row_version;
+    let merge = |changes: &[(&str, Option<&str>)]| {
+        let owned = |&(name, text): &(&str, Option<&str>)| (name.to_owned(), text.map(str::to_owned));
+        Edit::meta(MetaEdit::Merge(changes.iter().map(owned).collect()))
+    };
+    for (edit, meta, changes) in [
+        (merge(&[("week", Some("3")), ("course", Some("bio1"))]), r#"{"course":"bio1","week":"3"}"#, 1),
+        (merge(&[("week", Some("3")), ("room", None)]), r#"{"course":"bio1","week":"3"}"#, 1),
+        (merge(&[("week", None), ("course", Some(""))]), r#"{"course":""}"#, 2),
+        (Edit::title("another"), r#"{"course":""}"#, 3),
+        (Edit::meta(MetaEdit::Clear), "{}", 4),
+        (Edit::meta(MetaEdit::Clear), "{}", 4),
+    ] {
+        let edited = catalog.edit(id, edit, None).await.unwrap();
+        assert_eq!(serde_json::to_string(&edited.meta).unwrap(), meta);
+        assert_eq!(edited.row_version, version + changes, "{meta}");
+        assert_eq!(video(&catalog, id).await, edited);
+    }
+    let one = |name: &str, bytes: usize| BTreeMap::from([(name.to_owned(), Some("x".repeat(bytes)))]);
+    let many = |count: usize| -> BTreeMap<String, Option<String>> {
+        (0..count).map(|n| (n.to_string(), Some(String::new()))).collect()
+    };
+    let longest = "k".repeat(META_KEY_BYTES_MAX);
+    for (row, (changes, fits)) in [
+        (many(META_KEYS_MAX + 1), false),
+        (one(&format!("{longest}k"), 1), false),
+        (one("k", META_BYTES_MAX), false),
+        (one("", 1), false),
+        (one("a\nb", 1), false),
+        (one("a\0b", 1), false),
+        (one("k", META_BYTES_MAX - 1), true),
+        (one("k", 1), true),
+        (one(&longest, META_BYTES_MAX - META_KEY_BYTES_MAX - 2), true),
+        // With what is there, a byte is too many.
+        (one("l", 0), false),
+        (one(&longest, 0), true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let changed = catalog.edit(id, Edit::meta(MetaEdit::Merge(changes)), None).await;
+        assert!(if fits { changed.is_ok() } else { matches!(changed, Err(Error::Invalid(_))) }, "{row}: {changed:?}");
+    }
+    catalog.edit(id, Edit::meta(MetaEdit::Clear), None).await.unwrap();
+    catalog.edit(id, Edit::meta(MetaEdit::Merge(many(META_KEYS_MAX))), None).await.unwrap();
+    assert!(matches!(catalog.edit(id, merge(&[("k", Some(""))]), None).await, Err(Error::Invalid(_))));
+    // One goes and another comes.
+    let odd = "'\"\\ % ? $1 \0 \u{1f3ac} \u{7f}\r\n\t";
+    let edited = catalog.edit(id, merge(&[("0", None), ("k", Some(odd))]), None).await.unwrap();
+    assert_eq!((edited.meta.len(), edited.meta["k"].as_str()), (META_KEYS_MAX, odd));
 }
 
 pub async fn texts_that_cannot_be_stored_are_refused(place: &dyn Adapter) {
