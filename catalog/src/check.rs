@@ -1,5 +1,7 @@
 //! Whether what a worker hands back matches what was asked for.
 
+use std::collections::BTreeMap;
+
 use vidstream_media::{Plan, Track, chunks::Segments, index::TrackChunk};
 
 use crate::{Error, Published, Result, Warning, coverage, limits};
@@ -96,6 +98,23 @@ pub(crate) fn title(title: &str) -> Result<()> {
         return Err(Error::Invalid(format!("a title has at most {} bytes", limits::TITLE_BYTES_MAX)));
     }
     no_nul("a title", title)
+}
+
+/// Refuses a publisher's strings if they are too many or too long, or have names that nobody could read.
+pub(crate) fn meta(meta: &BTreeMap<String, String>) -> Result<()> {
+    if meta.len() > limits::META_KEYS_MAX {
+        return Err(Error::Invalid(format!("meta has at most {} texts", limits::META_KEYS_MAX)));
+    }
+    let is_name = |name: &str| !name.is_empty() && name.len() <= limits::META_KEY_BYTES_MAX;
+    if !meta.keys().all(|name| is_name(name) && !name.chars().any(char::is_control)) {
+        let most = limits::META_KEY_BYTES_MAX;
+        return Err(Error::Invalid(format!("a name in meta has 1 to {most} bytes and no control characters")));
+    }
+    let bytes: usize = meta.iter().map(|(name, text)| name.len() + text.len()).sum();
+    if bytes > limits::META_BYTES_MAX {
+        return Err(Error::Invalid(format!("names and texts of meta have at most {} bytes", limits::META_BYTES_MAX)));
+    }
+    Ok(())
 }
 
 /// Refuses a name of something that is empty, too long, or that Postgres could not store.

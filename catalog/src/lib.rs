@@ -42,8 +42,8 @@ pub use events::Events;
 pub use job::{Claim, Failure, Finalized, JobKind, Probed, Published, Requeued, Wanted, Work, Worker};
 pub use upkeep::{Audit, Swept};
 pub use video::{
-    Artifact, ArtifactState, Deletion, Edit, Expiry, ListQuery, Lookup, NewUpload, Page, Progress, Snapshot, State,
-    Step, Video, VideoError, Warning,
+    Artifact, ArtifactState, Deletion, Edit, Expiry, ListQuery, Lookup, MetaEdit, NewUpload, Page, Progress, Snapshot,
+    State, Step, Video, VideoError, Warning,
 };
 pub use viewer::{ParseSessionError, Session, Viewer};
 

@@ -26,6 +26,12 @@ pub const FILLER_PARTS: u64 = 10;
 pub const WARNINGS_MAX: usize = 100;
 /// Bytes of a title.
 pub const TITLE_BYTES_MAX: usize = 4_096;
+/// Strings of a publisher's own that a video has.
+pub const META_KEYS_MAX: usize = 50;
+/// Bytes of the name of one of them.
+pub const META_KEY_BYTES_MAX: usize = 64;
+/// Bytes of all of them with their names: each event of the video has them too.
+pub const META_BYTES_MAX: usize = 4_096;
 /// Bytes of any other text that is kept: failure details, warning details, worker ids.
 pub const TEXT_BYTES_MAX: usize = 2_000;
 /// Videos of one page of a list.

@@ -146,12 +146,18 @@ pub struct Video {
     pub updated_at_ms: i64,
     /// Bytes of the source: as stored, or as announced while they arrive.
     pub bytes: Option<u64>,
+    /// SHA-256 of the source in lower-case hexadecimal, if whoever stored it made one.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// When it is deleted by itself, in milliseconds since the epoch; absent if never.
     #[serde(default)]
     pub expires_at_ms: Option<i64>,
     /// Whether the generation has a poster: chosen at the end.
     #[serde(default)]
     pub has_poster: bool,
+    /// Strings of the publisher's own, by their names.
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
 }
 
 /// A video that begins with an upload.
@@ -174,6 +180,17 @@ pub struct Edit {
     pub title: Option<String>,
     /// When it is to be deleted by itself.
     pub expiry: Option<Expiry>,
+    /// The publisher's own strings.
+    pub meta: Option<MetaEdit>,
+}
+
+/// What is changed of the publisher's own strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetaEdit {
+    /// All of them are removed.
+    Clear,
+    /// Each of these is set, or removed where there is no text; the others stay as they are.
+    Merge(BTreeMap<String, Option<String>>),
 }
 
 /// When a video is deleted by itself.
@@ -253,6 +270,28 @@ impl Edit {
     /// Another end.
     pub fn expiry(expiry: Expiry) -> Self {
         Self { expiry: Some(expiry), ..Self::default() }
+    }
+
+    /// Other strings of the publisher's own.
+    pub fn meta(meta: MetaEdit) -> Self {
+        Self { meta: Some(meta), ..Self::default() }
+    }
+}
+
+// === impl MetaEdit ===
+
+impl MetaEdit {
+    /// What these strings become.
+    pub(crate) fn apply(&self, meta: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let Self::Merge(changes) = self else { return BTreeMap::new() };
+        let mut merged = meta.clone();
+        for (name, text) in changes {
+            match text {
+                Some(text) => merged.insert(name.clone(), text.clone()),
+                None => merged.remove(name),
+            };
+        }
+        merged
     }
 }
 

@@ -167,7 +167,7 @@ mod tests {
         /// A video that has a source and will never have more.
         async fn failed(&self) -> VideoId {
             let (id, catalog) = (self.uploading().await, &self.sweeper.catalog);
-            catalog.finish_upload(id, 0).await.unwrap();
+            catalog.finish_upload(id, 0, None).await.unwrap();
             let worker = Worker { id: "w".to_owned(), encoders: BTreeSet::new() };
             let claim = catalog.claim(&worker, Wanted::ALL).await.unwrap().unwrap();
             let failure =

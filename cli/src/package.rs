@@ -71,7 +71,7 @@ async fn make(
     store.link(&Key::Source { id }, &input.path).await.map_err(|error| disk(&error))?;
     let title = input.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     catalog.create_upload(NewUpload { id, title, bytes_expected: Some(input.bytes), expires_at_ms: None }).await?;
-    catalog.finish_upload(id, input.bytes).await?;
+    catalog.finish_upload(id, input.bytes, None).await?;
     let video = progress::until_made(catalog, id, stop).await?;
     let snapshot = catalog.snapshot(id).await?;
     let presentation = snapshot.and_then(|snapshot| snapshot.presentation).context("a ready video has no plan")?;

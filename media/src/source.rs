@@ -42,9 +42,22 @@ pub struct Facts {
     /// Whether packets are unevenly spaced.
     #[serde(default)]
     pub vfr: bool,
+    /// The high dynamic range of the pictures; absent for standard range.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hdr: Option<Hdr>,
     /// Audio streams found.
     #[serde(default)]
     pub audio: Vec<AudioFacts>,
+}
+
+/// A transfer function of high dynamic range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hdr {
+    /// Perceptual quantisation (SMPTE ST 2084).
+    Pq,
+    /// Hybrid log-gamma (ARIB STD-B67).
+    Hlg,
 }
 
 /// Facts about an audio stream.
@@ -74,4 +87,17 @@ pub struct Packet {
     pub pts_ns: i64,
     /// How long it lasts, in nanoseconds; 0 if unknown.
     pub duration_ns: u64,
+}
+
+// === impl Hdr ===
+
+impl Hdr {
+    /// That of transfer characteristics (ISO/IEC 23091-2 §8.2), if they are of high dynamic range.
+    pub fn of_transfer(characteristics: u16) -> Option<Self> {
+        match characteristics {
+            16 => Some(Self::Pq),
+            18 => Some(Self::Hlg),
+            _ => None,
+        }
+    }
 }

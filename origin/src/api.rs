@@ -1,6 +1,7 @@
 //! The API under `/v1`: JSON, problems as RFC 9457 documents, videos, their events and their viewers.
 
 mod body;
+mod digest;
 mod expiry;
 pub(crate) mod guard;
 mod newcomers;

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::request::Context;
 
+/// Bytes of a name in a pointer.
+const POINTER_NAME_BYTES_MAX: usize = 64;
+
 /// The body of every answer.
 pub(crate) type Body = Full<Bytes>;
 
@@ -18,6 +21,7 @@ pub(crate) enum Kind {
     BadRequest,
     InvalidParameter,
     InvalidTitle,
+    InvalidMeta,
     InvalidJson,
     UnknownField,
     EmptyBody,
@@ -58,6 +62,8 @@ pub(crate) struct Problem {
     pub(crate) allow: Option<&'static str>,
     /// A code of the catalog that says more than that of `kind`.
     pub(crate) code: Option<String>,
+    /// Where in the JSON body it lies (RFC 6901).
+    pub(crate) pointer: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +77,15 @@ struct Document<'a> {
     request_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<[Place<'a>; 1]>,
+}
+
+/// A place in the JSON body, and what is wrong there.
+#[derive(Serialize)]
+struct Place<'a> {
+    pointer: &'a str,
+    detail: &'a str,
 }
 
 // === impl Kind ===
@@ -88,6 +103,7 @@ impl Kind {
             Self::BadRequest => (S::BAD_REQUEST, "bad_request", "The request is malformed"),
             Self::InvalidParameter => (S::BAD_REQUEST, "invalid_parameter", "A parameter is not valid"),
             Self::InvalidTitle => (S::BAD_REQUEST, "invalid_title", "The title is not valid"),
+            Self::InvalidMeta => (S::BAD_REQUEST, "invalid_meta", "The meta object is not valid"),
             Self::InvalidJson => (S::BAD_REQUEST, "invalid_json", "The body is not the JSON that is expected"),
             Self::UnknownField => (S::BAD_REQUEST, "unknown_field", "A field is not known"),
             Self::EmptyBody => (S::BAD_REQUEST, "empty_body", "The body is empty"),
@@ -125,7 +141,7 @@ impl Kind {
 
     /// With a sentence for people.
     pub(crate) fn because(self, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { kind: self, detail: detail.into(), allow: None, code: None }
+        Problem { kind: self, detail: detail.into(), allow: None, code: None, pointer: None }
     }
 }
 
@@ -135,6 +151,14 @@ impl Problem {
     /// A 405 that says what is allowed.
     pub(crate) fn method(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Kind::MethodNotAllowed.because(format!("allowed are {allow}")) }
+    }
+
+    /// Of the member of this name of an object, or of what lies inside it. A name longer than any of ours is not told.
+    pub(crate) fn under(mut self, name: &str) -> Self {
+        let deeper = self.pointer.take().unwrap_or_default();
+        let escaped = || name.replace('~', "~0").replace('/', "~1");
+        self.pointer = (name.len() <= POINTER_NAME_BYTES_MAX).then(|| format!("/{}{deeper}", escaped()));
+        self
     }
 
     /// Seconds after which it makes sense to ask again.
@@ -156,6 +180,7 @@ impl Problem {
             code,
             request_id: context.id.to_string(),
             retry_after_s: self.retry_after_s(),
+            errors: self.pointer.as_deref().map(|pointer| [Place { pointer, detail: &self.detail }]),
         };
         // A document of strings and numbers always has a JSON form.
         serde_json::to_vec(&document).unwrap_or_default()

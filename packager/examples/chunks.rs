@@ -93,7 +93,7 @@ impl Shop {
         let new =
             NewUpload { id: self.id, title: name.to_owned(), bytes_expected: Some(self.bytes), expires_at_ms: None };
         catalog.create_upload(new).await?;
-        catalog.finish_upload(self.id, self.bytes).await?;
+        catalog.finish_upload(self.id, self.bytes, None).await?;
         Ok(catalog)
     }
 

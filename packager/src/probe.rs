@@ -78,6 +78,7 @@ fn facts(scanned: &Scanned, draft: &Draft) -> Facts {
         rotation: video.map_or(0, |video| video.rotation),
         fps: video.map(|_| timeline.fps.as_f64()),
         vfr: draft.uneven,
+        hdr: video.and_then(|video| video.picture.hdr),
         audio: scanned.audio_facts.clone(),
     }
 }

@@ -33,14 +33,14 @@ impl Catalog {
         self.database.write(move |tx| sql::uploads::renew(tx, id, Some(until_ms)))
     }
 
-    /// Says that all bytes of the source are durable. From here on the upload is never lost. Saying
-    /// it again with the same size is harmless.
+    /// Says that all bytes of the source are durable, and their SHA-256 in lower-case hexadecimal, if it
+    /// is known. From here on the upload is never lost. Saying the same again is harmless.
     ///
     /// # Errors
     /// `NotFound` when the upload expired or was abandoned (the caller removes what it stored),
-    /// `Conflict` when the video failed or is being deleted, or was finished with another size.
-    pub fn finish_upload(&self, id: VideoId, bytes: u64) -> BoxFuture<'_, Result<Video>> {
-        self.database.write(move |tx| sql::uploads::finish(tx, id, bytes))
+    /// `Conflict` when the video failed or is being deleted, or was finished with another size or digest.
+    pub fn finish_upload(&self, id: VideoId, bytes: u64, sha256: Option<String>) -> BoxFuture<'_, Result<Video>> {
+        self.database.write(move |tx| sql::uploads::finish(tx, id, bytes, sha256.as_deref()))
     }
 
     /// Forgets an unfinished upload: its row and jobs are gone, and a `delete` job removes what was
@@ -55,8 +55,8 @@ impl Catalog {
     /// Changes a video; if a `row_version` is given, only that version of it.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, `Changed` when it has
-    /// another `row_version`.
+    /// `NotFound`, `Conflict` when it is being deleted, `Invalid` when the title is too long, or `meta` would be too long
+    /// or have a name that is none, `Changed` when it has another `row_version`.
     pub fn edit(&self, id: VideoId, edit: Edit, row_version: Option<u64>) -> BoxFuture<'_, Result<Video>> {
         self.database.write(move |tx| sql::videos::edit(tx, id, &edit, row_version))
     }

@@ -39,19 +39,20 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: VideoId, until_ms: Option<i64>) -> Resu
 }
 
 /// The upload is complete: from here on the video moves on by its jobs.
-pub(crate) fn finish(tx: &mut Tx<'_>, id: VideoId, bytes: u64) -> Result<Video> {
+pub(crate) fn finish(tx: &mut Tx<'_>, id: VideoId, bytes: u64, sha256: Option<&str>) -> Result<Video> {
     tx.lock(id)?;
     let video = videos::existing(tx, id)?;
     let moved_on = matches!(video.state, State::Queued | State::Probing | State::Processing | State::Ready);
-    if moved_on && video.bytes == Some(bytes) {
+    let is_same = video.bytes == Some(bytes) && (sha256.is_none() || sha256 == video.sha256.as_deref());
+    if moved_on && is_same {
         return Ok(video);
     }
     if video.state != State::Uploading {
         return Err(Error::Conflict(format!("the video is {} and no upload of it can end", video.state)));
     }
     videos::set_state(tx, &video, State::Queued)?;
-    let sql = "UPDATE videos SET bytes = ?2, uploaded = 1, upload_until_ms = NULL WHERE id = ?1";
-    tx.execute(sql, params![id.to_string(), rows::int(bytes)])?;
+    let sql = "UPDATE videos SET bytes = ?2, digest = ?3, uploaded = 1, upload_until_ms = NULL WHERE id = ?1";
+    tx.execute(sql, params![id.to_string(), rows::int(bytes), sha256])?;
     events::of_state(tx, id, &["video.queued"], 0)
 }
 

@@ -94,11 +94,14 @@ pub(crate) fn edit(tx: &mut Tx<'_>, id: VideoId, edit: &Edit, row_version: Optio
     }
     let title = edit.title.as_ref().unwrap_or(&video.title);
     let expires_at_ms = edit.expiry.map_or(video.expires_at_ms, Expiry::at_ms);
-    if *title == video.title && expires_at_ms == video.expires_at_ms {
+    let meta = edit.meta.as_ref().map(|change| change.apply(&video.meta));
+    meta.as_ref().map_or(Ok(()), check::meta)?;
+    let meta = meta.as_ref().unwrap_or(&video.meta);
+    if *title == video.title && expires_at_ms == video.expires_at_ms && *meta == video.meta {
         return Ok(video);
     }
-    let sql = "UPDATE videos SET title = ?2, expires_at_ms = ?3 WHERE id = ?1";
-    tx.execute(sql, params![id.to_string(), title, expires_at_ms])?;
+    let sql = "UPDATE videos SET title = ?2, expires_at_ms = ?3, meta = ?4 WHERE id = ?1";
+    tx.execute(sql, params![id.to_string(), title, expires_at_ms, rows::to_json(meta)?])?;
     touch(tx, id)?;
     events::of_state(tx, id, &["video.updated"], 0)
 }
@@ -238,7 +241,9 @@ fn video(row: &Row) -> Result<Video> {
         created_at_ms: row.get("created_at_ms")?,
         updated_at_ms: row.get("updated_at_ms")?,
         bytes: row.get("bytes")?,
+        sha256: row.get("digest")?,
         expires_at_ms: row.get("expires_at_ms")?,
         has_poster: row.get::<Option<i64>>("poster")?.is_some(),
+        meta: rows::json(row, "meta")?,
     })
 }

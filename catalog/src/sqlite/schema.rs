@@ -6,10 +6,12 @@ use super::error::from_driver;
 use crate::{Error, Result};
 
 /// What brings a file from version n to n + 1, in order.
-const VERSIONS: [&str; 3] = [
+const VERSIONS: [&str; 5] = [
     include_str!("schema/0001_initial.sql"),
     include_str!("schema/0002_retention.sql"),
     include_str!("schema/0003_checksums.sql"),
+    include_str!("schema/0004_digest.sql"),
+    include_str!("schema/0005_meta.sql"),
 ];
 
 /// The version that this program makes and knows.

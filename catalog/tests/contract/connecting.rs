@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use vidstream_catalog::{Catalog, Error, HintKind, Options};
+use vidstream_catalog::{Catalog, Error, HintKind, Options, Video};
 use vidstream_testkit::postgres;
 
 use crate::fixture::{self, Adapter, Postgres};
@@ -38,7 +38,7 @@ async fn many_open_an_empty_database_at_once() {
     for catalog in opened {
         fixture::queued(&catalog.await.unwrap().unwrap()).await;
     }
-    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 3);
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,14 +51,15 @@ async fn a_database_of_the_first_version_keeps_its_rows() {
     place.behind(
         r#"UPDATE chunks SET tracks = regexp_replace(tracks, ',"crc32":[0-9]+', '', 'g');
          DROP TABLE turns; DROP INDEX videos_by_expiry; ALTER TABLE videos DROP COLUMN expires_at_ms;
+         ALTER TABLE videos DROP COLUMN digest; ALTER TABLE videos DROP COLUMN meta;
          ALTER TABLE sheets DROP COLUMN checksum; ALTER TABLE generations DROP COLUMN poster_checksum;
          DELETE FROM vidstream_schema WHERE version > 1"#,
     );
     let existing = Options { existing: true, ..Options::default() };
     assert!(matches!(Catalog::open(&place.url(), existing).await, Err(Error::Older { found: 1 })));
-    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 3);
+    assert_eq!(vidstream_catalog::migrate(&place.url()).await.unwrap(), 5);
     let catalog = fixture::open(&place).await;
-    assert_eq!(fixture::video(&catalog, id).await, before);
+    assert_eq!(fixture::video(&catalog, id).await, Video { sha256: None, ..before });
     // What was stored without checksums is read, and has none.
     let older = format!("{:?}", fixture::presentation(&catalog, id).await);
     assert_ne!(older, format!("{film:?}"));
@@ -95,7 +96,7 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let guest = Catalog::open(&over_tcp("guest:right"), Options::default()).await.unwrap();
     fixture::queued(&guest).await;
     assert!(fixture::claim_any(&guest).await.is_some());
-    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 3");
+    place.behind("UPDATE vidstream_schema SET version = 999 WHERE version = 5");
     assert!(matches!(refusal(&place.url()).await, Error::Newer { found: 999 }));
     let empty = Postgres::new();
     let url = over_tcp("guest:right").replace(&name, empty.url().rsplit('/').next().unwrap());

@@ -105,7 +105,7 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_was_given_outlives_the_server() {
-    let server = postgres::Server::start(None).unwrap();
+    let server = Arc::new(postgres::Server::start(None).unwrap());
     // A commit that does not wait stays in the server's memory for so long.
     for statement in ["ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"] {
         server.execute(&server.url("postgres"), statement).unwrap();
@@ -115,10 +115,9 @@ async fn a_claim_that_was_given_outlives_the_server() {
     fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await;
     let claim = fixture::claim_any(&catalog).await.unwrap();
     let told = catalog.last_seq().await.unwrap();
-    tokio::task::block_in_place(|| {
-        server.kill().unwrap();
-        server.restart().unwrap();
-    });
+    let killed = Arc::clone(&server);
+    let dying = move || killed.kill().and_then(|()| killed.restart()).unwrap();
+    tokio::task::spawn_blocking(dying).await.unwrap();
     assert_eq!(patiently!(catalog.last_seq()).unwrap(), told, "no event takes the place of one that was read");
     let next = patiently!(catalog.claim(&fixture::worker("w"), Wanted::ALL)).unwrap().unwrap();
     assert!(next.job != claim.job && next.token > claim.token, "{next:?} after {claim:?}");

@@ -55,6 +55,9 @@ pub struct Postgres {
     clock: Arc<AtomicI64>,
 }
 
+/// The digest of what is uploaded to be [`queued`].
+pub const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+
 /// A catalog whose processes meet at the Redis that all tests share, under names of their own.
 pub struct WithRedis<P> {
     place: P,
@@ -260,7 +263,7 @@ pub async fn upload(catalog: &Catalog) -> VideoId {
 
 pub async fn queued(catalog: &Catalog) -> VideoId {
     let id = upload(catalog).await;
-    catalog.finish_upload(id, 1_000).await.unwrap();
+    catalog.finish_upload(id, 1_000, Some(SHA256.to_owned())).await.unwrap();
     id
 }
 

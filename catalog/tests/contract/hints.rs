@@ -18,7 +18,7 @@ pub async fn hints_follow_commits(place: &dyn Adapter) {
     }
     assert!(kinds.contains(&HintKind::Job) && kinds.contains(&HintKind::Event));
     // What was refused gives none.
-    let refused = catalog.finish_upload(new_id(), 1).await;
+    let refused = catalog.finish_upload(new_id(), 1, None).await;
     assert!(refused.is_err());
     assert!(hints.try_recv().is_err());
 }

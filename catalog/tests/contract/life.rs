@@ -1,20 +1,25 @@
 //! Videos from upload to tombstone.
 
+use std::collections::BTreeMap;
+
 use vidstream_catalog::{
-    Deletion, Edit, Error, Lookup, NewUpload, State, Step, Wanted, Work,
-    limits::{DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, TITLE_BYTES_MAX, TOMBSTONE_MS},
+    Deletion, Edit, Error, Lookup, MetaEdit, NewUpload, State, Step, Wanted, Work,
+    limits::{
+        DELETED_JOB_MS, HOLD_MS_MAX, LEASE_MS, META_BYTES_MAX, META_KEY_BYTES_MAX, META_KEYS_MAX, TITLE_BYTES_MAX,
+        TOMBSTONE_MS,
+    },
 };
 
 use crate::fixture::{
-    Adapter, advance, assert_sound, claim_any, hopeless, made, new_id, now, open, plan, planned, probed, queued,
-    segments, upload, video, work, work_all,
+    Adapter, SHA256, advance, assert_sound, claim_any, hopeless, made, new_id, now, open, plan, planned, probed,
+    queued, segments, upload, video, work, work_all,
 };
 
 pub async fn a_video_goes_from_upload_to_ready(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
-    let queued = catalog.finish_upload(id, 5).await.unwrap();
+    let queued = catalog.finish_upload(id, 5, None).await.unwrap();
     assert_eq!((queued.state, queued.bytes), (State::Queued, Some(5)));
     let claim = claim_any(&catalog).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Probing);
@@ -44,7 +49,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     assert_eq!(video(&catalog, id).await.state, State::Uploading);
     let early = catalog.finish_probe(&claim, probed(plan(10, &[]))).await;
     assert!(matches!(early, Err(Error::Conflict(_))));
-    assert_eq!(catalog.finish_upload(id, 9).await.unwrap().state, State::Queued);
+    assert_eq!(catalog.finish_upload(id, 9, None).await.unwrap().state, State::Queued);
     catalog.renew(&claim).await.unwrap();
     assert_eq!(video(&catalog, id).await.state, State::Probing);
     catalog.finish_probe(&claim, probed(plan(10, &[]))).await.unwrap();
@@ -52,7 +57,7 @@ pub async fn the_probe_is_claimable_while_bytes_arrive(place: &dyn Adapter) {
     // Without a renewal in between it goes the same way.
     let other = upload(&catalog).await;
     let claim = catalog.claim(&crate::fixture::worker("v"), Wanted { probe: true, ..Wanted::default() }).await.unwrap();
-    catalog.finish_upload(other, 9).await.unwrap();
+    catalog.finish_upload(other, 9, None).await.unwrap();
     catalog.finish_probe(&claim.unwrap(), probed(plan(10, &[]))).await.unwrap();
     assert_eq!(video(&catalog, other).await.state, State::Processing);
 }
@@ -65,7 +70,7 @@ pub async fn an_abandoned_upload_leaves_only_a_delete_job(place: &dyn Adapter) {
     catalog.abandon_upload(id).await.unwrap();
     assert_eq!(catalog.lookup(id).await.unwrap(), Lookup::Unknown);
     assert!(matches!(catalog.renew(&probe).await, Err(Error::Stale)));
-    assert!(matches!(catalog.finish_upload(id, 1).await, Err(Error::NotFound)));
+    assert!(matches!(catalog.finish_upload(id, 1, None).await, Err(Error::NotFound)));
     let claim = claim_any(&catalog).await.unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Delete));
     catalog.finish_delete(&claim).await.unwrap();
@@ -98,11 +103,19 @@ pub async fn an_upload_is_held_only_as_long_as_asked(place: &dyn Adapter) {
 pub async fn finishing_an_upload_twice_is_harmless_and_otherwise_refused(place: &dyn Adapter) {
     let catalog = open(place).await;
     let id = upload(&catalog).await;
-    catalog.finish_upload(id, 5).await.unwrap();
+    catalog.finish_upload(id, 5, None).await.unwrap();
     let events = catalog.last_seq().await.unwrap();
-    catalog.finish_upload(id, 5).await.unwrap();
+    catalog.finish_upload(id, 5, None).await.unwrap();
     assert_eq!(catalog.last_seq().await.unwrap(), events);
-    assert!(matches!(catalog.finish_upload(id, 6).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.finish_upload(id, 6, None).await, Err(Error::Conflict(_))));
+    let digest = |letter: &str| Some(letter.repeat(64));
+    assert!(matches!(catalog.finish_upload(id, 5, digest("a")).await, Err(Error::Conflict(_))));
+    let other = upload(&catalog).await;
+    for _ in 0..2 {
+        assert_eq!(catalog.finish_upload(other, 5, digest("a")).await.unwrap().sha256, digest("a"));
+    }
+    assert!(matches!(catalog.finish_upload(other, 5, digest("b")).await, Err(Error::Conflict(_))));
+    assert_eq!((video(&catalog, id).await.sha256, video(&catalog, other).await.sha256), (None, digest("a")));
     assert!(matches!(catalog.renew_upload(id).await, Err(Error::Conflict(_))));
     let again = NewUpload { id, title: String::new(), bytes_expected: Some(1), expires_at_ms: None };
     assert!(matches!(catalog.create_upload(again).await, Err(Error::Conflict(_))));
@@ -155,7 +168,7 @@ pub async fn illegal_changes_are_refused(place: &dyn Adapter) {
     catalog.delete(id).await.unwrap();
     assert!(matches!(catalog.retry(id, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.edit(id, Edit::title("x"), None).await, Err(Error::Conflict(_))));
-    assert!(matches!(catalog.finish_upload(id, 1_000).await, Err(Error::Conflict(_))));
+    assert!(matches!(catalog.finish_upload(id, 1_000, None).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(new_id()).await, Err(Error::NotFound)));
 }
 
@@ -168,6 +181,7 @@ pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     let again = catalog.retry(id, 1).await.unwrap();
     assert_eq!((again.state, again.generation, again.error), (State::Queued, 2, None));
     assert!(again.artifacts.is_empty() && again.progress.percent.abs() < f64::EPSILON);
+    assert_eq!(again.sha256.as_deref(), Some(SHA256), "the source is the same");
     assert_sound(&catalog).await;
     work_all(&catalog).await;
     assert_eq!(video(&catalog, id).await.state, State::Ready);
@@ -221,6 +235,61 @@ pub async fn titles_change_and_are_bounded(place: &dyn Adapter) {
     assert!(catalog.create_upload(new(TITLE_BYTES_MAX)).await.is_ok());
     assert!(matches!(catalog.create_upload(new(TITLE_BYTES_MAX + 1)).await, Err(Error::Invalid(_))));
     assert!(matches!(catalog.edit(new_id(), Edit::title(String::new()), None).await, Err(Error::NotFound)));
+}
+
+pub async fn strings_of_a_publisher_are_merged_and_bounded(place: &dyn Adapter) {
+    let catalog = open(place).await;
+    let id = queued(&catalog).await;
+    let version = video(&catalog, id).await.row_version;
+    let merge = |changes: &[(&str, Option<&str>)]| {
+        let owned = |&(name, text): &(&str, Option<&str>)| (name.to_owned(), text.map(str::to_owned));
+        Edit::meta(MetaEdit::Merge(changes.iter().map(owned).collect()))
+    };
+    for (edit, meta, changes) in [
+        (merge(&[("week", Some("3")), ("course", Some("bio1"))]), r#"{"course":"bio1","week":"3"}"#, 1),
+        (merge(&[("week", Some("3")), ("room", None)]), r#"{"course":"bio1","week":"3"}"#, 1),
+        (merge(&[("week", None), ("course", Some(""))]), r#"{"course":""}"#, 2),
+        (Edit::title("another"), r#"{"course":""}"#, 3),
+        (Edit::meta(MetaEdit::Clear), "{}", 4),
+        (Edit::meta(MetaEdit::Clear), "{}", 4),
+    ] {
+        let edited = catalog.edit(id, edit, None).await.unwrap();
+        assert_eq!(serde_json::to_string(&edited.meta).unwrap(), meta);
+        assert_eq!(edited.row_version, version + changes, "{meta}");
+        assert_eq!(video(&catalog, id).await, edited);
+    }
+    let one = |name: &str, bytes: usize| BTreeMap::from([(name.to_owned(), Some("x".repeat(bytes)))]);
+    let many = |count: usize| -> BTreeMap<String, Option<String>> {
+        (0..count).map(|n| (n.to_string(), Some(String::new()))).collect()
+    };
+    let longest = "k".repeat(META_KEY_BYTES_MAX);
+    for (row, (changes, fits)) in [
+        (many(META_KEYS_MAX + 1), false),
+        (one(&format!("{longest}k"), 1), false),
+        (one("k", META_BYTES_MAX), false),
+        (one("", 1), false),
+        (one("a\nb", 1), false),
+        (one("a\0b", 1), false),
+        (one("k", META_BYTES_MAX - 1), true),
+        (one("k", 1), true),
+        (one(&longest, META_BYTES_MAX - META_KEY_BYTES_MAX - 2), true),
+        // With what is there, a byte is too many.
+        (one("l", 0), false),
+        (one(&longest, 0), true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let changed = catalog.edit(id, Edit::meta(MetaEdit::Merge(changes)), None).await;
+        assert!(if fits { changed.is_ok() } else { matches!(changed, Err(Error::Invalid(_))) }, "{row}: {changed:?}");
+    }
+    catalog.edit(id, Edit::meta(MetaEdit::Clear), None).await.unwrap();
+    catalog.edit(id, Edit::meta(MetaEdit::Merge(many(META_KEYS_MAX))), None).await.unwrap();
+    assert!(matches!(catalog.edit(id, merge(&[("k", Some(""))]), None).await, Err(Error::Invalid(_))));
+    // One goes and another comes.
+    let odd = "'\"\\ % ? $1 \0 \u{1f3ac} \u{7f}\r\n\t";
+    let edited = catalog.edit(id, merge(&[("0", None), ("k", Some(odd))]), None).await.unwrap();
+    assert_eq!((edited.meta.len(), edited.meta["k"].as_str()), (META_KEYS_MAX, odd));
 }
 
 pub async fn texts_that_cannot_be_stored_are_refused(place: &dyn Adapter) {

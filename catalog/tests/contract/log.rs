@@ -104,7 +104,7 @@ pub async fn the_log_has_a_length(place: &dyn Adapter) {
     // Three events, the last of which is the last for which the first is kept.
     let id = upload(&catalog).await;
     place.behind(&place.last_event_is(EVENTS_MAX - 2));
-    catalog.finish_upload(id, 1).await.unwrap();
+    catalog.finish_upload(id, 1, None).await.unwrap();
     catalog.edit(id, Edit::title("1"), None).await.unwrap();
     assert_eq!((catalog.oldest_seq().await.unwrap(), catalog.last_seq().await.unwrap()), (1, EVENTS_MAX));
     assert_eq!(catalog.sweep().await.unwrap().events_trimmed, 0);

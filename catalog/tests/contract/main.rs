@@ -71,6 +71,7 @@ macro_rules! suite {
                 illegal_changes_are_refused,
                 a_failed_video_can_be_tried_again,
                 titles_change_and_are_bounded,
+                strings_of_a_publisher_are_merged_and_bounded,
                 texts_that_cannot_be_stored_are_refused,
             }
             archive {

@@ -145,7 +145,7 @@ impl<A: Adapter> World<A> {
     async fn take_with_video(&self, step: &Step, id: VideoId) {
         let catalog = &self.catalog;
         match *step {
-            Step::FinishUpload(_) => expected(&catalog.finish_upload(id, 1_000).await.map(drop)),
+            Step::FinishUpload(_) => expected(&catalog.finish_upload(id, 1_000, None).await.map(drop)),
             Step::Abandon(_) => expected(&catalog.abandon_upload(id).await),
             Step::Raise(_, segment, ms) => {
                 expected(&catalog.raise(id, 1, segment, fixture::now(&self.place) + ms).await);

@@ -69,7 +69,7 @@ pub async fn an_end_is_set_moved_and_taken_back(place: &dyn Adapter) {
     let stale = catalog.edit(id, Edit::expiry(soon), Some(version)).await;
     assert!(matches!(stale, Err(Error::Changed)));
     // A new title leaves it as it is, and so does another generation.
-    let both = Edit { title: Some("A".to_owned()), expiry: Some(later) };
+    let both = Edit { title: Some("A".to_owned()), ..Edit::expiry(later) };
     catalog.edit(id, Edit::title("B"), None).await.unwrap();
     assert_eq!(catalog.edit(id, both, None).await.unwrap().row_version, version + 4);
     work_all(&catalog).await;

@@ -23,10 +23,10 @@ fn migrate_says_the_version_and_refuses_a_newer_one() {
     let url = postgres::shared().database().unwrap();
     for _ in 0..2 {
         let output = migrate(&url);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "the catalog has schema 3\n", "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "the catalog has schema 5\n", "{output:?}");
         assert_eq!(output.status.code(), Some(0));
     }
-    postgres::shared().execute(&url, "UPDATE vidstream_schema SET version = 7 WHERE version = 3").unwrap();
+    postgres::shared().execute(&url, "UPDATE vidstream_schema SET version = 7 WHERE version = 5").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut serve = Command::new(VIDSTREAM);
     serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()).env("VIDSTREAM_CATALOG_URL", &url);

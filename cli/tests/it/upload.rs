@@ -18,6 +18,7 @@ async fn curl_uploads_a_file_and_a_pipe_verbatim() {
     let server = Server::start(&folder.path().join("data")).await;
     let file = small_clip();
     let (f, url) = (file.display(), format!("{}/v1/videos", server.url));
+    let (_, sum) = sh(&format!("sha256sum {f}"));
     for script in [
         format!("curl -sS --data-binary @{f} '{url}?title=T'"),
         format!("curl -sS -T - '{url}?title=T' <{f}"),
@@ -27,6 +28,7 @@ async fn curl_uploads_a_file_and_a_pipe_verbatim() {
         assert_eq!(code, 0);
         let video: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(video["title"], "T", "{script}: {body}");
+        assert_eq!(video["source"]["sha256"].as_str(), sum.split(' ').next(), "{script}: {body}");
         let id = video["id"].as_str().unwrap();
         server.until(id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
     }

@@ -16,9 +16,9 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vidstream_catalog::{Error, Lookup, NewUpload, State, Video};
 use vidstream_media::VideoId;
-use vidstream_store::{Error as StoreError, Key, Writer};
+use vidstream_store::{Key, Writer};
 
-use super::{Call, answer, expiry, query::Query, video};
+use super::{Call, answer, digest::Digest, expiry, query::Query, video};
 use crate::{
     app::App,
     limits::{FINISH_PAUSE, FINISH_TRIES_MAX, TITLE_CHARS_MAX, UPLOAD_FLUSH, UPLOAD_RENEW, UPLOADS_MAX},
@@ -42,6 +42,12 @@ struct Upload {
     title: String,
     bytes_expected: Option<u64>,
     expires_at_ms: Option<i64>,
+}
+
+/// What is durable of an upload.
+struct Stored {
+    bytes: u64,
+    sha256: String,
 }
 
 // === impl Uploads ===
@@ -111,7 +117,7 @@ impl Upload {
         let new = NewUpload { id, title: self.title.clone(), bytes_expected, expires_at_ms };
         self.app.catalog.create_upload(new).await?;
         match self.store(id, first, body).await {
-            Ok(bytes) => self.finish(id, bytes).await,
+            Ok(stored) => self.finish(id, stored).await,
             Err(problem) => {
                 tracing::info!(video = %id, code = ?problem.kind, "an upload was given up");
                 self.abandon(id).await;
@@ -139,14 +145,17 @@ impl Upload {
         }
     }
 
-    /// Stores the body; gives its size once it is durable.
-    async fn store(&self, id: VideoId, first: Bytes, body: &mut Incoming) -> Result<u64, Problem> {
+    /// Stores the body; gives its size and digest once it is durable.
+    async fn store(&self, id: VideoId, first: Bytes, body: &mut Incoming) -> Result<Stored, Problem> {
         let mut writer = self.app.store.writer(&Key::Source { id }).await?;
         if let Some(bytes) = self.bytes_expected {
             writer.expect(bytes);
         }
         match self.fill(id, &mut writer, first, body).await {
-            Ok(()) => self.held(id, Box::pin(writer.finish())).await,
+            Ok(sha256) => {
+                let bytes = self.held(id, Box::pin(writer.finish())).await?;
+                Ok(Stored { bytes, sha256 })
+            }
             Err(problem) => {
                 // Before the catalog hears of it: what is deleted then is all that there is.
                 writer.discard().await;
@@ -155,9 +164,16 @@ impl Upload {
         }
     }
 
-    /// Gives the body to the store as it arrives.
-    async fn fill(&self, id: VideoId, writer: &mut Writer, first: Bytes, body: &mut Incoming) -> Result<(), Problem> {
-        self.append(id, writer, first).await?;
+    /// Gives the body to the store as it arrives, and at its end the digest.
+    async fn fill(
+        &self,
+        id: VideoId,
+        writer: &mut Writer,
+        first: Bytes,
+        body: &mut Incoming,
+    ) -> Result<String, Problem> {
+        let mut digest = Digest::default();
+        self.append(id, writer, &mut digest, first).await?;
         // The probe reads along from here on.
         self.held(id, writer.flush()).await?;
         let idle_max = self.app.patience.body_idle;
@@ -170,9 +186,9 @@ impl Upload {
             }
             tokio::select! {
                 frame = body.frame() => {
-                    let Some(frame) = frame else { return Ok(()) };
+                    let Some(frame) = frame else { return self.held(id, digest.finish()).await };
                     if let Ok(data) = frame.map_err(|_| broken())?.into_data() {
-                        self.append(id, writer, data).await?;
+                        self.append(id, writer, &mut digest, data).await?;
                     }
                     arrived = Instant::now();
                 }
@@ -187,8 +203,11 @@ impl Upload {
         }
     }
 
-    /// Waits for the store, which may be away for a while, and keeps the lease meanwhile.
-    async fn held<T>(&self, id: VideoId, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    /// Waits for the store, which may be away for a while, or for a thread, and keeps the lease meanwhile.
+    async fn held<T, E>(&self, id: VideoId, work: impl Future<Output = Result<T, E>>) -> Result<T, Problem>
+    where
+        Problem: From<E>,
+    {
         tokio::pin!(work);
         loop {
             match timeout(UPLOAD_RENEW, &mut work).await {
@@ -198,12 +217,13 @@ impl Upload {
         }
     }
 
-    async fn append(&self, id: VideoId, writer: &mut Writer, data: Bytes) -> Result<(), Problem> {
+    async fn append(&self, id: VideoId, writer: &mut Writer, digest: &mut Digest, data: Bytes) -> Result<(), Problem> {
         let bytes_max = self.app.upload_bytes_max;
         if writer.bytes().saturating_add(data.len() as u64) > bytes_max {
             return Err(too_large(bytes_max));
         }
         metrics::counter!("vidstream_upload_bytes_total").increment(data.len() as u64);
+        self.held(id, digest.update(&data)).await?;
         self.held(id, writer.write(data)).await
     }
 
@@ -221,10 +241,10 @@ impl Upload {
     }
 
     /// Tells the catalog that all bytes are durable.
-    async fn finish(&self, id: VideoId, bytes: u64) -> Result<Video, Problem> {
+    async fn finish(&self, id: VideoId, stored: Stored) -> Result<Video, Problem> {
         let mut tries = 1;
         let error = loop {
-            match self.app.catalog.finish_upload(id, bytes).await {
+            match self.app.catalog.finish_upload(id, stored.bytes, Some(stored.sha256.clone())).await {
                 Ok(video) => return Ok(video),
                 Err(Error::Busy | Error::Unavailable(_)) if tries < FINISH_TRIES_MAX => {
                     tries += 1;

@@ -27,6 +27,7 @@ struct Shape<'a> {
     artifacts: &'a BTreeMap<String, Artifact>,
     urls: Urls,
     views: u64,
+    meta: &'a BTreeMap<String, String>,
     warnings: &'a [Warning],
     error: Option<&'a VideoError>,
     created_at: String,
@@ -80,6 +81,7 @@ pub(crate) async fn render(views: &Views, video: &Video) -> Value {
         artifacts: &video.artifacts,
         urls: urls(video),
         views: video.views,
+        meta: &video.meta,
         warnings: &video.warnings,
         error: video.error.as_ref(),
         created_at: rfc3339(video.created_at_ms),
@@ -128,10 +130,14 @@ fn urls(video: &Video) -> Urls {
 }
 
 fn source(video: &Video) -> Value {
-    match &video.facts {
+    let mut source = match &video.facts {
         Some(facts) => serde_json::to_value(facts).unwrap_or_default(),
         None => serde_json::json!({ "bytes": video.bytes }),
+    };
+    if let (Value::Object(fields), Some(sha256)) = (&mut source, &video.sha256) {
+        fields.insert("sha256".to_owned(), sha256.as_str().into());
     }
+    source
 }
 
 fn rfc3339(ms: i64) -> String {

@@ -1,9 +1,12 @@
 //! List, show, change and delete videos, and read their events.
 
+use std::collections::BTreeMap;
+
 use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use vidstream_catalog::{
-    Catalog, Deletion, Edit, Expiry, ListQuery, Lookup, State, Video, limits::EVENTS_READ_MAX, limits::PAGE_MAX,
+    Catalog, Deletion, Edit, Error, Expiry, ListQuery, Lookup, MetaEdit, State, Video, limits::EVENTS_READ_MAX,
+    limits::PAGE_MAX,
 };
 use vidstream_media::VideoId;
 
@@ -38,7 +41,7 @@ pub(super) async fn get(call: &Call<'_>, id: VideoId) -> Result<Response<Body>, 
     Ok(call.tagged(&shown, tag))
 }
 
-/// `PATCH /v1/videos/{id}` with a JSON merge patch: title and `expires_at` can be changed.
+/// `PATCH /v1/videos/{id}` with a JSON merge patch (RFC 7396): title, `expires_at` and `meta` can be changed.
 pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<Body>, Problem> {
     let row = live(&call.app.catalog, id).await?;
     // Views come all the time, and whoever edits a title does not edit them.
@@ -54,8 +57,10 @@ pub(super) async fn patch(call: &mut Call<'_>, id: VideoId) -> Result<Response<B
     // Whoever named a version changes that one, or nothing: what was read above may be gone by now.
     let is_conditional = call.request.headers.contains_key(header::IF_MATCH) || change.row_version.is_some();
     let version = is_conditional.then_some(row.row_version);
-    let edited =
-        if change.edit == Edit::default() { row } else { call.app.catalog.edit(id, change.edit, version).await? };
+    let edited = match change.edit {
+        edit if edit == Edit::default() => row,
+        edit => call.app.catalog.edit(id, edit, version).await.map_err(refusal)?,
+    };
     Ok(answer(StatusCode::OK, &video::render(&call.app.views, &edited).await))
 }
 
@@ -101,26 +106,62 @@ fn read_change(bytes: &[u8]) -> Result<Change, Problem> {
     let Ok(Value::Object(fields)) = serde_json::from_slice(bytes) else { return Err(not_json()) };
     let mut change = Change::default();
     for (name, value) in fields {
-        match (name.as_str(), value) {
-            ("title", Value::String(title)) => change.edit.title = Some(check_title(&title)?),
+        change.read(&name, value).map_err(|problem| problem.under(&name))?;
+    }
+    Ok(change)
+}
+
+/// What is wrong with an edit. Titles and times were read before: what the catalog finds invalid is what `meta` would be.
+fn refusal(error: Error) -> Problem {
+    match error {
+        Error::Invalid(reason) => Kind::InvalidMeta.because(reason).under("meta"),
+        error => error.into(),
+    }
+}
+
+// === impl Change ===
+
+impl Change {
+    /// Takes a member of the patch.
+    fn read(&mut self, name: &str, value: Value) -> Result<(), Problem> {
+        match (name, value) {
+            ("title", Value::String(title)) => self.edit.title = Some(check_title(&title)?),
             ("title", _) => return Err(Kind::InvalidTitle.because("a title is a text")),
-            ("expires_at", Value::String(time)) => change.edit.expiry = Some(Expiry::AtMs(expiry::read(&time)?)),
-            ("expires_at", Value::Null) => change.edit.expiry = Some(Expiry::Never),
+            ("expires_at", Value::String(time)) => self.edit.expiry = Some(Expiry::AtMs(expiry::read(&time)?)),
+            ("expires_at", Value::Null) => self.edit.expiry = Some(Expiry::Never),
             ("expires_at", _) => return Err(Kind::InvalidParameter.because("expires_at is a time, or null for never")),
+            ("meta", value) => self.edit.meta = Some(read_meta(value)?),
             ("row_version", value) => {
                 let version = value.as_u64();
-                change.row_version =
+                self.row_version =
                     Some(version.ok_or_else(|| Kind::InvalidJson.because("row_version is a whole number"))?);
             }
             (other, _) => {
                 let shown: String = other.chars().take(40).collect();
-                return Err(
-                    Kind::UnknownField.because(format!("{shown:?} cannot be changed; title and expires_at can"))
-                );
+                let detail = format!("{shown:?} cannot be changed; title, expires_at and meta can");
+                return Err(Kind::UnknownField.because(detail));
             }
         }
+        Ok(())
     }
-    Ok(change)
+}
+
+fn read_meta(value: Value) -> Result<MetaEdit, Problem> {
+    let fields = match value {
+        Value::Null => return Ok(MetaEdit::Clear),
+        Value::Object(fields) => fields,
+        _ => return Err(Kind::InvalidMeta.because("meta is an object of texts, or null for none")),
+    };
+    let mut changes = BTreeMap::new();
+    for (name, value) in fields {
+        let text = match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            _ => return Err(Kind::InvalidMeta.because("this is a text, or null to remove it").under(&name)),
+        };
+        changes.insert(name, text);
+    }
+    Ok(MetaEdit::Merge(changes))
 }
 
 /// The video, unless it is gone or never was.
@@ -156,6 +197,10 @@ mod tests {
         assert_eq!(read_change(br#"{"expires_at":null}"#).unwrap(), Change { edit: never, row_version: None });
         let change = read_change(br#"{"expires_at":"9999-12-31T00:00:00Z"}"#).unwrap();
         assert_eq!(change.edit, Edit::expiry(Expiry::AtMs(253_402_214_400_000)));
+        let change = read_change(br#"{"meta":{"course":"bio1","week":null}}"#).unwrap();
+        let changes = [("course".to_owned(), Some("bio1".to_owned())), ("week".to_owned(), None)];
+        assert_eq!(change.edit, Edit::meta(MetaEdit::Merge(changes.into())));
+        assert_eq!(read_change(br#"{"meta":null}"#).unwrap().edit, Edit::meta(MetaEdit::Clear));
         assert_eq!(read_change(b"{}").unwrap(), Change::default());
         let cases = [
             ("", Kind::InvalidJson),
@@ -167,10 +212,31 @@ mod tests {
             ("{\"expires_at\":7}", Kind::InvalidParameter),
             ("{\"expires_at\":\"2026-01-01T00:00:00Z\"}", Kind::InvalidParameter),
             ("{\"row_version\":-1}", Kind::InvalidJson),
+            ("{\"meta\":\"bio1\"}", Kind::InvalidMeta),
             ("{\"state\":\"ready\"}", Kind::UnknownField),
         ];
         for (text, kind) in cases {
             assert_eq!(read_change(text.as_bytes()).unwrap_err().kind, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_pointed_at() {
+        let (longest, longer) = ("k".repeat(64), "k".repeat(65));
+        for (text, pointer) in [
+            ("[]".to_owned(), None),
+            (r#"{"title":7}"#.to_owned(), Some("/title".to_owned())),
+            (r#"{"state":"ready"}"#.to_owned(), Some("/state".to_owned())),
+            (r#"{"meta":7}"#.to_owned(), Some("/meta".to_owned())),
+            (r#"{"meta":["a"]}"#.to_owned(), Some("/meta".to_owned())),
+            (r#"{"meta":{"week":3}}"#.to_owned(), Some("/meta/week".to_owned())),
+            (r#"{"meta":{"":{}}}"#.to_owned(), Some("/meta/".to_owned())),
+            (r#"{"meta":{"a/b~1":false}}"#.to_owned(), Some("/meta/a~1b~01".to_owned())),
+            (format!(r#"{{"meta":{{"{longest}":1}}}}"#), Some(format!("/meta/{longest}"))),
+            (format!(r#"{{"meta":{{"{longer}":1}}}}"#), Some("/meta".to_owned())),
+            (format!(r#"{{"{longer}":1}}"#), None),
+        ] {
+            assert_eq!(read_change(text.as_bytes()).unwrap_err().pointer, pointer, "{text}");
         }
     }
 }

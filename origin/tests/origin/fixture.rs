@@ -15,7 +15,7 @@ use vidstream_media::{
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
     presentation::{Poster, Sheet},
-    source::Facts,
+    source::{Facts, Hdr},
     timeline::{AudioGrid, Config as Grid},
 };
 use vidstream_origin::{Config, Origin, Patience};
@@ -26,6 +26,9 @@ const AVC: &str = "0164000dffe100186764000dacd94141fa1000000300100000030320f1429
 
 /// More than fits into what a server and a client that does not read hold between them.
 pub(crate) const POSTER_BYTES: usize = 300_000;
+
+/// The digest that whoever stored the source of a [`planned`] video told.
+pub(crate) const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
 
 /// Where the parts of a site meet.
 #[derive(Clone)]
@@ -187,11 +190,12 @@ pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
         .create_upload(NewUpload { id, title: "A film".to_owned(), bytes_expected: None, expires_at_ms: None })
         .await
         .unwrap();
-    catalog.finish_upload(id, 1_000).await.unwrap();
+    catalog.finish_upload(id, 1_000, Some(SHA256.to_owned())).await.unwrap();
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Probe));
-    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, ..Facts::default() };
+    let hdr = Some(Hdr::Hlg);
+    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, hdr, ..Facts::default() };
     catalog.finish_probe(&claim, Probed { facts, plan: plan(), warnings: Vec::new() }).await.unwrap();
     id
 }

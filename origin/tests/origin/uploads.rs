@@ -61,7 +61,8 @@ async fn a_body_becomes_a_video() {
         let video = answer.json();
         assert_eq!(video["title"], title.replace("%20", " "));
         assert_eq!((&video["state"], &video["playable"]), (&"queued".into(), &false.into()));
-        assert_eq!(video["source"]["bytes"], 300_000);
+        let sha256 = "5576a58a474142a55f619be58eea2c14d7d7937cb99d5ef600a704fcde5ddbd8";
+        assert_eq!(video["source"], serde_json::json!({ "bytes": 300_000, "sha256": sha256 }));
         assert_eq!(video["urls"]["hls"], serde_json::Value::Null);
         let id = video["id"].as_str().unwrap();
         assert_eq!(answer.header("location"), Some(format!("/v1/videos/{id}").as_str()));
@@ -99,6 +100,10 @@ async fn a_chunked_body_is_read_along_while_it_arrives() {
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     let answer = read(&mut stream).await;
     assert_eq!((answer.status, answer.json()["id"].as_str()), (202, Some(video.id.to_string().as_str())));
+    // Of the bytes alone, and not of what marks the chunks.
+    let sha256 = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+    assert_eq!(answer.json()["source"]["sha256"], sha256);
+    assert_eq!(video.sha256, None, "while bytes arrive there is none");
     assert_eq!(site.store.get(&Key::Source { id: video.id }).await.unwrap(), "hello world");
 }
 

@@ -1,11 +1,11 @@
 //! List, show, rename, delete.
 
 use serde_json::{Value, json};
-use vidstream_catalog::Wanted;
+use vidstream_catalog::{NewUpload, Wanted};
 
 use crate::{
     client::{ask, get, send},
-    fixture::{Site, fresh_id, planned, playable, ready, work, work_all},
+    fixture::{SHA256, Site, fresh_id, planned, playable, ready, work, work_all},
     viewers::{until_views, watch},
 };
 
@@ -27,7 +27,8 @@ async fn a_video_is_shown_with_urls_that_answer() {
     assert_eq!(ready["state"], "ready");
     assert_eq!(ready["duration_s"], 20.0);
     assert_eq!(ready["progress"]["percent"], 100.0);
-    assert_eq!(ready["source"]["container"], "mp4");
+    assert_eq!((&ready["source"]["container"], &ready["source"]["sha256"]), (&json!("mp4"), &json!(SHA256)));
+    assert_eq!(ready["source"]["hdr"], "hlg");
     assert_eq!(ready["artifacts"]["rendition.360p"]["state"], "ready");
     assert!(ready["created_at"].as_str().unwrap().ends_with('Z'));
     for shown in [&playable, &ready] {
@@ -39,6 +40,16 @@ async fn a_video_is_shown_with_urls_that_answer() {
     }
     assert!(ready["urls"].as_object().unwrap().values().all(Value::is_string), "{}", ready["urls"]);
     assert!(ready["row_version"].as_u64() > playable["row_version"].as_u64());
+}
+
+#[tokio::test]
+async fn a_source_of_which_no_digest_was_made_shows_none() {
+    let site = Site::start().await;
+    let id = fresh_id();
+    let new = NewUpload { id, title: "A film".to_owned(), bytes_expected: None, expires_at_ms: None };
+    site.catalog.create_upload(new).await.unwrap();
+    site.catalog.finish_upload(id, 1_000, None).await.unwrap();
+    assert_eq!(get(site.addr, &format!("/v1/videos/{id}")).await.json()["source"], json!({ "bytes": 1_000 }));
 }
 
 #[tokio::test]
@@ -89,7 +100,7 @@ async fn lists_are_paged_filtered_and_cacheable() {
 }
 
 #[tokio::test]
-async fn a_title_can_be_changed_and_nothing_else() {
+async fn a_title_can_be_changed_and_what_is_wrong_is_refused() {
     let site = Site::start().await;
     let id = planned(&site.catalog).await;
     let path = format!("/v1/videos/{id}");
@@ -115,6 +126,49 @@ async fn a_title_can_be_changed_and_nothing_else() {
     assert_eq!(send(site.addr, "PATCH", &path, &[], longest.as_bytes()).await.status, 200);
     assert_eq!(get(site.addr, &path).await.json()["title"], "Another");
     assert_eq!(send(site.addr, "PATCH", &format!("/v1/videos/{}", fresh_id()), &[], b"{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn strings_of_a_publisher_are_merged_shown_and_told() {
+    let site = Site::start().await;
+    let path = format!("/v1/videos/{}", planned(&site.catalog).await);
+    let before = get(site.addr, &path).await.json();
+    assert_eq!(before["meta"], json!({}));
+    let version = before["row_version"].as_u64().unwrap();
+    let first = json!({ "course": "bio1", "week": "3" });
+    for (patch, meta, changes) in [
+        (json!({ "meta": first }), &first, 1),
+        (json!({ "meta": { "course": "bio1" } }), &first, 1),
+        (json!({ "meta": {} }), &first, 1),
+        (json!({ "meta": { "week": null, "a/b": "ü" } }), &json!({ "a/b": "ü", "course": "bio1" }), 2),
+        (json!({ "meta": null }), &json!({}), 3),
+        (json!({ "title": "T", "meta": { "course": "bio2" } }), &json!({ "course": "bio2" }), 4),
+    ] {
+        let answer = send(site.addr, "PATCH", &path, &[], patch.to_string().as_bytes()).await;
+        assert_eq!(answer.status, 200, "{patch}");
+        let shown = answer.json();
+        assert_eq!((&shown["meta"], &shown["row_version"]), (meta, &json!(version + changes)), "{patch}");
+    }
+    let many: serde_json::Map<String, Value> = (0..51).map(|n| (n.to_string(), json!(""))).collect();
+    for (patch, pointer) in [
+        (json!({ "meta": ["bio1"] }), "/meta"),
+        (json!({ "meta": { "week": 3 } }), "/meta/week"),
+        (json!({ "meta": { "": "x" } }), "/meta"),
+        (json!({ "meta": many }), "/meta"),
+        (json!({ "meta": { "k": "x".repeat(4_096) } }), "/meta"),
+    ] {
+        let answer = send(site.addr, "PATCH", &path, &[], patch.to_string().as_bytes()).await;
+        assert_eq!((answer.status, answer.code()), (400, "invalid_meta".to_owned()), "{patch}");
+        let problem = answer.json();
+        assert_eq!(problem["errors"], json!([{ "pointer": pointer, "detail": problem["detail"] }]), "{patch}");
+    }
+    let last = json!({ "course": "bio2" });
+    assert_eq!(get(site.addr, &path).await.json()["meta"], last);
+    assert_eq!(get(site.addr, "/v1/videos").await.json()["data"][0]["meta"], last);
+    let events = get(site.addr, &format!("{path}/events")).await.json();
+    let event = events["data"].as_array().unwrap().last().unwrap();
+    assert_eq!((&event["type"], &event["data"]["meta"]), (&json!("video.updated"), &last));
+    assert_eq!(event["data"]["title"], "T");
 }
 
 #[tokio::test]

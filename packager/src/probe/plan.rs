@@ -208,15 +208,17 @@ mod tests {
         let of = |picture, rotation| {
             display(&VideoStream { stream: stream(), rotation, picture }).map_err(|failure| failure.code)
         };
-        let shown =
-            |width, height, rotation| of(First { width, height, pixel_aspect: (1, 1), interlaced: false }, rotation);
+        let shown = |width, height, rotation| {
+            of(First { width, height, pixel_aspect: (1, 1), interlaced: false, hdr: None }, rotation)
+        };
         assert_eq!(shown(SIDE_MAX, 2, 0), Ok((SIDE_MAX, 2)));
         assert_eq!(shown(SIDE_MAX, 2, 90), Ok((2, SIDE_MAX)));
         for (width, height) in [(SIDE_MAX + 1, 2), (2, SIDE_MAX + 1), (1, 2), (2, 1)] {
             assert_eq!(shown(width, height, 0), Err("unsupported_dimensions".to_owned()), "{width}x{height}");
         }
         // Pixels more oblong than any camera's are taken for square.
-        let oblong = |pixel_aspect| of(First { width: 320, height: 180, pixel_aspect, interlaced: false }, 0);
+        let oblong =
+            |pixel_aspect| of(First { width: 320, height: 180, pixel_aspect, interlaced: false, hdr: None }, 0);
         assert_eq!([(16, 1), (1, 16)].map(oblong), [Ok((5120, 180)), Ok((20, 180))]);
         assert_eq!([(17, 1), (1, 17)].map(oblong), [Ok((320, 180)), Ok((320, 180))]);
     }

@@ -1,5 +1,7 @@
 //! What caps say about a stream, in the words of the facts.
 
+use vidstream_media::source::Hdr;
+
 /// The short name of a codec, `h264` say.
 pub(super) fn codec_name(caps: &gst::CapsRef) -> String {
     let Some(structure) = caps.structure(0) else { return "unknown".to_owned() };
@@ -52,6 +54,18 @@ pub(super) fn container_name(caps: &gst::CapsRef) -> String {
         _ => return codec_name(caps),
     };
     name.to_owned()
+}
+
+/// High dynamic range of pictures. The field is read by itself: where a decoder says nothing of the matrix, GStreamer
+/// takes the defaults for all of it.
+pub(super) fn hdr(caps: &gst::CapsRef) -> Option<Hdr> {
+    let colorimetry = caps.structure(0)?.get::<&str>("colorimetry").ok()?;
+    let colorimetry: gst_video::VideoColorimetry = colorimetry.parse().ok()?;
+    match colorimetry.transfer() {
+        gst_video::VideoTransferFunction::Smpte2084 => Some(Hdr::Pq),
+        gst_video::VideoTransferFunction::AribStdB67 => Some(Hdr::Hlg),
+        _ => None,
+    }
 }
 
 /// Channels and samples per second of sound; 0 if unknown.

@@ -232,7 +232,9 @@ fn first_picture(source: &Source, track: &Track) -> Result<Option<First>, Failur
     let caps = track.codec.caps.as_deref().ok_or_else(|| fault::unsupported_codec(name))?;
     let read = |packet: &Packet| Ok(source.read(packet.offset, packet.bytes)?);
     let candidate = Candidate { codec: name, caps, packets: &track.packets };
-    picture::first(&candidate, &read).map(Some)
+    let first = picture::first(&candidate, &read)?;
+    // What the container says of colours stands above what the pictures say (ISO 14496-12 §12.1.5).
+    Ok(Some(First { hdr: track.codec.hdr.or(first.hdr), ..first }))
 }
 
 /// Pictures know their size; a header that says an impossible one is only worth a word.

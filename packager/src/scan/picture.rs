@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use vidstream_media::source::Packet;
+use vidstream_media::source::{Hdr, Packet};
 
-use super::fault;
+use super::{caps, fault};
 use crate::{
     encode::{
         autoplug,
@@ -33,6 +33,8 @@ pub(crate) struct First {
     pub(crate) pixel_aspect: (u32, u32),
     /// Whether pictures may be made of two fields.
     pub(crate) interlaced: bool,
+    /// High dynamic range, if the stream or its decoder tells of it.
+    pub(crate) hdr: Option<Hdr>,
 }
 
 /// A stream to look into.
@@ -61,7 +63,7 @@ pub(super) fn first(
     for start in starts {
         let packets = candidate.packets.iter().skip(start).take(PACKETS_MAX);
         match decode(&caps, candidate.codec, packets, read)? {
-            Ok(first) => return Ok(first),
+            Ok(first) => return Ok(First { hdr: first.hdr.or_else(|| caps::hdr(&caps)), ..first }),
             Err(text) => why = text,
         }
     }
@@ -121,7 +123,8 @@ fn answer(pipe: &Pipe) -> Result<First, String> {
 }
 
 fn facts(sample: &gst::Sample) -> Option<First> {
-    let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
+    let caps = sample.caps()?;
+    let info = gst_video::VideoInfo::from_caps(caps).ok()?;
     let par = info.par();
     let side = |value: i32| u32::try_from(value).ok().filter(|&value| value > 0);
     Some(First {
@@ -129,5 +132,6 @@ fn facts(sample: &gst::Sample) -> Option<First> {
         height: info.height(),
         pixel_aspect: side(par.numer()).zip(side(par.denom())).unwrap_or((1, 1)),
         interlaced: info.interlace_mode() != gst_video::VideoInterlaceMode::Progressive,
+        hdr: caps::hdr(caps),
     })
 }

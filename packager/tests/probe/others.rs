@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vidstream_media::Rational;
+use vidstream_media::{Rational, source::Hdr};
 
 use crate::{
     film::{self, film},
@@ -79,6 +79,23 @@ fn every_container_gives_its_pictures_and_sound() {
         let keys = film::packets(&path, "v:0").iter().filter(|seen| seen.key).count();
         let syncs = probed.video.iter().filter(|packet| packet.sync).count();
         assert!(syncs >= keys, "{name}: {syncs} of {keys} sync pictures");
+    }
+}
+
+#[test]
+fn high_dynamic_range_is_told_in_every_container() {
+    let dir = tempfile::tempdir().unwrap();
+    for (colours, hdr) in [
+        ("-color_primaries bt2020 -colorspace bt2020nc -color_trc smpte2084", Some(Hdr::Pq)),
+        ("-color_primaries bt2020 -colorspace bt2020nc -color_trc arib-std-b67", Some(Hdr::Hlg)),
+        ("-color_primaries bt709 -colorspace bt709 -color_trc bt709", None),
+        ("", None),
+    ] {
+        for name in ["film.mp4", "film.mov", "film.mkv", "film.ts"] {
+            let path = film(dir.path(), name, "25", &format!("-c:v libx264 -t 1 -an {colours}"));
+            let probed = probe(&path).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
+            assert_eq!(probed.report.facts.hdr, hdr, "{name}: {colours}");
+        }
     }
 }
 

@@ -133,7 +133,7 @@ impl Site {
         let bytes = vec![7; usize::try_from(seconds * fake::BYTES_PER_SECOND).unwrap()];
         let length = bytes.len() as u64;
         self.store.put(&Key::Source { id }, Bytes::from(bytes)).await.unwrap();
-        self.catalog.finish_upload(id, length).await.unwrap();
+        self.catalog.finish_upload(id, length, None).await.unwrap();
         id
     }
 
@@ -221,7 +221,7 @@ async fn a_source_is_scanned_while_it_grows() {
     writer.flush().await.unwrap();
     writer.write(Bytes::from(vec![1; 1500])).await.unwrap();
     let bytes = writer.finish().await.unwrap();
-    site.catalog.finish_upload(id, bytes).await.unwrap();
+    site.catalog.finish_upload(id, bytes, None).await.unwrap();
     let video = site.until(id, |video| video.state == State::Ready).await;
     assert_eq!(video.facts.unwrap().bytes, 3000);
     worker.stop().await;
@@ -373,7 +373,7 @@ async fn paused_uploads_do_not_keep_others_from_being_scanned() {
     for (id, mut writer) in paused {
         writer.write(Bytes::from(vec![1; 300])).await.unwrap();
         let bytes = writer.finish().await.unwrap();
-        site.catalog.finish_upload(id, bytes).await.unwrap();
+        site.catalog.finish_upload(id, bytes, None).await.unwrap();
         site.until(id, |video| video.state == State::Ready).await;
     }
     worker.stop().await;

@@ -1,6 +1,7 @@
 //! Sample entries (§8.5.2, §12): codec, dimensions and decoder configuration.
 
 use super::{Media, boxes, caps};
+use crate::source::Hdr;
 
 /// The codec of a track and what a decoder must know before its first packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Codec {
     pub height: u32,
     /// Shape of a pixel, width to height, if `pasp` (§12.1.4.2) tells.
     pub pixel_aspect: Option<(u32, u32)>,
+    /// High dynamic range, if `colr` (§12.1.5) tells of it.
+    pub hdr: Option<Hdr>,
     /// Channels; 0 for pictures.
     pub channels: u32,
     /// Samples per second; 0 for pictures.
@@ -72,12 +75,21 @@ fn visual(kind: boxes::Kind, body: &[u8]) -> Option<Codec> {
         let shape = (boxes::u32_at(pasp, 0)?, boxes::u32_at(pasp, 4)?);
         (shape.0 > 0 && shape.1 > 0 && shape != (1, 1)).then_some(shape)
     });
-    let mut codec = Codec { width, height, pixel_aspect, ..named(kind) };
+    // A second one may be an ICC profile.
+    let colours = boxes::children(inside).filter(|(found, _)| found == b"colr");
+    let hdr = colours.filter_map(|(_, colr)| transfer(colr)).find_map(Hdr::of_transfer);
+    let mut codec = Codec { width, height, pixel_aspect, hdr, ..named(kind) };
     if let Some((name, stream)) = caps::video(kind, inside) {
         name.clone_into(&mut codec.name);
         codec.caps = Some(caps::with_picture(&stream, &codec));
     }
     Some(codec)
+}
+
+/// The transfer characteristics of a `colr` that names colours by numbers; `nclc` is that of `QuickTime`.
+fn transfer(colr: &[u8]) -> Option<u16> {
+    let is_numbers = colr.starts_with(b"nclx") || colr.starts_with(b"nclc");
+    if is_numbers { boxes::u16_at(colr, 6) } else { None }
 }
 
 fn sound(kind: boxes::Kind, body: &[u8]) -> Option<(Codec, Packing)> {

@@ -7,6 +7,7 @@ use mp4_atom::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::Hdr;
 
 fn bytes_of(atom: &impl Atom) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -226,6 +227,28 @@ fn a_file_has_so_many_tracks_and_a_packet_so_many_bytes() {
     // What is longer than any picture is damage, and left out.
     assert_eq!(most.tracks[0].packets.iter().map(|packet| packet.bytes).collect::<Vec<_>>(), [PACKET_BYTES_MAX]);
     assert!(matches!(movie(TRACKS_MAX + 1), Err(Error::TooManyTracks)));
+}
+
+#[test]
+fn high_dynamic_range_is_read_from_the_colours_of_the_entry() {
+    let colr = |content: &[u8]| container(*b"colr", &[content.to_vec()]);
+    let icc = || colr(b"prof\0\0\0\x10\0\0\0\x12");
+    for (boxes, hdr) in [
+        (vec![], None),
+        (vec![colr(b"nclx\0\x01\0\x01\0\x01\0")], None),
+        (vec![colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(Hdr::Pq)),
+        (vec![colr(b"nclx\0\x09\0\x12\0\x09\0")], Some(Hdr::Hlg)),
+        (vec![colr(b"nclc\0\x09\0\x12\0\x09")], Some(Hdr::Hlg)),
+        (vec![icc(), colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(Hdr::Pq)),
+        (vec![icc()], None),
+        (vec![colr(b"nclx\0\x09\0")], None),
+        (vec![colr(b"")], None),
+    ] {
+        let entry = container(*b"avc1", &[content(&avc_entry()).to_vec(), boxes.concat()]);
+        let trak = trak(Trak { id: 1, handler: *b"vide", timescale: 1000, edits: vec![], tables: vec![stsd(entry)] });
+        let movie = Movie::parse(content(&container(*b"moov", &[trak]))).unwrap();
+        assert_eq!(movie.tracks[0].codec.hdr, hdr, "{boxes:?}");
+    }
 }
 
 #[test]

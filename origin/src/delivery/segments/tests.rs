@@ -86,7 +86,7 @@ async fn planned(catalog: &Catalog) -> VideoId {
         .create_upload(NewUpload { id, title: "A song".to_owned(), bytes_expected: None, expires_at_ms: None })
         .await
         .unwrap();
-    catalog.finish_upload(id, 1_000).await.unwrap();
+    catalog.finish_upload(id, 1_000, None).await.unwrap();
     let timeline = Timeline::new(Rational::new(25, 1), 500, Config::default());
     let encoder = Encoder {
         plugin: "aac".to_owned(),
