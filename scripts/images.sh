@@ -2,13 +2,17 @@
 # What the images install and run, without a container engine: for each stage of each Dockerfile a fresh Debian root, in
 # which its RUN lines pass, and then the executable in the root where it is to run: as compose.yaml has it, as the image's
 # user, without capabilities, with a root that is read-only but for what compose.yaml names, and a network of its own.
+# And what `make demo` does in another such root, where nothing is installed yet: its set-up, then the demo with what was
+# built here, until its own clip is ready.
 # Needs root. Nothing of it stays.
-#   images.sh        all images
-#   images.sh NAME   one: origin packager
+#   images.sh        all images, and the demo
+#   images.sh NAME   one: origin packager demo
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly limit_s=2700 kill_after_s=20 user=10001:10001
+readonly limit_s=3600 kill_after_s=20 user=10001:10001
+readonly system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+readonly rust_path=/opt/rust/bin:$system_path
 fail() { echo "images.sh: $*" >&2; exit 69; }
 
 if [ "${1:-}" != --inside ]; then
@@ -36,7 +40,7 @@ readonly work=$2
 shift 2
 # The first process of its own world would pass over a signal.
 trap 'exit 143' TERM
-[ $# -gt 0 ] || set -- origin packager
+[ $# -gt 0 ] || set -- origin packager demo
 chroot=$(command -v chroot)
 network=()
 
@@ -63,20 +67,32 @@ base() {
   cp -L /etc/resolv.conf "$work/base/etc/resolv.conf"
 }
 
-# A fresh root, in which a stage's RUN lines have passed.
-stage() {
-  local image=$1 number=$2 root=$work/$1-$2
+# A root in which nothing is installed yet.
+fresh() {
+  local root=$work/$1
   cp -a --reflink=auto "$work/base" "$root"
   mount -t proc proc "$root/proc"
-  # Where the Dockerfiles put it; a build has Rust from its image, here from this machine.
-  mkdir -p "$root/src/scripts" "$root/usr/local/lib/vidstream" "$root/opt/rust"
+  mkdir -p "$root/src/scripts"
   cp scripts/setup.sh "$root/src/scripts/"
+}
+
+# Rust of this machine in a root, where `rust_path` has it.
+lend_rust() {
+  mkdir -p "$work/$1/opt/rust"
+  mount --bind "$(rustc --print sysroot)" "$work/$1/opt/rust"
+  mount -o remount,bind,ro "$work/$1/opt/rust"
+}
+
+# A fresh root, in which a stage's RUN lines have passed.
+stage() {
+  local image=$1 number=$2 root=$work/$1-$2 path=$system_path
+  fresh "$image-$number"
+  # Where the Dockerfiles put it; a build has Rust from its image.
+  mkdir -p "$root/usr/local/lib/vidstream"
   cp scripts/setup.sh "$root/usr/local/lib/vidstream/"
-  local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   if [ "$number" = 1 ]; then
-    mount --bind "$(rustc --print sysroot)" "$root/opt/rust"
-    mount -o remount,bind,ro "$root/opt/rust"
-    path=/opt/rust/bin:$path
+    lend_rust "$image-$number"
+    path=$rust_path
   fi
   echo "== $image, stage $number"
   runs "$image" "$number" >"$root/src/runs"
@@ -113,14 +129,18 @@ seal() {
   ! touch "$root/srv/new" 2>/dev/null || fail "the root of the $image is not read-only"
 }
 
+# With nothing but loopback around.
+apart() {
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  unshare --net sh -ec 'ip link set lo up; exec "$@"' sh "$@"
+}
+
 # As the user of the image, with nothing but loopback around.
 as_user() {
   local image=$1 settings
   shift
   mapfile -t settings < <(environment "$image")
-  # shellcheck disable=SC2016 # the shell inside puts them in
-  unshare --net sh -ec 'ip link set lo up; exec "$@"' sh \
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/vidstream "${settings[@]}" \
+  apart env -i PATH="$system_path" HOME=/var/lib/vidstream "${settings[@]}" \
     "$chroot" "$work/$image" setpriv --reuid="${user%:*}" --regid="${user#*:}" --clear-groups \
     --inh-caps=-all --bounding-set=-all --no-new-privs "$@"
 }
@@ -152,7 +172,7 @@ testkit() {
   local built
   for built in target/release/testkit target/ci/testkit; do
     if [ -x "$built" ]; then
-      "$built" "$@"
+      echo "$built"
       return
     fi
   done
@@ -198,7 +218,7 @@ packager() {
   read -ra command <<<"$(command_of packager)"
   serves packager true "${command[@]}"
   # One container for all, as docker/README.md starts it: a film is uploaded, made and judged.
-  testkit generate --seconds 9 --size 426x240 "$work/packager-2/srv/film.mp4"
+  "$(testkit)" generate --seconds 9 --size 426x240 "$work/packager-2/srv/film.mp4"
   # shellcheck disable=SC2016 # the shell inside puts them in
   serves packager '
     vidstream add /srv/film.mp4 --server '"$server"' --token-file '"$token"' >/tmp/said
@@ -220,13 +240,46 @@ origin() {
     "${command[@]}" --set auth.token_file=/run/secrets/write_token
 }
 
-for image in "$@"; do
-  case $image in origin | packager) ;; *) echo "images.sh: no image '$image'; there are: origin packager" >&2; exit 64 ;; esac
+# Its set-up installs, as root and with a network; the demo comes without one, and finds that nothing is missing.
+demo() {
+  local root=$work/demo
+  fresh demo
+  lend_rust demo
+  cp scripts/demo.sh "$root/src/scripts/"
+  # Compiling is not done here.
+  printf '#!/bin/sh\n' >"$root/src/scripts/build.sh"
+  chmod +x "$root/src/scripts/build.sh"
+  install -D "$(with_packager)" "$root/src/target/release/vidstream"
+  install -D "$(testkit)" "$root/src/target/release/testkit"
+  echo "== demo, set-up"
+  env -i PATH="$rust_path" HOME=/root "${network[@]}" "$chroot" "$root" /src/scripts/setup.sh run
+  echo "== demo"
+  # It says that the film is ready, and then that it serves until it is told to end.
+  # shellcheck disable=SC2016 # the shell inside puts them in
+  apart env -i PATH="$rust_path" HOME=/root "$chroot" "$root" sh -ec '
+    mkfifo /tmp/said
+    /src/scripts/demo.sh >/tmp/said 2>&1 &
+    ready=
+    while read -r line; do
+      echo "$line"
+      case $line in
+        ready) ready=1 ;;
+        "serving until"*) kill "$!" ;;
+      esac
+    done </tmp/said
+    wait "$!"
+    [ -n "$ready" ]' || fail "the demo does not make its film ready in a fresh Debian"
+}
+
+for name in "$@"; do
+  case $name in origin | packager | demo) ;; *) echo "images.sh: there is no '$name'; there are: origin packager demo" >&2; exit 64 ;; esac
 done
 base
-for image in "$@"; do
-  stage "$image" 1
-  stage "$image" 2
-  "$image"
+for name in "$@"; do
+  if [ "$name" != demo ]; then
+    stage "$name" 1
+    stage "$name" 2
+  fi
+  "$name"
 done
-echo "images: all RUN lines passed, and what they install runs vidstream with the rights of a container"
+echo "images: what they install runs vidstream with the rights of a container, and the demo's set-up is all that the demo needs ($*)"

@@ -56,7 +56,7 @@ run_stage() {
       cd players
       TEST_FAULTS=all node --test test/cluster.test.mjs
       ;;
-    # What the images install and run, in fresh systems and with the rights of containers.
+    # What the images install and run, in fresh systems and with the rights of containers, and what the demo does in one.
     images) scripts/images.sh ;;
     kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
   esac

@@ -9,6 +9,7 @@ mod docs;
 mod files;
 mod finding;
 mod functions;
+mod licences;
 mod lock;
 mod rust;
 mod text;
@@ -30,6 +31,7 @@ fn main() -> Result<ExitCode> {
     };
     let tree = files::read(&root).with_context(|| format!("cannot read {}", root.display()))?;
     let mut findings = check(&tree);
+    findings.extend(licences::check(&tree, &licences::packages(&root)?));
     findings.sort();
     let mut out = stdout().lock();
     for finding in &findings {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use vidstream_media::{Plan, Track};
 use vidstream_packager::protocol::{Filler, Input, StoredGop};
+use vidstream_testkit::{decode, ssim};
 
 use crate::{
     film::Film,
@@ -13,6 +14,8 @@ use crate::{
 };
 
 const RUNG: Track = Track::Rung(180);
+/// Mean structural similarity from which on pictures look the same.
+const ALIKE_MIN: f64 = 0.9;
 
 /// Ten seconds at 30 fps in 320x180: segments of 2, 2, 4 and 2 seconds.
 fn film(dir: &Path, name: &str, options: &[&str]) -> Scanned {
@@ -155,6 +158,53 @@ fn rungs_and_trick_pictures_show_the_same() {
         assert_eq!(bench.counters(Track::Rung(rung)), all().into_iter().map(Some).collect::<Vec<_>>());
     }
     assert_eq!(bench.counters(Track::Trick), (0..10).map(|n| Some(n * 30)).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_first_chunk_looks_like_the_source() {
+    let dir = Bench::folder();
+    let source = film(dir.path(), "a.mp4", &["-c:v", "libx264", "-preset", "veryfast"]);
+    let mut bench = Bench::with(Bench::folder(), &source, Wanted::default().plan(), 0, false);
+    bench.run_all(&[(1, 1)]);
+    bench.verify();
+    let lumas = |path: &Path| decode::lumas(&["-i", path.to_str().unwrap()], (320, 180), 300).unwrap();
+    let (ours, theirs) = (lumas(&bench.file(RUNG)), lumas(&dir.path().join("a.mp4")));
+    assert_eq!((ours.len(), theirs.len()), (60, 300));
+    let alike: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| ssim(a, b, (320, 180))).collect();
+    let mean = alike.iter().sum::<f64>() / alike.len() as f64;
+    assert!(mean >= ALIKE_MIN, "{mean}: {alike:?}");
+}
+
+#[test]
+fn the_first_chunk_is_coded_with_the_settings_of_all_others() {
+    let dir = Bench::folder();
+    let source = film(dir.path(), "a.mp4", &["-c:v", "libx264", "-preset", "veryfast"]);
+    let plan = Wanted { rungs: &[(320, 180), (214, 120)], ..Wanted::default() }.plan();
+    let mut bench = Bench::with(Bench::folder(), &source, plan.clone(), 0, false);
+    for (first, last, threads) in [(1, 1, 2), (2, 3, 1), (4, 4, 1)] {
+        let mut piece = job(&plan, first, last);
+        piece.threads = threads;
+        bench.run(&piece).unwrap();
+    }
+    assert_eq!(bench.parts.len(), 3);
+    for track in [RUNG, Track::Rung(120), Track::Trick] {
+        let said: Vec<Vec<String>> = bench.parts.iter().map(|part| settings(&bench.object(track, part))).collect();
+        assert!(said[0].iter().any(|word| word.starts_with("crf=")), "{track}: {:?}", said[0]);
+        for later in &said[1..] {
+            assert_eq!(*later, said[0], "{track}");
+        }
+    }
+}
+
+/// What x264 was told, as it says in user data before the first picture of a job; without its threads, of which a chunk
+/// that somebody waits for has more.
+fn settings(object: &[u8]) -> Vec<String> {
+    const START: &[u8] = b"options: ";
+    let start = object.windows(START.len()).position(|window| window == START).unwrap() + START.len();
+    let text: Vec<u8> = object[start..].iter().copied().take_while(|&byte| byte != 0).collect();
+    let words = String::from_utf8(text).unwrap();
+    let is_threads = |word: &str| word.starts_with("threads=") || word.starts_with("lookahead_threads=");
+    words.split(' ').filter(|word| !is_threads(word)).map(str::to_owned).collect()
 }
 
 #[test]
