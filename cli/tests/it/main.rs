@@ -5,6 +5,8 @@ mod bounded;
 mod bucket;
 mod check;
 mod deletion;
+mod delivered;
+mod documented;
 mod exit_codes;
 mod fsck;
 mod package;
