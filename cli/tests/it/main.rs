@@ -7,6 +7,7 @@ mod check;
 mod deletion;
 mod delivered;
 mod documented;
+mod dumps;
 mod exit_codes;
 mod fsck;
 mod package;
