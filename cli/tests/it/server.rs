@@ -54,11 +54,12 @@ impl Server {
         Self::on(command, "serve", data, flags).await
     }
 
-    /// Starts the server of a configuration file, which names this data folder and free ports.
-    pub(crate) async fn configured(config: &Path, data: &Path) -> Self {
+    /// Starts the server of a configuration file, which names this data folder and free ports, with more environment
+    /// variables.
+    pub(crate) async fn configured(config: &Path, data: &Path, variables: &[(String, String)]) -> Self {
         fs::create_dir_all(data).unwrap();
         let mut command = Command::new(VIDSTREAM);
-        command.args(["serve", "--config"]).arg(config);
+        command.args(["serve", "--config"]).arg(config).envs(variables.iter().cloned());
         Self::spawn(command, data, |_| data.to_owned()).await
     }
 
