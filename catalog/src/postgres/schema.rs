@@ -77,7 +77,10 @@ async fn update(client: &mut Client, found: u64, wait_ms: u64) -> Result<u64> {
     }
     let mut runner = files::migrations::runner().set_abort_divergent(true).set_abort_missing(true);
     runner.set_migration_table_name(TABLE);
-    runner.run_async(client).await.map_err(|error| behind(error::sentence(&error)))?;
+    runner.run_async(client).await.map_err(|error| {
+        let what_to_do = if error::is_forbidden(&error) { "; say it as a user who may change tables" } else { "" };
+        behind(format!("{}{what_to_do}", error::sentence(&error)))
+    })?;
     Ok(VERSION)
 }
 

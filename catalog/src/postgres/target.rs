@@ -18,6 +18,9 @@ use crate::{
 /// What an idle connection over TCP waits before it asks whether the server is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// What to do about a password.
+const PASSWORD: &str = "; give this user's password in catalog.url, or in the file that catalog.url_file names";
+
 /// The stream of an encrypted connection.
 type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<Socket>>::Stream;
 
@@ -68,6 +71,9 @@ impl Target {
         let reason = error::sentence(error);
         let hint = match error.code() {
             Some(&SqlState::TOO_MANY_CONNECTIONS) => "; raise its max_connections or lower catalog.connections",
+            Some(&SqlState::INVALID_CATALOG_NAME) => "; make it, as by createdb, or name another one in catalog.url",
+            Some(&SqlState::INVALID_PASSWORD) => PASSWORD,
+            None if reason.contains("password missing") => PASSWORD,
             None if reason.contains("certificate") => {
                 "; name its authority by ?sslrootcert=FILE, or say ?sslmode=disable where nobody can listen"
             }

@@ -79,10 +79,13 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let name = place.url().rsplit('/').next().unwrap().to_owned();
     let over_tcp = |user: &str| format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable");
     for (url, reason) in [
-        (over_tcp("guest:wrong"), "password authentication failed"),
-        (over_tcp("guest"), "password"),
+        (
+            over_tcp("guest:wrong"),
+            "password authentication failed for user \"guest\"; give this user's password in catalog.url",
+        ),
+        (over_tcp("guest"), "password missing; give this user's password in catalog.url"),
         (over_tcp("nobody:x"), "password authentication failed"),
-        (over_tcp("guest:right").replace(&name, "nowhere"), "\"nowhere\" does not exist"),
+        (over_tcp("guest:right").replace(&name, "nowhere"), "\"nowhere\" does not exist; make it"),
         (over_tcp("guest:right").replace("disable", "require"), "TLS"),
         ("postgres://u@127.0.0.1:1/x".to_owned(), "127.0.0.1:1"),
         ("postgres://u@%2Fnonexistent/x".to_owned(), "/nonexistent"),
@@ -101,7 +104,8 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
     let empty = Postgres::new();
     let url = over_tcp("guest:right").replace(&name, empty.url().rsplit('/').next().unwrap());
     let text = refusal(&url).await.to_string();
-    assert!(text.contains("permission denied") && text.contains("vidstream migrate"), "{text}");
+    assert!(text.contains("(see `vidstream migrate`)") && text.contains("permission denied"), "{text}");
+    assert!(text.ends_with("; say it as a user who may change tables"), "{text}");
     for url in ["postgres://", "postgres://h", "postgres://h/x?colour=red", "mysql://h/x"] {
         assert!(matches!(refusal(url).await, Error::Invalid(_)), "{url}");
     }

@@ -112,8 +112,55 @@ fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
         }
     }
     behind("DELETE FROM vidstream_schema WHERE version = 7");
-    for command in alone {
-        refused(command, &database, "made by an older version");
+    sqlite.pragma_update(None, "user_version", 2).unwrap();
+    let sentence = "made by an older version of vidstream: `vidstream migrate` brings it up to date";
+    for place in [file.as_slice(), &database] {
+        for command in alone {
+            refused(command, place, sentence);
+        }
+    }
+    refused(&["import", &newer], &["--data", &good], sentence);
+}
+
+/// Whoever connects as a user who may read and write rows, and no more.
+#[test]
+fn a_database_that_refuses_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let (database, url) = (postgres::shared(), postgres::shared().database().unwrap());
+    let migrated = Command::new(VIDSTREAM).arg("migrate").env("VIDSTREAM_CATALOG_URL", &url).status().unwrap();
+    assert!(migrated.success());
+    let statements = "CREATE ROLE clerk LOGIN PASSWORD 'secret';
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk;
+         DELETE FROM vidstream_schema WHERE version = (SELECT max(version) FROM vidstream_schema)";
+    database.execute(&url, statements).unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    let place = |user: &str, name: &str| {
+        format!("catalog.url=postgres://{user}@127.0.0.1:{}/{name}?sslmode=disable", database.port())
+    };
+    let [wrong, none, known] = ["clerk:not-secret", "clerk", "clerk:secret"].map(|user| place(user, name));
+    let nowhere = place("clerk:secret", "nowhere");
+    let serve: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+    let password = "give this user's password in catalog.url";
+    let cases: [(&[&str], &str, i32, &str, &str); 8] = [
+        (serve, &wrong, 69, "password authentication failed for user", password),
+        (&["fsck"], &wrong, 69, "password authentication failed for user", password),
+        (serve, &none, 69, "password missing", password),
+        (serve, &nowhere, 69, "\"nowhere\" does not exist", "make it, as by createdb"),
+        (&["migrate"], &nowhere, 69, "\"nowhere\" does not exist", "make it, as by createdb"),
+        (serve, &known, 69, "could not be brought to", "(see `vidstream migrate`)"),
+        (&["migrate"], &known, 69, "could not be brought to", "say it as a user who may change tables"),
+        (&["fsck"], &known, 64, "made by an older version of vidstream", "`vidstream migrate` brings it up to date"),
+    ];
+    for (command, place, code, reason, advice) in cases {
+        let output = bounded().args(command).args(["--data", &data, "--set", place]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{command:?} {reason}: {text}");
+        // A server has its log before it.
+        let sentence = text.lines().last().unwrap_or_default();
+        assert!(sentence.starts_with("vidstream: "), "{command:?} {reason}: {text}");
+        assert!(sentence.contains(reason) && sentence.contains(advice), "{command:?} {reason}: {text}");
+        assert!(!text.contains("secret"), "{command:?}: {text}");
     }
 }
 

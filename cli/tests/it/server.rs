@@ -13,6 +13,8 @@ use serde_json::Value;
 pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
 /// How often a condition is looked at; conditions are bounded by a deadline, never by a count of sleeps.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A short film is made within this, on a busy machine as well.
+const MADE_WAIT_MAX: Duration = Duration::from_mins(2);
 
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -52,11 +54,12 @@ impl Server {
         Self::on(command, "serve", data, flags).await
     }
 
-    /// Starts the server of a configuration file, which names this data folder and free ports.
-    pub(crate) async fn configured(config: &Path, data: &Path) -> Self {
+    /// Starts the server of a configuration file, which names this data folder and free ports, with more environment
+    /// variables.
+    pub(crate) async fn configured(config: &Path, data: &Path, variables: &[(String, String)]) -> Self {
         fs::create_dir_all(data).unwrap();
         let mut command = Command::new(VIDSTREAM);
-        command.args(["serve", "--config"]).arg(config);
+        command.args(["serve", "--config"]).arg(config).envs(variables.iter().cloned());
         Self::spawn(command, data, |_| data.to_owned()).await
     }
 
@@ -135,6 +138,12 @@ impl Server {
             assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.log));
             after(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits until all of a film is made, its pictures as well.
+    pub(crate) async fn until_made(&self, id: &str) {
+        let is_made = |video: &Value| video["state"] == "ready" && video["artifacts"]["storyboard"]["state"] == "ready";
+        self.until(id, "made", MADE_WAIT_MAX, is_made).await;
     }
 
     /// The processes that this server has started and that are alive, zombies left out.

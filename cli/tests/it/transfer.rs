@@ -12,7 +12,11 @@ use vidstream_testkit::{
     s3::{BUCKET, Fault, Server as Bucket},
 };
 
-use crate::server::{Server, VIDSTREAM, until};
+use crate::{
+    delivered::{assert_same, delivered},
+    documented::{block, shell},
+    server::{Server, VIDSTREAM, until},
+};
 
 const READY_WAIT_MAX: Duration = Duration::from_mins(2);
 
@@ -54,6 +58,76 @@ async fn what_a_server_has_goes_on_behind_another_database() {
         server.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
         let shown = counters(&["-i", &format!("{}/v/{id}/1/360p/index.m3u8", server.url)]).unwrap();
         assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "{source}: the counters are not unbroken");
+    }
+}
+
+/// A database and a bucket of its own.
+struct Site {
+    catalog: String,
+    store: String,
+    bucket: Bucket,
+}
+
+// === impl Site ===
+
+impl Site {
+    fn new() -> Self {
+        let (catalog, bucket) = (postgres::shared().database().unwrap(), Bucket::start().unwrap());
+        Self { catalog, store: format!("s3://{BUCKET}/site"), bucket }
+    }
+
+    /// A configuration file that names both.
+    fn config(&self, file: &str) {
+        let text = format!("[catalog]\nurl = \"{}\"\n[store]\nurl = \"{}\"\n", self.catalog, self.store);
+        std::fs::write(file, text).unwrap();
+    }
+
+    async fn serve(&self, data: &str) -> Server {
+        let (catalog, store) = (format!("catalog.url={}", self.catalog), format!("store.url={}", self.store));
+        let flags = ["--set", &catalog, "--set", &store];
+        Server::with_variables(Path::new(data), &flags, &self.bucket.variables()).await
+    }
+}
+
+/// The one command, and from there on a backup and its restore at another place, as the documents have them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_outgrown_by_one_command_and_what_took_its_place_is_backed_up_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let [old, config, backup] = ["old", "vidstream.toml", "backup"].map(at);
+    let server = Server::start(Path::new(&old)).await;
+    let id = server.upload(&Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()).await;
+    server.until_made(&id).await;
+    let list = async |server: &Server| {
+        server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap().text().await.unwrap()
+    };
+    let before = (delivered(&server, &id).await, list(&server).await);
+    drop(server);
+
+    let [grown, restored] = [Site::new(), Site::new()];
+    let says = |site: &Site, commands: &str, wanted: &str| {
+        let (code, said) = shell(folder.path(), commands, &site.bucket.variables());
+        assert_eq!((code, said.contains(wanted)), (Some(0), true), "{commands}: {said}");
+    };
+    let outgrown = [
+        ("/var/lib/vidstream", old.as_str()),
+        ("postgres://vidstream@db.example/vidstream", grown.catalog.as_str()),
+        ("s3://media/vidstream", grown.store.as_str()),
+    ];
+    says(&grown, &block("vidstream import /var/lib", &outgrown), " came from ");
+    assert!(!folder.path().join("data").exists(), "a command made a data folder that it does not need");
+    let places = [("/etc/vidstream.toml", config.as_str()), ("/backup/2026-11-26", backup.as_str())];
+    for (site, command, wanted) in
+        [(&grown, "vidstream export", " are in "), (&restored, "vidstream import /backup", " came from ")]
+    {
+        site.config(&config);
+        says(site, &block(command, &places), wanted);
+        says(site, &block("vidstream fsck", &places[..1]), ": nothing is wrong\n");
+    }
+    for (site, name) in [(&grown, "grown"), (&restored, "restored")] {
+        let server = site.serve(&at(name)).await;
+        assert_same(&before.0, &delivered(&server, &id).await);
+        assert_eq!(before.1, list(&server).await, "{name}");
     }
 }
 

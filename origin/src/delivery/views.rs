@@ -232,6 +232,11 @@ impl View {
         self.is_younger(VIEW_AGE_MAX, now.into())
     }
 
+    /// Whether the catalog answered when it was asked last.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.read_at == self.confirmed_at
+    }
+
     fn is_younger(&self, age_max: Duration, now: Instant) -> bool {
         self.epoch == self.epoch_now.load(Ordering::Acquire) && now.saturating_duration_since(self.read_at) < age_max
     }
