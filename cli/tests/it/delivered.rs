@@ -22,7 +22,7 @@ pub(crate) async fn delivered(server: &Server, id: &str) -> Delivered {
         assert_eq!(answer.status(), 200, "{path}");
         let tag = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let body = answer.bytes().await.unwrap().to_vec();
-        if path.ends_with(".m3u8") {
+        if path.rsplit_once('.').is_some_and(|(_, kind)| kind == "m3u8") {
             let (folder, _) = path.rsplit_once('/').unwrap();
             asked.extend(uris(std::str::from_utf8(&body).unwrap()).map(|uri| format!("{folder}/{uri}")));
         }
