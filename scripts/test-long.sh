@@ -58,7 +58,7 @@ run_stage() {
       ;;
     # What the images install and run, in fresh systems and with the rights of containers, and what the demo does in one.
     images) scripts/images.sh ;;
-    kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
+    kills) TEST_KILLS=20 TEST_KILL_FILM_S=240 run --test it recovery -- --nocapture ;;
   esac
 }
 

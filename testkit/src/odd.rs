@@ -35,12 +35,12 @@ pub enum Outcome {
     Either,
 }
 
-/// Makes all odd files in `folder`, each of a few seconds.
+/// Makes all odd files in `folder`, each of three seconds at most.
 ///
 /// # Errors
 /// If ffmpeg is missing or the folder cannot be written.
 pub fn all(folder: &Path) -> Result<Vec<Odd>> {
-    let clip = Clip { content: Content::Calm, ..Clip::new((320, 180), 25, 6) };
+    let clip = Clip { content: Content::Calm, ..Clip::new((320, 180), 25, 3) };
     let file = |name: &str| folder.join(name);
     let good = fs::read(clip.cached(&Encoding::default(), "mp4")?)?;
     let fast = fs::read(clip.cached(&Encoding { index: Index::First, ..Encoding::default() }, "mp4")?)?;
