@@ -57,7 +57,7 @@ run_stage() {
       ;;
     # What the images install and run, in fresh systems and with the rights of containers.
     images) scripts/images.sh ;;
-    kills) TEST_KILLS=20 TEST_KILL_FILM_S=180 run --test it recovery -- --nocapture ;;
+    kills) TEST_KILLS=20 TEST_KILL_FILM_S=240 run --test it recovery -- --nocapture ;;
   esac
 }
 

@@ -14,6 +14,17 @@ pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
 /// How often a condition is looked at; conditions are bounded by a deadline, never by a count of sleeps.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Has the log say which child does which job.
+const SAY_CHILDREN: [(&str, &str); 1] = [("RUST_LOG", "info,vidstream_packager=debug")];
+
+/// A child that does a job, as the log says. The spare child, which waits for one, is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Busy {
+    pub(crate) pid: u32,
+    /// Which attempt of its job it is, from 1.
+    pub(crate) attempt: u32,
+}
+
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
@@ -43,6 +54,12 @@ impl Server {
     /// Starts an origin alone.
     pub(crate) async fn origin(data: &Path, flags: &[&str]) -> Self {
         Self::on(Command::new(VIDSTREAM), "origin", data, flags).await
+    }
+
+    /// Starts a server whose children can be told apart by what they do.
+    pub(crate) async fn of_known_children(data: &Path, flags: &[&str]) -> Self {
+        let variables = SAY_CHILDREN.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self::with_variables(data, flags, &variables).await
     }
 
     /// Starts a server with more environment variables.
@@ -140,6 +157,19 @@ impl Server {
     /// The processes that this server has started and that are alive, zombies left out.
     pub(crate) fn children(&self) -> Vec<u32> {
         children_of(self.child.id())
+    }
+
+    /// Those of its children that do a job, of a server of known children.
+    pub(crate) fn busy(&self) -> Vec<Busy> {
+        let alive = self.children();
+        let log = fs::read_to_string(self.log.join("serve.log")).unwrap();
+        // … job{kind="encode" video=vid_… job=7 attempt=1}: a child begins pid=4711
+        let begun = log.lines().filter_map(|line| {
+            let (job, pid) = line.split_once("}: a child begins pid=")?;
+            let (_, attempt) = job.rsplit_once("attempt=")?;
+            Some(Busy { pid: pid.trim().parse().ok()?, attempt: attempt.parse().ok()? })
+        });
+        begun.filter(|busy| alive.contains(&busy.pid)).collect()
     }
 
     /// `kill -9`, and waits for the end.

@@ -263,6 +263,7 @@ impl Spare {
         let pulse = Arc::new(Pulse::default());
         let pid = self.child.id();
         self.tail.attach(tracing::Span::current());
+        tracing::debug!(pid, "a child begins");
         let sent = frame::write_async(&mut self.to, &start, &[]).await;
         let Self { child, from, to, tail, temp, start_ms, isolation } = self;
         let verdict = if sent.is_err() {
