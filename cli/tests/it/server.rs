@@ -162,6 +162,13 @@ impl Server {
     /// Those of its children that do a job, of a server of known children.
     pub(crate) fn busy(&self) -> Vec<Busy> {
         let alive = self.children();
+        let mut busy = self.begun();
+        busy.retain(|busy| alive.contains(&busy.pid));
+        busy
+    }
+
+    /// All children that were given a job so far.
+    pub(crate) fn begun(&self) -> Vec<Busy> {
         let log = fs::read_to_string(self.log.join("serve.log")).unwrap();
         // … job{kind="encode" video=vid_… job=7 attempt=1}: a child begins pid=4711
         let begun = log.lines().filter_map(|line| {
@@ -169,7 +176,7 @@ impl Server {
             let (_, attempt) = job.rsplit_once("attempt=")?;
             Some(Busy { pid: pid.trim().parse().ok()?, attempt: attempt.parse().ok()? })
         });
-        begun.filter(|busy| alive.contains(&busy.pid)).collect()
+        begun.collect()
     }
 
     /// `kill -9`, and waits for the end.
