@@ -15,11 +15,13 @@ use crate::{
     },
 };
 
+pub(crate) mod needed;
+
 /// A place to start children from, outside of any worker, and what they can do.
 pub struct Site {
     pub(crate) launcher: Launcher,
     pub(crate) child: ChildConfig,
-    /// The elements of all known plugins that exist here.
+    /// The elements of all known plugins, and those that every worker needs, that exist here.
     pub elements: BTreeSet<String>,
     temp: TempDir,
 }
@@ -80,7 +82,8 @@ pub(crate) fn with_libraries(mut config: ChildConfig, plugins: &Registry) -> Chi
 /// # Errors
 /// When it does not start or does not report.
 pub(crate) async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<Abilities, Failure> {
-    let elements = plugins.iter().map(|plugin| plugin.element.clone()).collect();
+    let of_plugins = plugins.iter().map(|plugin| plugin.element.clone());
+    let elements = of_plugins.chain(needed::names().map(str::to_owned)).collect();
     let spare = launcher.launch(Start::Refresh).await?;
     let isolation = spare.isolation;
     let job = Job::Inspect(InspectJob { elements });

@@ -10,7 +10,7 @@ use vidstream_plugins::{Kind, Plugin, Registry};
 use vidstream_store::Store;
 
 use crate::{
-    elements::{self, Abilities},
+    elements::{self, Abilities, needed},
     jobs::Context,
     protocol::{EncoderChoice, Encoders, Failure},
 };
@@ -95,12 +95,18 @@ pub enum Error {
     /// Children do not start, or GStreamer does not in them.
     #[error("children do not start: {0}")]
     Child(Failure),
+    /// Elements that every worker needs are not there.
+    #[error("these GStreamer elements are not installed: {elements}")]
+    NoElements {
+        /// They, with their Debian packages.
+        elements: String,
+    },
     /// No plugin for a codec has its GStreamer element installed.
     #[error("no plugin makes {codec} here; install one of these GStreamer elements: {elements}")]
     NoEncoder {
         /// The codec.
         codec: &'static str,
-        /// Elements of the known plugins.
+        /// Elements of the known plugins, with their Debian packages.
         elements: String,
     },
     /// A plugin that a track is to be made by cannot do that.
@@ -128,6 +134,9 @@ impl Worker {
                 Launcher::new(elements::with_libraries(config.child.clone(), &parts.plugins), &temp, &registry)
                     .map_err(|source| Error::Folder { path: temp, source })?;
             let abilities = elements::inspect(&launcher, &parts.plugins).await.map_err(Error::Child)?;
+            if let Some(elements) = needed::missing(&abilities.elements) {
+                return Err(Error::NoElements { elements });
+            }
             let encoders = Encoders {
                 video: choose(&parts.plugins, Kind::VideoEncoder, VIDEO_CODEC, &abilities)?,
                 audio: choose(&parts.plugins, Kind::AudioEncoder, AUDIO_CODEC, &abilities)?,
@@ -182,7 +191,7 @@ fn choose(plugins: &Registry, kind: Kind, codec: &'static str, abilities: &Abili
     let candidates = plugins.candidates(kind, codec, |element| abilities.elements.contains(element));
     let Some(best) = candidates.first() else {
         let known = plugins.candidates(kind, codec, |_| true);
-        let elements = known.iter().map(|plugin| plugin.element.as_str()).collect::<Vec<_>>().join(", ");
+        let elements = known.iter().map(|plugin| needed::packaged(&plugin.element)).collect::<Vec<_>>().join(", ");
         return Err(Error::NoEncoder { codec, elements });
     };
     Ok(pin(best))

@@ -1,6 +1,11 @@
 //! Every failure that a user can cause ends with its exit code and one clear sentence.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use vidstream_testkit::{
     postgres,
@@ -79,6 +84,52 @@ fn failures_have_their_code_and_a_sentence() {
     }
 }
 
+/// Where Debian has the plugins of GStreamer.
+fn gstreamer_plugins() -> Vec<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("gstreamer-1.0"));
+    let files = folders.filter(|folder| folder.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    files.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn an_element_that_is_missing_is_named_with_its_package_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = gstreamer_plugins();
+    assert!(all.iter().any(|path| path.ends_with("libgstcoreelements.so")), "{all:?}");
+    // Without which plugins, and what is said; none at all is there where GStreamer is installed without them.
+    let cases: [(&str, &[&str], &str); 3] = [
+        (
+            "jpeg",
+            &["libgstjpeg.so"],
+            "vidstream: these GStreamer elements are not installed: jpegenc (Debian package gstreamer1.0-plugins-good)",
+        ),
+        (
+            "encoders",
+            &["libgstx264.so", "libgstopenh264.so"],
+            "vidstream: no plugin makes h264 here; install one of these GStreamer elements: x264enc (Debian package gstreamer1.0-plugins-ugly), openh264enc (Debian package gstreamer1.0-plugins-bad)",
+        ),
+        (
+            "all",
+            &[],
+            "vidstream: these GStreamer elements are not installed: capsfilter, fakesink, typefind (Debian package libgstreamer1.0-0), ",
+        ),
+    ];
+    for (name, without, sentence) in cases {
+        let (plugins, data) = (folder.path().join(name), folder.path().join(format!("{name}-data")));
+        fs::create_dir(&plugins).unwrap();
+        for path in all.iter().filter(|path| !without.is_empty() && !without.iter().any(|file| path.ends_with(file))) {
+            std::os::unix::fs::symlink(path, plugins.join(path.file_name().unwrap())).unwrap();
+        }
+        let mut serve = bounded();
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        let output = serve.env("GST_PLUGIN_SYSTEM_PATH", &plugins).env_remove("GST_PLUGIN_PATH").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(69), "{name}: {text}");
+        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("vidstream: ")).collect();
+        assert!(told.len() == 1 && told[0].starts_with(sentence), "{name}: {text}");
+    }
+}
+
 /// Something else must be installed: no other start, and no repair of what is there, would help.
 #[test]
 fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
@@ -122,7 +173,7 @@ struct Secrets(tempfile::TempDir);
 impl Secrets {
     fn file(&self, name: &str, content: &str) -> String {
         let path = self.0.path().join(name);
-        std::fs::write(&path, content).unwrap();
+        fs::write(&path, content).unwrap();
         path.display().to_string()
     }
 
