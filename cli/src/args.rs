@@ -1,12 +1,14 @@
 //! The command line, whose help texts teach.
 
-use std::{fmt::Write as _, path::PathBuf};
+mod help;
+
+use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
 /// A file in, HLS and DASH out, from your own machine.
 #[derive(Parser, Debug)]
-#[command(name = "vidstream", version, about, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "vidstream", version, about, max_term_width = 100, after_help = help::of(EXAMPLES))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -18,10 +20,7 @@ Start with:
   vidstream add holiday.mp4              upload it and watch it being made
 or, without a server:
   vidstream package holiday.mp4 --out holiday
-  vidstream check holiday                is it what players and platforms ask for?
-
-Exit codes: 0 done, 1 the video or the check failed or a promise is broken, 64 usage or configuration, 66 no input,
-69 unavailable (port, server, GStreamer element), 70 a bug, 74 I/O or disk.";
+  vidstream check holiday                is it what players and platforms ask for?";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -29,11 +28,14 @@ pub(crate) enum Command {
     ///
     /// The catalog (SQLite, unless catalog.url says otherwise) and all objects lie in the data folder. A restart picks up where the
     /// last run ended: finished chunks are kept, the others are made again.
+    #[command(after_help = help::of_server(help::SERVE))]
     Serve(Common),
     /// Run the origin alone: delivery, API and page
+    #[command(after_help = help::of_server(help::ORIGIN))]
     Origin(Common),
     /// Run a packager alone: it takes jobs from the catalog, and listens on the admin address only
     #[cfg(feature = "packager")]
+    #[command(after_help = help::of_server(help::PACKAGER))]
     Packager(Common),
     /// Bring the catalog's tables up to date, and say which version they have
     ///
@@ -47,12 +49,12 @@ pub(crate) enum Command {
     /// anything is wrong that was not repaired.
     Fsck(Fsck),
     /// Write everything that a server stores into a folder: a backup, or the way to another database
-    #[command(after_help = EXPORT_EXAMPLES)]
+    #[command(after_help = help::of(EXPORT_EXAMPLES))]
     Export(Transfer),
     /// Fill an empty catalog and store from an export, or from the data folder of another server
     ///
     /// What was being made is made on there.
-    #[command(after_help = IMPORT_EXAMPLES)]
+    #[command(after_help = help::of(IMPORT_EXAMPLES))]
     Import(Transfer),
     /// Upload a file and follow its packaging until it is ready
     ///
@@ -100,7 +102,6 @@ pub(crate) struct Place {
 
 /// What every server command takes.
 #[derive(Group, Debug)]
-#[command(after_help = settings_help())]
 pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -119,7 +120,7 @@ pub(crate) struct Common {
 }
 
 #[derive(Group, Debug)]
-#[command(after_help = MIGRATE_EXAMPLES)]
+#[command(after_help = help::of(MIGRATE_EXAMPLES))]
 pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -172,7 +173,7 @@ catalog.url_file names, than in --set, which `ps` shows. Versions only go forwar
 that a newer one has changed. Several may run this at the same time; one does the work and the others wait.";
 
 #[derive(Group, Debug)]
-#[command(after_help = FSCK_EXAMPLES)]
+#[command(after_help = help::of(FSCK_EXAMPLES))]
 pub(crate) struct Fsck {
     /// Delete what no row names, and let servers make again what misses media
     #[arg(long)]
@@ -200,6 +201,7 @@ new one is ready. One that misses its source, a tile sheet or its poster plays o
 --bytes, which takes as long as reading everything does, damaged media is found, and counts as missing.";
 
 #[derive(Group, Debug)]
+#[command(after_help = help::of(help::ADD))]
 pub(crate) struct Add {
     /// The file to upload
     pub(crate) file: PathBuf,
@@ -219,7 +221,7 @@ pub(crate) struct Add {
 
 #[cfg(feature = "packager")]
 #[derive(Group, Debug)]
-#[command(after_help = PACKAGE_EXAMPLES)]
+#[command(after_help = help::of(PACKAGE_EXAMPLES))]
 pub(crate) struct Package {
     /// The file to package
     pub(crate) input: PathBuf,
@@ -242,7 +244,7 @@ Players then open http://127.0.0.1:8000/master.m3u8 (HLS) or manifest.mpd (DASH)
 the player's page, let the web server send Access-Control-Allow-Origin.";
 
 #[derive(Group, Debug)]
-#[command(after_help = CHECK_EXAMPLES)]
+#[command(after_help = help::of(CHECK_EXAMPLES))]
 pub(crate) struct Check {
     /// A multivariant playlist or an MPD, or the folder of master.m3u8 and manifest.mpd: a URL or a path
     #[arg(value_name = "URL|DIR")]
@@ -267,6 +269,7 @@ standard says MUST and players go wrong without it; SHOULD. Only a failed MUST m
 Rules about servers (content type, compression) are not applicable to files.";
 
 #[derive(Group, Debug)]
+#[command(after_help = help::of(help::PLUGINS))]
 pub(crate) struct Plugins {
     /// Folders of plugins beside the bundled ones (may be repeated)
     #[arg(long, value_name = "DIR", global = true)]
@@ -281,8 +284,10 @@ pub(crate) struct Plugins {
 #[derive(Subcommand, Debug)]
 pub(crate) enum PluginsAction {
     /// One line a plugin: name, version, codec, element, rank, and whether its element is there
+    #[command(after_help = help::of(help::PLUGINS_LIST))]
     List,
     /// Everything about one plugin
+    #[command(after_help = help::of(help::PLUGINS_SHOW))]
     Show {
         /// Its name
         name: String,
@@ -297,6 +302,7 @@ pub(crate) enum PluginsAction {
 
 #[cfg(feature = "packager")]
 #[derive(Group, Debug)]
+#[command(after_help = help::of(help::PLUGINS_CHECK))]
 pub(crate) struct PluginsCheck {
     /// The plugin's name
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -307,14 +313,4 @@ pub(crate) struct PluginsCheck {
     /// Print the verdicts as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn settings_help() -> String {
-    let mut help = String::from("Settings (file key; as a variable catalog.url is VIDSTREAM_CATALOG_URL):\n");
-    for key in vidstream_config::KEYS {
-        let default = if key.default.is_empty() { String::new() } else { format!(" [{}]", key.default) };
-        // Writing to a string cannot fail.
-        let _ = writeln!(help, "  {:<22} {}{default}", key.name, key.help);
-    }
-    help
 }

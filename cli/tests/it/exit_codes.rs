@@ -1,6 +1,7 @@
 //! Every failure that a user can cause ends with its exit code and one clear sentence.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -81,6 +82,37 @@ fn failures_have_their_code_and_a_sentence() {
         assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
         assert!(text.contains(sentence), "{args:?}: {text}");
         assert!(!text.contains("secret"), "{args:?}: {text}");
+    }
+}
+
+/// What a command says of itself.
+fn help(command: &[String]) -> String {
+    let output = Command::new(VIDSTREAM).args(command).arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example_and_the_exit_codes() {
+    let mut left: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = BTreeSet::new();
+    while let Some(command) = left.pop() {
+        let text = help(&command);
+        let name = ["vidstream".to_owned()].iter().chain(&command).cloned().collect::<Vec<_>>().join(" ");
+        let example = format!("  {name} ");
+        assert!(text.lines().any(|line| line.starts_with(&example)), "{name} has no example: {text}");
+        for code in ["Exit codes: 0 done, 1 ", " 64 ", " 66 ", "69 ", " 70 ", " 74 "] {
+            assert!(text.contains(code), "{name} does not say {code:?}: {text}");
+        }
+        let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        for word in names.filter(|word| !word.is_empty() && *word != "help") {
+            left.push(command.iter().cloned().chain([word.to_owned()]).collect());
+        }
+        seen.insert(name);
+    }
+    for name in ["vidstream serve", "vidstream add", "vidstream plugins", "vidstream plugins check"] {
+        assert!(seen.contains(name), "{seen:?}");
     }
 }
 
