@@ -95,6 +95,9 @@ async fn a_terminal_shows_bytes_rate_and_time_left_and_then_the_packaging() {
         .collect();
     assert!(packaging.contains("100") && packaging.len() > 1, "{packaging:?}: {shown:?}");
     assert!(shown.find("uploading [") < shown.find("packaging ["), "{shown:?}");
+    // The bar is taken away before the last word, which would stand behind it.
+    let (_, last) = shown.rsplit_once("packaging [").unwrap();
+    assert!(last.find('\x1b') < last.find("ready") && last.contains('\x1b'), "{last:?}");
     assert!(shown.contains("/master.m3u8") && shown.trim_end().ends_with("ready"), "{shown:?}");
     assert_eq!(titles(&server).await, ["Two weeks by the sea"]);
 }
