@@ -15,7 +15,7 @@ use vidstream_media::{
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
     presentation::{Poster, Sheet},
-    source::Facts,
+    source::{AudioFacts, Facts},
     timeline::{AudioGrid, Config as Grid},
 };
 use vidstream_origin::{Config, Origin, Patience};
@@ -180,6 +180,23 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
+/// What the probe found of it.
+fn facts() -> Facts {
+    let audio =
+        AudioFacts { codec: "aac".to_owned(), channels: 2, sample_rate: 48_000, language: Some("deu".to_owned()) };
+    Facts {
+        bytes: 1_000,
+        container: "mp4".to_owned(),
+        duration_s: 20.0,
+        video_codec: Some("h264".to_owned()),
+        width: Some(640),
+        height: Some(360),
+        fps: Some(30.0),
+        audio: vec![audio],
+        ..Facts::default()
+    }
+}
+
 /// A video whose plan is stored and of which nothing is made.
 pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let id = fresh_id();
@@ -191,8 +208,7 @@ pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Probe));
-    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, ..Facts::default() };
-    catalog.finish_probe(&claim, Probed { facts, plan: plan(), warnings: Vec::new() }).await.unwrap();
+    catalog.finish_probe(&claim, Probed { facts: facts(), plan: plan(), warnings: Vec::new() }).await.unwrap();
     id
 }
 
