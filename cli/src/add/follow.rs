@@ -78,8 +78,9 @@ pub(crate) async fn until_ready(client: &reqwest::Client, server: &str, id: &str
             print(&format!("packaging {percent:.0} %\n"));
             next_line_percent = (percent / LINE_EVERY_PERCENT).floor() * LINE_EVERY_PERCENT + LINE_EVERY_PERCENT;
         }
-        if let Some(code) = ended(&video) {
+        if let Some((last, code)) = ended(&video) {
             bar.finish_and_clear();
+            print(&last);
             return code.map_err(Into::into);
         }
         tokio::time::sleep(POLL_EVERY).await;
@@ -95,23 +96,23 @@ async fn poll(client: &reqwest::Client, server: &str, id: &str) -> Result<Video,
     response.json().await.map_err(|error| unreachable(server, &error))
 }
 
-fn ended(video: &Video) -> Option<Result<Code, Failure>> {
+/// How a video that has ended did so: the last lines, and the code.
+fn ended(video: &Video) -> Option<(String, Result<Code, Failure>)> {
+    let failed = |sentence: String| Some((String::new(), Err(Failure::new(Code::Verdict, sentence))));
     match video.state.as_str() {
         "ready" => {
-            for warning in &video.warnings {
-                print(&format!("warning: {} ({})\n", warning.detail, warning.code));
-            }
-            print("ready\n");
-            Some(Ok(Code::Done))
+            let line = |Sentence { code, detail }: &Sentence| format!("warning: {detail} ({code})\n");
+            let warnings: Vec<String> = video.warnings.iter().map(line).collect();
+            Some((warnings.concat() + "ready\n", Ok(Code::Done)))
         }
         "failed" => {
             let reason = video
                 .error
                 .as_ref()
                 .map_or("no reason given".to_owned(), |error| format!("{} ({})", error.detail, error.code));
-            Some(Err(Failure::new(Code::Verdict, format!("the video failed: {reason}"))))
+            failed(format!("the video failed: {reason}"))
         }
-        "deleting" => Some(Err(Failure::new(Code::Verdict, "the video was deleted"))),
+        "deleting" => failed("the video was deleted".to_owned()),
         _ => None,
     }
 }

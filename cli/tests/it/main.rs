@@ -1,5 +1,7 @@
 //! The executable as its users meet it: real processes, real media, HTTP.
 
+mod access_log;
+mod add;
 mod bad_files;
 mod bounded;
 mod bucket;

@@ -81,14 +81,14 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
         }
         let state = seen.look(&server).await["state"].clone();
         assert_ne!(state, "ready", "the film was ready before kill {nth} of {kills}: it is too short");
-        let known: Vec<u32> = server.busy().iter().map(|busy| busy.pid).collect();
-        if nth % 2 == 0 {
-            kill_child(&server, &mut random).await;
+        let known = if nth % 2 == 0 {
+            kill_child(&server, &mut random).await
         } else {
             let orphans = server.kill();
             until("without orphans", Duration::from_secs(5), || !orphans.iter().any(|pid| alive(*pid))).await;
             server = Server::of_known_children(&data, &FLAGS).await;
-        }
+            Vec::new()
+        };
         seen.goes_on(&server, &known).await;
         seen.note_finished(&server).await;
     }
@@ -99,21 +99,21 @@ async fn a_film_becomes_ready_although_everything_is_killed_again_and_again() {
     is_whole(&server, &seen.id, &ready, &film);
 }
 
-/// Kills a child in its work, once there is one whose job bears it.
-async fn kill_child(server: &Server, random: &mut Random) {
+/// Kills a child in its work, once there is one whose job bears it; gives those that worked then.
+async fn kill_child(server: &Server, random: &mut Random) -> Vec<u32> {
     let deadline = Instant::now() + VICTIM_WAIT_MAX;
     loop {
-        let mut victims = server.busy();
-        victims.retain(|busy| busy.attempt <= ATTEMPT_KILLED_MAX);
+        let busy = server.busy();
+        let victims: Vec<_> = busy.iter().filter(|busy| busy.attempt <= ATTEMPT_KILLED_MAX).collect();
         if !victims.is_empty() {
             let place = usize::try_from(random.below(victims.len() as u64)).unwrap();
             let pid = Pid::from_raw(victims[place].pid.try_into().unwrap());
             // It may have ended by itself just now: then it was none of the kills.
             if kill(pid, Signal::SIGKILL).is_ok() {
-                return;
+                return busy.iter().map(|busy| busy.pid).collect();
             }
         }
-        assert!(Instant::now() < deadline, "no child works: {:?}", server.busy());
+        assert!(Instant::now() < deadline, "no child works that may be killed: {busy:?}");
         after(LOOK_EVERY).await;
     }
 }

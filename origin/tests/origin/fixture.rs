@@ -15,7 +15,7 @@ use vidstream_media::{
     index::{Chunk, Fragment, Segment, TrackChunk},
     plan::{AudioTrack, Encoder, Storyboard, VideoTrack},
     presentation::{Poster, Sheet},
-    source::{Facts, Hdr},
+    source::{AudioFacts, Facts, Hdr},
     timeline::{AudioGrid, Config as Grid},
 };
 use vidstream_origin::{Config, Origin, Patience};
@@ -183,6 +183,24 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
+/// What the probe found of it.
+fn facts() -> Facts {
+    let audio =
+        AudioFacts { codec: "aac".to_owned(), channels: 2, sample_rate: 48_000, language: Some("deu".to_owned()) };
+    Facts {
+        bytes: 1_000,
+        container: "mp4".to_owned(),
+        duration_s: 20.0,
+        video_codec: Some("h264".to_owned()),
+        width: Some(640),
+        height: Some(360),
+        fps: Some(30.0),
+        hdr: Some(Hdr::Hlg),
+        audio: vec![audio],
+        ..Facts::default()
+    }
+}
+
 /// A video whose plan is stored and of which nothing is made.
 pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let id = fresh_id();
@@ -194,9 +212,7 @@ pub(crate) async fn planned(catalog: &Catalog) -> VideoId {
     let wanted = Wanted { probe: true, ..Wanted::default() };
     let claim = catalog.claim(&worker(), wanted).await.unwrap().unwrap();
     assert_eq!((claim.video, &claim.work), (id, &Work::Probe));
-    let hdr = Some(Hdr::Hlg);
-    let facts = Facts { bytes: 1_000, container: "mp4".to_owned(), duration_s: 20.0, hdr, ..Facts::default() };
-    catalog.finish_probe(&claim, Probed { facts, plan: plan(), warnings: Vec::new() }).await.unwrap();
+    catalog.finish_probe(&claim, Probed { facts: facts(), plan: plan(), warnings: Vec::new() }).await.unwrap();
     id
 }
 

@@ -42,6 +42,24 @@ async fn a_video_is_shown_with_urls_that_answer() {
     assert!(ready["row_version"].as_u64() > playable["row_version"].as_u64());
 }
 
+/// Every field and no other, as `ready_video.json` has them.
+#[tokio::test]
+async fn a_ready_video_has_these_fields() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let mut shown = get(site.addr, &format!("/v1/videos/{id}")).await.json();
+    // What differs in every run: the id, the number of changes, times.
+    assert!(shown["row_version"].as_u64().unwrap() > 1, "{shown:#}");
+    shown["row_version"] = json!("NUMBER");
+    for name in ["created_at", "updated_at"] {
+        assert!(shown[name].as_str().unwrap().ends_with('Z'), "{shown:#}");
+        shown[name] = json!("TIME");
+    }
+    let shown: Value = serde_json::from_str(&shown.to_string().replace(&id.to_string(), "ID")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("ready_video.json")).unwrap();
+    assert_eq!(shown, golden, "{shown:#}");
+}
+
 #[tokio::test]
 async fn a_source_of_which_no_digest_was_made_shows_none() {
     let site = Site::start().await;
