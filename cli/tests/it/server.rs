@@ -27,17 +27,6 @@ pub(crate) struct Busy {
     pub(crate) attempt: u32,
 }
 
-/// Has the log say which child does which job.
-const SAY_CHILDREN: [(&str, &str); 1] = [("RUST_LOG", "info,vidstream_packager=debug")];
-
-/// A child that does a job, as the log says. The spare child, which waits for one, is none.
-#[derive(Clone, Debug)]
-pub(crate) struct Busy {
-    pub(crate) pid: u32,
-    /// Which attempt of its job it is, from 1.
-    pub(crate) attempt: u32,
-}
-
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
