@@ -178,7 +178,7 @@ pub(crate) struct Fsck {
     /// Delete what no row names, and let servers make again what misses media
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Read all media, too, and hold it against its checksums
+    /// Read all media and sources, too, and hold them against their checksums
     #[arg(long)]
     pub(crate) bytes: bool,
     /// Delete also films, with their sources, of which the catalog knows nothing at all

@@ -118,7 +118,7 @@ impl Pair {
                 wrong.push(*key);
             }
         }
-        for (key, text) in self.damaged(&inventory).await? {
+        for (key, text) in self.damaged(id, &inventory).await? {
             if !wrong.contains(&key) {
                 say(&format!("{}: {text}", key.path()));
                 wrong.push(key);
@@ -136,7 +136,9 @@ impl Pair {
             return Ok(());
         }
         if is_source_missing {
-            say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
+            say(&format!(
+                "{id}: cannot be made again without its source as it was; upload it anew, and delete this one"
+            ));
         } else if let Some(generation) = incomplete {
             self.make_again(id, generation, missing, seen).await?;
         } else {
@@ -147,11 +149,19 @@ impl Pair {
     }
 
     /// What is damaged, if that is asked for.
-    async fn damaged(&self, inventory: &Inventory) -> Result<Vec<(Key, String)>, StoreError> {
-        match &inventory.presentation {
-            Some(presentation) if self.bytes => sums::damaged(&self.store, presentation).await,
-            _ => Ok(Vec::new()),
+    async fn damaged(&self, id: VideoId, inventory: &Inventory) -> Result<Vec<(Key, String)>, StoreError> {
+        let mut found = Vec::new();
+        if !self.bytes {
+            return Ok(found);
         }
+        if let Some(presentation) = &inventory.presentation {
+            found = sums::damaged(&self.store, presentation).await?;
+        }
+        if let Some(sha256) = &inventory.sha256 {
+            let source = Key::Source { id };
+            found.extend(sums::source::damage(&self.store, &source, sha256).await?.map(|text| (source, text)));
+        }
+        Ok(found)
     }
 
     /// Queues a video as a new generation, if this is still the one: reading all of it may have taken hours. What is left

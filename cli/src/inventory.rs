@@ -24,6 +24,8 @@ pub(crate) struct Inventory {
     pub(crate) named: Option<Named>,
     /// The film that its rows make, where `named` knows what should be there of it.
     pub(crate) presentation: Option<Presentation>,
+    /// The digest of its source, where `named` knows what should be there and it was made with the upload.
+    pub(crate) sha256: Option<String>,
 }
 
 /// What should be there of a video.
@@ -63,8 +65,10 @@ impl Inventory {
             Some(snapshot) => is_settled(snapshot.video.state).then(|| Named::of(snapshot)),
         };
         let is_known = snapshot.is_some();
-        let presentation = snapshot.filter(|_| named.is_some()).and_then(|snapshot| snapshot.presentation);
-        Ok(Self { listed, is_known, named, presentation })
+        let settled = snapshot.filter(|_| named.is_some());
+        let sha256 = settled.as_ref().and_then(|snapshot| snapshot.video.sha256.clone());
+        let presentation = settled.and_then(|snapshot| snapshot.presentation);
+        Ok(Self { listed, is_known, named, presentation, sha256 })
     }
 
     /// What must be there, with its bytes, and is not, or has others; and a sentence's end that says so.

@@ -4,6 +4,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use vidstream_media::{Crc32, Presentation};
 use vidstream_store::{Error, Key, Store};
 
+pub(crate) mod source;
+
 /// Objects that are read side by side.
 const OBJECTS_MAX: usize = 4;
 /// Bytes that one read takes.

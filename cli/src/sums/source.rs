@@ -1,0 +1,80 @@
+//! A stored source against the digest of what was uploaded.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+use vidstream_store::{Error, Key, Store};
+
+use super::{READ_BYTES, READS_MAX};
+
+/// What is wrong with the bytes of a source, as a sentence's end. What is missing is for others to find.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn damage(store: &Store, key: &Key, sha256: &str) -> Result<Option<String>, Error> {
+    let mut damage = None;
+    for _ in 0..READS_MAX {
+        damage = match digest(store, key).await {
+            Ok(found) => (found != sha256).then(|| "has other bytes than were uploaded".to_owned()),
+            Err(Error::NotFound { .. } | Error::Range { .. }) => None,
+            Err(error) => match store.unreadable(&error).await {
+                Some(text) => Some(text),
+                None => return Err(error),
+            },
+        };
+        if damage.is_none() {
+            break;
+        }
+    }
+    Ok(damage)
+}
+
+/// In lower-case hexadecimal, as the catalog has it.
+async fn digest(store: &Store, key: &Key) -> Result<String, Error> {
+    let size = store.size(key).await?;
+    let (mut state, mut at) = (Sha256::new(), 0_u64);
+    while at < size {
+        let end = at.saturating_add(READ_BYTES).min(size);
+        state.update(&store.range(key, at..end).await?);
+        at = end;
+    }
+    let mut text = String::new();
+    for byte in state.finalize() {
+        // A text takes everything.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use vidstream_media::VideoId;
+    use vidstream_store::Access;
+    use vidstream_testkit::s3::{BUCKET, Fault, Server};
+
+    use super::*;
+
+    /// Of "hello world".
+    const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+
+    #[tokio::test]
+    async fn a_source_is_what_was_uploaded_or_is_told() {
+        let server = Server::start().unwrap();
+        let variables = server.variables().into_iter();
+        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        let [whole, other, missing] = [1, 2, 3].map(|n| Key::Source { id: VideoId::from_bits(n) });
+        store.put(&whole, "hello world".into()).await.unwrap();
+        store.put(&other, "hello worle".into()).await.unwrap();
+        let told = Some("has other bytes than were uploaded".to_owned());
+        assert_eq!(damage(&store, &whole, SHA256).await.unwrap(), None);
+        assert_eq!(damage(&store, &other, SHA256).await.unwrap(), told);
+        assert_eq!(damage(&store, &missing, SHA256).await.unwrap(), None);
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, told)] {
+            for _ in 0..times {
+                server.meet(" bytes=", Fault::DamageAnswer);
+            }
+            assert_eq!(damage(&store, &whole, SHA256).await.unwrap(), found);
+            assert_eq!(server.faults_left(), 0);
+        }
+    }
+}
