@@ -13,7 +13,8 @@ use crate::{
     args::Fsck,
     exit::{Code, Failure},
     inventory::{Inventory, fault, of_store},
-    parts, settings, sums,
+    parts, settings,
+    sums::{self, source::Damage},
 };
 
 /// What is compared.
@@ -118,14 +119,20 @@ impl Pair {
                 wrong.push(*key);
             }
         }
-        for (key, text) in self.damaged(id, &inventory).await? {
+        let mut is_source_lost = wrong.iter().any(|key| matches!(key, Key::Source { .. }));
+        for (key, text) in self.damaged(&inventory).await? {
             if !wrong.contains(&key) {
                 say(&format!("{}: {text}", key.path()));
                 wrong.push(key);
             }
         }
+        let source = if is_source_lost { None } else { self.source_damage(id, &inventory).await? };
+        if let Some(damage) = &source {
+            say(&format!("{}: {}", Key::Source { id }.path(), damage.told()));
+            wrong.push(Key::Source { id });
+            is_source_lost = matches!(damage, Damage::Unreadable(_));
+        }
         let missing = wrong.len() as u64;
-        let is_source_missing = wrong.iter().any(|key| matches!(key, Key::Source { .. }));
         let incomplete = wrong.iter().find_map(|key| match key {
             Key::Media { generation, .. } => Some(*generation),
             _ => None,
@@ -135,12 +142,13 @@ impl Pair {
         if !self.repair || missing == 0 {
             return Ok(());
         }
-        if is_source_missing {
-            say(&format!(
-                "{id}: cannot be made again without its source as it was; upload it anew, and delete this one"
-            ));
+        if is_source_lost {
+            say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
         } else if let Some(generation) = incomplete {
-            self.make_again(id, generation, missing, seen).await?;
+            // From what its source is now, which stays so.
+            self.make_again(id, generation, missing - u64::from(source.is_some()), seen).await?;
+        } else if source.is_some() {
+            say(&format!("{id}: plays, but nothing makes its source again; keep it, or upload it anew"));
         } else {
             // A new generation is hours of work, and breaks links.
             say(&format!("{id}: plays without these pictures, and is not made again for them"));
@@ -149,19 +157,19 @@ impl Pair {
     }
 
     /// What is damaged, if that is asked for.
-    async fn damaged(&self, id: VideoId, inventory: &Inventory) -> Result<Vec<(Key, String)>, StoreError> {
-        let mut found = Vec::new();
-        if !self.bytes {
-            return Ok(found);
+    async fn damaged(&self, inventory: &Inventory) -> Result<Vec<(Key, String)>, StoreError> {
+        match &inventory.presentation {
+            Some(presentation) if self.bytes => sums::damaged(&self.store, presentation).await,
+            _ => Ok(Vec::new()),
         }
-        if let Some(presentation) = &inventory.presentation {
-            found = sums::damaged(&self.store, presentation).await?;
+    }
+
+    /// What is wrong with the bytes of the source, if that is asked for and its digest is known.
+    async fn source_damage(&self, id: VideoId, inventory: &Inventory) -> Result<Option<Damage>, StoreError> {
+        match &inventory.sha256 {
+            Some(sha256) if self.bytes => sums::source::damage(&self.store, &Key::Source { id }, sha256).await,
+            _ => Ok(None),
         }
-        if let Some(sha256) = &inventory.sha256 {
-            let source = Key::Source { id };
-            found.extend(sums::source::damage(&self.store, &source, sha256).await?.map(|text| (source, text)));
-        }
-        Ok(found)
     }
 
     /// Queues a video as a new generation, if this is still the one: reading all of it may have taken hours. What is left

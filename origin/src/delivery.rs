@@ -107,11 +107,13 @@ impl Delivery {
         }
         let (id, target) = named.ok_or_else(nothing)?;
         let view = self.views.get(id).await?;
-        let presentation = view.presentation.clone().ok_or_else(|| lacking(&view))?;
+        let presentation = view.presentation.clone().ok_or_else(|| lacking(&view, nothing()))?;
         match target {
             Target::Master => self.document(request, &view, &presentation, DocumentKind::Master).await,
             Target::Mpd => self.document(request, &view, &presentation, DocumentKind::Mpd).await,
-            Target::Part(generation, _) if generation != presentation.generation => Err(lacking(&view)),
+            // Those before never come back.
+            Target::Part(generation, _) if generation < presentation.generation => Err(nothing()),
+            Target::Part(generation, _) if generation > presentation.generation => Err(lacking(&view, nothing())),
             Target::Part(_, part) => match part {
                 Part::Playlist(track) => {
                     self.document(request, &view, &presentation, DocumentKind::Playlist(track)).await
@@ -141,9 +143,10 @@ impl Delivery {
         kind: DocumentKind,
     ) -> Result<Response<Body>, Problem> {
         if !view.playable {
-            return Err(Kind::NotFound.because("the video is not playable yet"));
+            return Err(lacking(view, Kind::NotFound.because("the video is not playable yet")));
         }
-        let document = self.documents.get(view, presentation, kind).await.ok_or_else(nothing)?;
+        let document = self.documents.get(view, presentation, kind).await;
+        let document = document.ok_or_else(|| lacking(view, nothing()))?;
         let cache = match kind {
             DocumentKind::Master | DocumentKind::Mpd if presentation.ready => CacheRule::Settled,
             DocumentKind::Master | DocumentKind::Mpd => CacheRule::Changing,
@@ -219,7 +222,7 @@ impl Delivery {
         presentation: &Presentation,
         n: u64,
     ) -> Result<Response<Body>, Problem> {
-        let pending = || Kind::NotFound.because("there is no such sheet, or not yet");
+        let pending = || lacking(view, Kind::NotFound.because("there is no such sheet, or not yet"));
         let sheet = presentation.sheets.get(&n).ok_or_else(pending)?;
         let key = Key::Sheet { id: presentation.id, generation: presentation.generation, n, token: sheet.token };
         self.picture(request, view, Piece { key, range: None, bytes: Some(sheet.bytes), crc32: sheet.crc32 }).await
@@ -231,7 +234,8 @@ impl Delivery {
         view: &View,
         presentation: &Presentation,
     ) -> Result<Response<Body>, Problem> {
-        let poster = presentation.poster.ok_or_else(|| Kind::NotFound.because("there is no poster, or not yet"))?;
+        let pending = || lacking(view, Kind::NotFound.because("there is no poster, or not yet"));
+        let poster = presentation.poster.ok_or_else(pending)?;
         let token = poster.token;
         let key = Key::Poster { id: presentation.id, generation: presentation.generation, token };
         self.picture(request, view, Piece { key, range: None, bytes: None, crc32: poster.crc32 }).await
@@ -277,8 +281,8 @@ fn nothing() -> Problem {
 }
 
 /// What is not in a view is nowhere; or may be by now, while the catalog does not say.
-fn lacking(view: &View) -> Problem {
-    if view.is_confirmed() { nothing() } else { Kind::CatalogUnavailable.because("the catalog does not answer") }
+fn lacking(view: &View, problem: Problem) -> Problem {
+    if view.is_confirmed() { problem } else { Kind::CatalogUnavailable.because("the catalog does not answer") }
 }
 
 fn unreadable(reason: Missing) -> Problem {

@@ -86,7 +86,8 @@ pub(crate) async fn inspect(launcher: &Launcher, plugins: &Registry) -> Result<A
     let elements = of_plugins.chain(needed::names().map(str::to_owned)).collect();
     let spare = launcher.launch(Start::Refresh).await?;
     let isolation = spare.isolation;
-    let job = Job::Inspect(InspectJob { elements });
+    let decoded = needed::decoded().map(str::to_owned).collect();
+    let job = Job::Inspect(InspectJob { elements, decoded });
     let watch = launcher.watch();
     match spare.run(job, 0, watch, service::Nothing, &CancellationToken::new()).await {
         Ended::Reported(Ok(Report::Inspect(report))) => {

@@ -118,7 +118,7 @@ async fn end_of(role: &str, watch: Watch) -> Failure {
 }
 
 fn inspect() -> Job {
-    Job::Inspect(InspectJob { elements: vec!["fakesink".into(), "no-such-element".into()] })
+    Job::Inspect(InspectJob { elements: vec!["fakesink".into(), "no-such-element".into()], decoded: Vec::new() })
 }
 
 fn local(dir: &Path) -> Local {

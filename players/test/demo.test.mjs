@@ -10,6 +10,8 @@ import { clip, profile, temporary, until } from "../lib/vidstream.mjs";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const LINE_WAIT_MS = 60_000;
+// A minute of 720p is drawn, encoded, uploaded and looked at within this.
+const CLIP_WAIT_MS = 180_000;
 const END_WAIT_MS = 5_000;
 const SERVING = "serving until Ctrl-C";
 const HERE = "this clip is here already";
@@ -45,10 +47,12 @@ function environment() {
   return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !taken.includes(name))), LC_ALL: "C" };
 }
 
-// `make demo` as in a terminal that it has for itself: it leads the process group that signals of the terminal go to.
-function demo(t, folder, settings) {
+// `make demo` as in a terminal that it has for itself: it leads the process group that signals of the terminal go to. By
+// itself the script says how it ended, which make does not pass on.
+function demo(t, folder, settings, { byItself = false } = {}) {
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const child = spawn("make", ["demo", ...words], { cwd: folder, detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment() });
+  const [command, ...rest] = byItself ? ["env", ...words, "scripts/demo.sh"] : ["make", "demo", ...words];
+  const child = spawn(command, rest, { cwd: folder, detached: true, stdio: ["ignore", "pipe", "pipe"], env: environment() });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { said += text; });
   let ended = null;
@@ -60,7 +64,7 @@ function demo(t, folder, settings) {
     pid: child.pid,
     ended: () => ended,
     said: () => said,
-    says: (line) => until(`"${line}"`, LINE_WAIT_MS, () => {
+    says: (line, wait_ms = LINE_WAIT_MS) => until(`"${line}"`, wait_ms, () => {
       if (said.includes(line)) return said;
       if (ended) throw new Error(`the demo ended with ${JSON.stringify(ended)}:\n${said}`);
       return null;
@@ -125,11 +129,13 @@ test("without a film the demo makes one, ends all that it started, and has it ag
   const folder = await project(t);
   const settings = { PORT: await freePort(t), DATA: join(folder, "data") };
   const first = demo(t, folder, settings);
-  assert.match(await first.says("playable:"), /^generating a clip of 60 s$/m);
+  await first.says("generating a clip of 60 s\n");
+  await first.says("playable:", CLIP_WAIT_MS);
   await ends(first, "SIGINT");
-  const second = demo(t, folder, settings);
+  const second = demo(t, folder, settings, { byItself: true });
   assert.doesNotMatch(await second.says(HERE), /generating|uploaded/);
   await ends(second, "SIGTERM", { again: true });
+  assert.deepEqual(second.ended(), { code: 0, signal: null });
 });
 
 test("the demo makes a film ready and says where it plays; another one finds it so and does nothing", async (t) => {

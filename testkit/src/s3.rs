@@ -302,11 +302,10 @@ async fn answer(
     let (line, met) = shared.came(&request);
     let fault = met.as_ref().map(|(_, fault)| *fault);
     let open = Open { shared: &shared, line };
-    if let Some((text, Fault::Together(least))) = &met
-        && timeout(TOGETHER_MAX, shared.wait_for(text, *least)).await.is_err()
-    {
-        return refuse(400, "NotTogether");
-    }
+    let is_alone = match &met {
+        Some((text, Fault::Together(least))) => timeout(TOGETHER_MAX, shared.wait_for(text, *least)).await.is_err(),
+        _ => false,
+    };
     if fault == Some(Fault::IgnoreCondition) {
         // The signature covers the condition, so it is the object that goes.
         let object: PathBuf = request.uri().path().trim_start_matches('/').into();
@@ -318,6 +317,7 @@ async fn answer(
         std::future::pending::<()>().await;
     }
     let refused = match fault {
+        _ if is_alone => Some((400, "NotTogether")),
         Some(Fault::Full) => Some((507, "XMinioStorageFull")),
         Some(Fault::Refuse(status, code)) => Some((status, code)),
         _ => None,

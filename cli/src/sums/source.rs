@@ -7,18 +7,39 @@ use vidstream_store::{Error, Key, Store};
 
 use super::{READ_BYTES, READS_MAX};
 
-/// What is wrong with the bytes of a source, as a sentence's end. What is missing is for others to find.
+/// What is wrong with a source.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// It has other bytes than were uploaded; what is made of it may still play.
+    Other,
+    /// It cannot be read; a sentence's end that says why.
+    Unreadable(String),
+}
+
+// === impl Damage ===
+
+impl Damage {
+    /// The end of a sentence, after the name of the object.
+    pub(crate) fn told(&self) -> &str {
+        match self {
+            Self::Other => "has other bytes than were uploaded",
+            Self::Unreadable(text) => text,
+        }
+    }
+}
+
+/// What is wrong with the bytes of a source. What is missing is for others to find.
 ///
 /// # Errors
 /// Those of the store.
-pub(crate) async fn damage(store: &Store, key: &Key, sha256: &str) -> Result<Option<String>, Error> {
+pub(crate) async fn damage(store: &Store, key: &Key, sha256: &str) -> Result<Option<Damage>, Error> {
     let mut damage = None;
     for _ in 0..READS_MAX {
         damage = match digest(store, key).await {
-            Ok(found) => (found != sha256).then(|| "has other bytes than were uploaded".to_owned()),
+            Ok(found) => (found != sha256).then_some(Damage::Other),
             Err(Error::NotFound { .. } | Error::Range { .. }) => None,
             Err(error) => match store.unreadable(&error).await {
-                Some(text) => Some(text),
+                Some(text) => Some(Damage::Unreadable(text)),
                 None => return Err(error),
             },
         };
@@ -65,11 +86,10 @@ mod tests {
         let [whole, other, missing] = [1, 2, 3].map(|n| Key::Source { id: VideoId::from_bits(n) });
         store.put(&whole, "hello world".into()).await.unwrap();
         store.put(&other, "hello worle".into()).await.unwrap();
-        let told = Some("has other bytes than were uploaded".to_owned());
         assert_eq!(damage(&store, &whole, SHA256).await.unwrap(), None);
-        assert_eq!(damage(&store, &other, SHA256).await.unwrap(), told);
+        assert_eq!(damage(&store, &other, SHA256).await.unwrap(), Some(Damage::Other));
         assert_eq!(damage(&store, &missing, SHA256).await.unwrap(), None);
-        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, told)] {
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Other))] {
             for _ in 0..times {
                 server.meet(" bytes=", Fault::DamageAnswer);
             }

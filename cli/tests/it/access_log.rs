@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::server::{LOOK_EVERY, Server, after};
 
-/// A line is written a moment after its answer was sent.
+/// A line is written before its answer is sent; the file may be read sooner.
 const LINE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Well formed, and no video's.
 const NOBODY: &str = "vid_01h455vb4pex5vsknk084sn02q";
@@ -61,9 +61,13 @@ async fn each_request_has_a_line_with_what_it_was_and_what_became_of_it() {
         assert_eq!((&line["level"], &line["target"]), (&json!("INFO"), &json!("vidstream_origin::access")));
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
         let fields = &line["fields"];
-        for (name, value) in
-            [("method", json!(method)), ("path", json!(path)), ("status", json!(status)), ("bytes", json!(body.len()))]
-        {
+        for (name, value) in [
+            ("method", json!(method)),
+            ("path", json!(path)),
+            ("status", json!(status)),
+            ("bytes", json!(body.len())),
+            ("client", json!("127.0.0.1")),
+        ] {
             assert_eq!(fields[name], value, "{method} {path}: {line}");
         }
         let port = fields["peer"].as_str().unwrap().strip_prefix("127.0.0.1:").unwrap();

@@ -4,6 +4,9 @@ use std::{env, fs, path::Path, process::Command};
 
 use crate::server::VIDSTREAM;
 
+/// All commands of a block take less than this; 124 is the exit code then.
+const SHELL_WAIT_MAX_S: &str = "120";
+
 /// The block of code of that page that begins so, with words replaced, each of which it must have.
 pub(crate) fn block(begins: &str, words: &[(&str, &str)]) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md")).unwrap();
@@ -22,8 +25,8 @@ pub(crate) fn block(begins: &str, words: &[(&str, &str)]) -> String {
 /// 0, and what all of them said.
 pub(crate) fn shell(folder: &Path, commands: &str, variables: &[(String, String)]) -> (Option<i32>, String) {
     let ours = Path::new(VIDSTREAM).parent().unwrap().display();
-    let mut shell = Command::new("sh");
-    shell.args(["-e", "-c", commands]).current_dir(folder).envs(variables.iter().cloned());
+    let mut shell = Command::new("timeout");
+    shell.args([SHELL_WAIT_MAX_S, "sh", "-e", "-c", commands]).current_dir(folder).envs(variables.iter().cloned());
     let output = shell.env("PATH", format!("{ours}:{}", env::var("PATH").unwrap())).output().unwrap();
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     (output.status.code(), said)

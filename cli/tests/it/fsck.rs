@@ -198,10 +198,7 @@ async fn a_bit_that_has_turned_over_is_found_and_mended() {
 
     let path = site.paths(id).await.into_iter().find(|path| path.contains("/1/180p/1-")).unwrap();
     let key = Key::parse(&path).unwrap();
-    let mut bytes = site.store.get(&key).await.unwrap().to_vec();
-    bytes[1_000] ^= 1;
-    site.store.delete(&key).await.unwrap();
-    site.store.put(&key, bytes.into()).await.unwrap();
+    turn_a_bit(&site, &key).await;
     let status = async |rest: &str| {
         let answer = server.http.get(format!("{}/v/{id}/{rest}", server.url)).send().await.unwrap();
         (answer.status().as_u16(), answer.headers().get("cache-control").unwrap().to_str().unwrap().to_owned())
@@ -223,4 +220,22 @@ async fn a_bit_that_has_turned_over_is_found_and_mended() {
     assert!(code == Some(0) && text.contains("row names: removed"), "{text}");
     let (code, text) = site.fsck(&["--bytes"]);
     assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
+
+    // Of what was uploaded: nothing can mend it, and the film plays on.
+    turn_a_bit(&site, &Key::Source { id }).await;
+    let line = format!("{}: has other bytes than were uploaded\n", Key::Source { id }.path());
+    assert_eq!(site.fsck(&[]).0, Some(0));
+    for more in [["--bytes"].as_slice(), &["--bytes", "--repair"]] {
+        let (code, text) = site.fsck(more);
+        assert!(code == Some(1) && text.contains(&line) && text.ends_with(": 1 wrong\n"), "{text}");
+        assert_eq!(text.contains("nothing makes its source again"), more.len() > 1, "{text}");
+    }
+    assert_eq!(status("2/180p/1.m4s").await.0, 200);
+}
+
+async fn turn_a_bit(site: &Site<'_>, key: &Key) {
+    let mut bytes = site.store.get(key).await.unwrap().to_vec();
+    bytes[1_000] ^= 1;
+    site.store.delete(key).await.unwrap();
+    site.store.put(key, bytes.into()).await.unwrap();
 }

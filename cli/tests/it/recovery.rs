@@ -25,10 +25,10 @@ const RUNGS: [&str; 4] = ["720p", "480p", "360p", "240p"];
 const TRACKS: [&str; 5] = ["720p", "480p", "360p", "240p", "audio"];
 
 /// A stored segment is answered well within this; one that is still to be made is not waited for.
-const HEAD_WAIT_MAX: Duration = Duration::from_millis(300);
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(1);
 const STORED_WAIT_MAX: Duration = Duration::from_secs(10);
 /// After a kill another child works, or more is finished, within this.
-const GOES_ON_WAIT_MAX: Duration = Duration::from_secs(10);
+const GOES_ON_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A job that may be killed comes within this, behind one that may not.
 const VICTIM_WAIT_MAX: Duration = Duration::from_mins(1);
 /// The next chunk is finished within this, however slow the machine is.

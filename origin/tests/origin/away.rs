@@ -5,7 +5,7 @@ use vidstream_testkit::postgres;
 
 use crate::{
     client::{ANSWER_MAX, get},
-    fixture::{Place, Site, fresh_id, ready},
+    fixture::{Place, Site, fresh_id, planned, ready},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,18 +21,26 @@ async fn without_its_database_the_known_plays_and_the_unknown_is_503_and_never_4
         known.push((path, answer.body));
     }
     let absent = format!("/v/{}/master.m3u8", fresh_id());
-    assert_eq!(get(site.addr, &absent).await.status, 404);
+    // Of a film in the making.
+    let making = planned(&site.catalog).await;
+    let pending = ["master.m3u8", "1/360p/init.mp4", "1/poster.jpg", "1/thumbnails/1.jpg"];
+    let pending = pending.map(|part| format!("/v/{making}/{part}"));
+    for path in pending.iter().chain([&absent]) {
+        assert_eq!(get(site.addr, path).await.status, 404, "{path}");
+    }
 
     database.kill().unwrap();
     // Said again for a second, in which nobody asks the catalog.
-    let asked_again = async { while get(site.addr, &absent).await.status == 404 {} };
-    timeout(ANSWER_MAX, asked_again).await.unwrap();
+    for path in pending.iter().chain([&absent]) {
+        let asked_again = async { while get(site.addr, path).await.status == 404 {} };
+        timeout(ANSWER_MAX, asked_again).await.unwrap();
+    }
     let unknown = fresh_id();
     let delivered = parts.map(|part| format!("/v/{unknown}/{part}"));
     let api = [String::new(), format!("/{id}"), format!("/{id}/events"), format!("/{unknown}")];
     let api = api.map(|rest| format!("/v1/videos{rest}"));
     // Of a generation that another origin may have seen begin.
-    for path in delivered.iter().chain(&api).chain([&absent, &format!("/v/{id}/2/360p/1.m4s")]) {
+    for path in delivered.iter().chain(&api).chain(&pending).chain([&absent, &format!("/v/{id}/2/360p/1.m4s")]) {
         let answer = get(site.addr, path).await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "catalog_unavailable"), "{path}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{path}");

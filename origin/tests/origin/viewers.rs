@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use vidstream_catalog::Edit;
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
@@ -37,7 +38,7 @@ pub(crate) async fn until_views(addr: SocketAddr, id: VideoId, views: u64, viewe
             last = get(addr, &path).await.json();
         }
     };
-    let in_time = tokio::time::timeout(COUNTED_MAX, seen).await.is_ok();
+    let in_time = timeout(COUNTED_MAX, seen).await.is_ok();
     assert!(in_time, "{last} and not {wanted}");
 }
 
@@ -116,6 +117,8 @@ async fn viewers_need_no_token_and_an_origin_that_only_reads_counts_none() {
 
 /// Several times what one client may bring in a second.
 const FLOOD: u64 = 2_000;
+/// A flood is that much within one second, which a busy machine needs some tries for.
+const FLOOD_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Says over a socket that new sessions watch; gives how many of them were refused.
 async fn flood(socket: &mut Socket, id: VideoId, sessions: Range<u64>) -> u64 {
@@ -148,16 +151,19 @@ async fn a_flood_of_one_client_behind_a_trusted_proxy_refuses_no_other() {
         send(site.addr, "POST", &path, &headers, body.as_bytes()).await.status
     };
     let mut sent = 0;
-    loop {
-        flood(&mut socket, id, sent..sent + FLOOD).await;
-        sent += FLOOD;
-        let before = post("192.0.2.1").await;
-        assert_eq!(post("192.0.2.2").await, 202);
-        // Otherwise the next second has begun.
-        if [before, post("198.51.100.1, 192.0.2.1").await] == [503; 2] {
-            break;
+    let flooded = async {
+        loop {
+            flood(&mut socket, id, sent..sent + FLOOD).await;
+            sent += FLOOD;
+            let before = post("192.0.2.1").await;
+            assert_eq!(post("192.0.2.2").await, 202);
+            // Otherwise the next second has begun.
+            if [before, post("198.51.100.1, 192.0.2.1").await] == [503; 2] {
+                break;
+            }
         }
-    }
+    };
+    timeout(FLOOD_WAIT_MAX, flooded).await.expect("no second had a whole flood in it");
 }
 
 #[tokio::test]
@@ -168,20 +174,23 @@ async fn a_flood_of_new_sessions_is_refused_and_ends_no_socket() {
     let path = format!("/v1/videos/{id}/views");
     let (mut sent, mut refused, mut posted) = (0_u64, 0_u64, 0_u64);
     let began = Instant::now();
-    loop {
-        refused += flood(&mut socket, id, sent..sent + FLOOD).await;
-        sent += FLOOD;
-        // By the other way it is the same client, unless the next second has begun.
-        let body = format!(r#"{{"session":"p{posted}"}}"#);
-        let status = send(site.addr, "POST", &path, &[], body.as_bytes()).await.status;
-        posted += 1;
-        // One that is known goes on.
-        watch(site.addr, id, "s0").await;
-        // More than the bad messages that end a socket: what a server cannot take is nobody's fault.
-        if refused > 100 && status == 503 {
-            break;
+    let flooded = async {
+        loop {
+            refused += flood(&mut socket, id, sent..sent + FLOOD).await;
+            sent += FLOOD;
+            // By the other way it is the same client, unless the next second has begun.
+            let body = format!(r#"{{"session":"p{posted}"}}"#);
+            let status = send(site.addr, "POST", &path, &[], body.as_bytes()).await.status;
+            posted += 1;
+            // One that is known goes on.
+            watch(site.addr, id, "s0").await;
+            // More than the bad messages that end a socket: what a server cannot take is nobody's fault.
+            if refused > 100 && status == 503 {
+                break;
+            }
         }
-    }
+    };
+    timeout(FLOOD_WAIT_MAX, flooded).await.expect("no second had a whole flood in it");
     assert!(sent - refused <= 500 * (2 + began.elapsed().as_secs()), "{refused} of {sent}");
 }
 

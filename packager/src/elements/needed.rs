@@ -12,7 +12,11 @@ static NEEDED: &Packages = &[
     ("gstreamer1.0-plugins-base", &["audioconvert", "audioresample", "videoconvert"]),
     ("gstreamer1.0-plugins-good", &["aacparse", "deinterlace", "jpegenc", "matroskademux", "qtdemux", "videoflip"]),
     ("gstreamer1.0-plugins-bad", &["h264parse", "tsdemux"]),
-    ("gstreamer1.0-libav", &["avdec_aac", "avdec_h264"]),
+];
+/// What is decoded by whatever element does it: packets of these caps, how that element is called, and a package with one.
+static DECODED: &[(&str, &str, &str)] = &[
+    ("video/x-h264, stream-format=(string)avc, alignment=(string)au", "a decoder of H.264", "gstreamer1.0-libav"),
+    ("audio/mpeg, mpegversion=(int)4, stream-format=(string)raw", "a decoder of AAC", "gstreamer1.0-libav"),
 ];
 /// The elements of the bundled plugins, of which one a codec is enough.
 static ENCODERS: &Packages = &[
@@ -26,13 +30,20 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     NEEDED.iter().flat_map(|(_, elements)| elements.iter().copied())
 }
 
+/// The caps of all packets that must be decoded.
+pub(super) fn decoded() -> impl Iterator<Item = &'static str> {
+    DECODED.iter().map(|(caps, ..)| *caps)
+}
+
 /// What is needed and not there, with its packages; `None` if nothing is missing.
 pub(crate) fn missing(there: &BTreeSet<String>) -> Option<String> {
     let lacking = |(package, elements): &(&str, &[&str])| {
         let absent: Vec<&str> = elements.iter().copied().filter(|element| !there.contains(*element)).collect();
         (!absent.is_empty()).then(|| told(&absent.join(", "), package))
     };
-    let all: Vec<String> = NEEDED.iter().filter_map(lacking).collect();
+    let undecoded = DECODED.iter().filter(|(caps, ..)| !there.contains(*caps));
+    let undecoded = undecoded.map(|(_, name, package)| told(name, package));
+    let all: Vec<String> = NEEDED.iter().filter_map(lacking).chain(undecoded).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
@@ -54,8 +65,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_by_package() {
-        let mut there: BTreeSet<String> = names().map(str::to_owned).collect();
+        let mut there: BTreeSet<String> = names().chain(decoded()).map(str::to_owned).collect();
         assert_eq!(missing(&there), None);
+        for caps in decoded().filter(|caps| caps.contains("h264")) {
+            let found = there.iter().filter(|one| *one != caps).cloned().collect();
+            assert_eq!(missing(&found).unwrap(), "a decoder of H.264 (Debian package gstreamer1.0-libav)");
+        }
         for element in ["jpegenc", "videoflip", "tsdemux"] {
             there.remove(element);
         }

@@ -30,6 +30,8 @@ pub enum Job {
 pub struct InspectJob {
     /// Names of elements.
     pub elements: Vec<String>,
+    /// Caps of packets that some element must decode.
+    pub decoded: Vec<String>,
 }
 
 /// How to scan and what to plan with.

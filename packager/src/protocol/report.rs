@@ -30,7 +30,7 @@ pub enum Report {
 /// What exists here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InspectReport {
-    /// Those of the asked elements that exist.
+    /// Those of the asked elements that exist, and of the caps that some element decodes.
     pub available: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! MP4 and `QuickTime`: a walk over the boxes of the file as they arrive. Media stays where it is.
 
 use vidstream_media::source::{
-    AudioFacts, Packet,
+    AudioFacts, Hdr, Packet,
     mp4::{Error, MOOF_BYTES_MAX, MOOV_BYTES_MAX, Media, Movie, Track, boxes, is_quicktime},
 };
 
@@ -234,7 +234,8 @@ fn first_picture(source: &Source, track: &Track) -> Result<Option<First>, Failur
     let candidate = Candidate { codec: name, caps, packets: &track.packets };
     let first = picture::first(&candidate, &read)?;
     // What the container says of colours stands above what the pictures say (ISO 14496-12 §12.1.5).
-    Ok(Some(First { hdr: track.codec.hdr.or(first.hdr), ..first }))
+    let hdr = track.codec.transfer.map_or(first.hdr, Hdr::of_transfer);
+    Ok(Some(First { hdr, ..first }))
 }
 
 /// Pictures know their size; a header that says an impossible one is only worth a word.

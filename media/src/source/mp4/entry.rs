@@ -1,7 +1,9 @@
 //! Sample entries (§8.5.2, §12): codec, dimensions and decoder configuration.
 
 use super::{Media, boxes, caps};
-use crate::source::Hdr;
+
+/// What says of a transfer that it is not known.
+const UNSPECIFIED: u16 = 2;
 
 /// The codec of a track and what a decoder must know before its first packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +20,8 @@ pub struct Codec {
     pub height: u32,
     /// Shape of a pixel, width to height, if `pasp` (§12.1.4.2) tells.
     pub pixel_aspect: Option<(u32, u32)>,
-    /// High dynamic range, if `colr` (§12.1.5) tells of it.
-    pub hdr: Option<Hdr>,
+    /// Transfer characteristics (ISO/IEC 23091-2 §8.2), if `colr` (§12.1.5) tells them.
+    pub transfer: Option<u16>,
     /// Channels; 0 for pictures.
     pub channels: u32,
     /// Samples per second; 0 for pictures.
@@ -77,8 +79,8 @@ fn visual(kind: boxes::Kind, body: &[u8]) -> Option<Codec> {
     });
     // A second one may be an ICC profile.
     let colours = boxes::children(inside).filter(|(found, _)| found == b"colr");
-    let hdr = colours.filter_map(|(_, colr)| transfer(colr)).find_map(Hdr::of_transfer);
-    let mut codec = Codec { width, height, pixel_aspect, hdr, ..named(kind) };
+    let transfer = colours.filter_map(|(_, colr)| transfer(colr)).find(|transfer| *transfer != UNSPECIFIED);
+    let mut codec = Codec { width, height, pixel_aspect, transfer, ..named(kind) };
     if let Some((name, stream)) = caps::video(kind, inside) {
         name.clone_into(&mut codec.name);
         codec.caps = Some(caps::with_picture(&stream, &codec));

@@ -7,7 +7,6 @@ use mp4_atom::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::source::Hdr;
 
 fn bytes_of(atom: &impl Atom) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -230,16 +229,17 @@ fn a_file_has_so_many_tracks_and_a_packet_so_many_bytes() {
 }
 
 #[test]
-fn high_dynamic_range_is_read_from_the_colours_of_the_entry() {
+fn transfers_are_read_from_the_colours_of_the_entry() {
     let colr = |content: &[u8]| container(*b"colr", &[content.to_vec()]);
     let icc = || colr(b"prof\0\0\0\x10\0\0\0\x12");
-    for (boxes, hdr) in [
+    for (boxes, transfer) in [
         (vec![], None),
-        (vec![colr(b"nclx\0\x01\0\x01\0\x01\0")], None),
-        (vec![colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(Hdr::Pq)),
-        (vec![colr(b"nclx\0\x09\0\x12\0\x09\0")], Some(Hdr::Hlg)),
-        (vec![colr(b"nclc\0\x09\0\x12\0\x09")], Some(Hdr::Hlg)),
-        (vec![icc(), colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(Hdr::Pq)),
+        (vec![colr(b"nclx\0\x01\0\x01\0\x01\0")], Some(1)),
+        (vec![colr(b"nclx\0\x02\0\x02\0\x02\0")], None),
+        (vec![colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(16)),
+        (vec![colr(b"nclx\0\x09\0\x12\0\x09\0")], Some(18)),
+        (vec![colr(b"nclc\0\x09\0\x12\0\x09")], Some(18)),
+        (vec![icc(), colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(16)),
         (vec![icc()], None),
         (vec![colr(b"nclx\0\x09\0")], None),
         (vec![colr(b"")], None),
@@ -247,7 +247,7 @@ fn high_dynamic_range_is_read_from_the_colours_of_the_entry() {
         let entry = container(*b"avc1", &[content(&avc_entry()).to_vec(), boxes.concat()]);
         let trak = trak(Trak { id: 1, handler: *b"vide", timescale: 1000, edits: vec![], tables: vec![stsd(entry)] });
         let movie = Movie::parse(content(&container(*b"moov", &[trak]))).unwrap();
-        assert_eq!(movie.tracks[0].codec.hdr, hdr, "{boxes:?}");
+        assert_eq!(movie.tracks[0].codec.transfer, transfer, "{boxes:?}");
     }
 }
 
