@@ -31,8 +31,8 @@ run_stage() {
     properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
     # Each case has a database, and up to 120 steps with an audit after each.
     contract) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --test contract ;;
-    # Every film of the table, those of two hours among them, of which two are made whole.
-    films) TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture ;;
+    # Every film of the table, each made whole, those of two hours too.
+    films) TEST_FILMS=all TEST_WHOLE=all TEST_JOINS=long run --test exact -- --nocapture ;;
     # What a browser buffers of each, but for those of two hours.
     buffers) cd players && TEST_FILMS=short node --test test/exact.test.mjs ;;
     # Every lie that an encoder can tell, two of a promise among them.

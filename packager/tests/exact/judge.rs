@@ -37,9 +37,8 @@ struct Findings<'a> {
 pub(crate) fn findings(row: &Row, film: &Film, made: &Made) -> Vec<String> {
     let expected = expected(film, made.plan.timeline.frames);
     let mut findings = Findings { row, film, made, expected, found: Vec::new() };
-    if made.is_whole {
-        findings.source();
-    }
+    // All of it, also where only parts of it are made: what is compared with the table must be a film of the table.
+    findings.source();
     findings.plan();
     findings.playlists();
     for &run in &made.runs {
