@@ -14,6 +14,9 @@ readonly stage_limit_s=$((6 * 3600))
 readonly first=(install npm web compile)
 readonly all=("${first[@]}" properties contract films buffers lies upload s3 cluster images kills)
 
+# Without an index and at a broken rate; and open GOPs, a hole and an index.
+readonly long_films='ts closed none 23.976 stereo 48000 long 7200,mov open some hole stereo 48000 whole 7200'
+
 # The whole workspace is named, as in every run: with a part of it dependencies have other features and are compiled again.
 run() { cargo test --profile ci --locked --workspace --no-fail-fast "$@"; }
 
@@ -31,10 +34,14 @@ run_stage() {
     properties) PROPTEST_CASES=${PROPTEST_CASES:-4000} run --lib --test documents --test fuzz --test origin ;;
     # Each case has a database, and up to 120 steps with an audit after each.
     contract) PROPTEST_CASES=${PROPTEST_CASES:-1000} run --test contract ;;
-    # Every film of the table, those of two hours among them, of which two are made whole.
-    films) TEST_FILMS=all TEST_JOINS=long run --test exact -- --nocapture ;;
-    # What a browser buffers of each, but for those of two hours.
-    buffers) cd players && TEST_FILMS=short node --test test/exact.test.mjs ;;
+    # Every film of the table, each made whole, those of two hours too.
+    films) TEST_FILMS=all TEST_WHOLE=all TEST_JOINS=long run --test exact -- --nocapture ;;
+    # What a browser buffers of each, and of two of those of two hours: their head, their middle and their tail.
+    buffers)
+      cd players
+      TEST_FILMS=short node --test test/exact.test.mjs
+      TEST_FILMS="$long_films" node --test test/exact.test.mjs
+      ;;
     # Every lie that an encoder can tell, two of a promise among them.
     lies) TEST_LIES=all run --test it lies_about -- --nocapture ;;
     # 10 GiB through the server, whose memory must not grow with them, and 2 GiB where each packet is read or the bytes go

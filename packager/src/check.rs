@@ -8,6 +8,7 @@
 //! the source. A library that comes with a plugin is loaded by children only, and never by the one that
 //! decodes.
 
+mod ending;
 mod evidence;
 mod film;
 mod judge;

@@ -34,6 +34,9 @@ machines meet, all of them and their servers are on this one, and the servers ar
 the name says otherwise, and an S3 server that is compiled without optimisation. Of the 100,000 videos of a list the newest 1,000 have all their rows, with plan and chunk index; of the
 others there is the row that lists and counts read.
 
+The clock of a ladder (\`encode\`) starts when the source is scanned and planned and a child waits for work, and stops with the last chunk or sheet
+(\`packager/examples/chunks.rs\`); \`package\` counts scan and plan, too. The bound of \`playable\` is for 720p MP4: other sources are for information.
+
 | machine | |
 |---|---|
 ${machine.map(row).join("\n")}

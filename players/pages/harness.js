@@ -231,8 +231,8 @@ const harness = {
     return frames;
   },
 
-  // What the browser buffers of each of a track's segments when it has nothing else: ranges in seconds.
-  async buffered(track, type, count, waitMs) {
+  // What the browser buffers of each of these segments of a track when it has nothing else: ranges in seconds.
+  async buffered(track, type, numbers, waitMs) {
     const media = new MediaSource();
     const opened = once(media, "sourceopen", waitMs);
     video.src = URL.createObjectURL(media);
@@ -250,7 +250,7 @@ const harness = {
     await append("init.mp4");
     media.duration = 24 * 3600;
     const found = [];
-    for (let n = 1; n <= count; n += 1) {
+    for (const n of numbers) {
       await done(() => buffer.remove(0, Infinity));
       await append(`${n}.m4s`);
       found.push(ranges(buffer));

@@ -7,6 +7,7 @@ use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig};
 use vidstream_plugins::{Plugin, Registry};
 
 use super::{
+    ending,
     film::Film,
     planned,
     studio::{Objects, Round, Studio},
@@ -22,6 +23,8 @@ use crate::{
 
 /// How often the whole film is encoded in one process.
 pub(super) const CYCLES: usize = 4;
+/// What is killed has this long to be gone.
+pub(super) const GONE_WAIT: Duration = Duration::from_secs(5);
 /// A plugin gets no more of a machine than this: small pictures, and a film of 20 s.
 const WATCH: Watch = Watch { busy: Duration::from_mins(2), silence: Duration::from_secs(10), resident_bytes: 1 << 30 };
 /// Tokens of objects, by how they were made.
@@ -62,9 +65,9 @@ pub(super) struct Replay {
 /// The end of a killed child.
 #[derive(Clone, Debug)]
 pub(super) struct Killed {
-    /// How long its end took, in milliseconds; else why it ended before it could be killed. Nothing can be left of
-    /// it: a child cannot start processes.
-    pub(super) end_ms: Result<u64, Failure>,
+    /// How long its end took, in milliseconds, `None` if it was still there after [`GONE_WAIT`]; else why it ended
+    /// before it could be killed. Nothing can be left of it: a child cannot start processes.
+    pub(super) end_ms: Result<Option<u64>, Failure>,
 }
 
 /// What all steps need.
@@ -163,10 +166,19 @@ impl Desk<'_> {
             Ok(spare) => spare,
             Err(failure) => return Killed { end_ms: Err(failure) },
         };
+        let pid = spare.pid();
         let job = Job::Encode(self.encode_job(segments, 2));
         let ended = spare.run(job, 0, WATCH, studio.clone(), &cancel).await;
         let end_ms = match (ended, studio.broke_at()) {
-            (Ended::Cancelled, Some(since)) => Ok(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            (Ended::Cancelled, Some(since)) => {
+                // A worker leaves one that does not end to the kernel, long before this. One without a number was
+                // reaped before it got its job.
+                let is_gone = match pid {
+                    Some(pid) => ending::is_gone(pid, GONE_WAIT).await,
+                    None => true,
+                };
+                Ok(is_gone.then(|| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)))
+            }
             (Ended::Reported(Err(failure)), _) => Err(failure),
             (other, _) => Err(Failure::permanent("worker_protocol", "unexpected end", format!("{other:?}"))),
         };

@@ -1,7 +1,7 @@
 //! Sound that was made in pieces is as good where they meet as anywhere else.
 //!
-//! By default pieces are short, so that many meet in little time; `TEST_JOINS=long` also meets pieces of four
-//! seconds.
+//! By default pieces are short, so that many meet in little time: 27 joins of each signal. `TEST_JOINS=long` also meets
+//! pieces of four seconds, 105 joins of each.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use vidstream_packager::protocol::{Part, Rolls};
 
 use crate::{
     made,
-    signals::{self, Signal},
+    signals::{self, Shape, Signal},
 };
 
 /// Samples of a coded frame.
@@ -33,10 +33,13 @@ const WORST_DB_MAX: f64 = 3.0;
 const CHUNKED_DB_MAX: f64 = 1.0;
 /// What a background chunk has at least (`BACKGROUND_CHUNK_S_MIN` of `vidstream_media::chunks`).
 const CHUNK_S: usize = 20;
+/// How much of a channel is left when six are mixed to two, at least: each has a part of the whole.
+const MIXED_MIN: f64 = 0.2;
 
 /// How a signal is cut.
 #[derive(Clone, Copy)]
 struct Cut {
+    shape: Shape,
     seconds: usize,
     segment_s: usize,
     /// Segments of a piece.
@@ -75,12 +78,17 @@ fn wants_long() -> bool {
     std::env::var("TEST_JOINS").is_ok_and(|wanted| wanted == "long")
 }
 
+/// Pieces of one segment of a second.
+fn short(seconds: usize) -> Cut {
+    Cut { shape: signals::STEREO, seconds, segment_s: 1, piece: 1, rolls: Rolls::default() }
+}
+
 #[test]
 fn joins_are_as_good_as_what_lies_between() {
     gst::init().unwrap();
-    let mut cuts = vec![Cut { seconds: 28, segment_s: 1, piece: 1, rolls: Rolls::default() }];
+    let mut cuts = vec![short(28)];
     if wants_long() {
-        cuts.push(Cut { seconds: 420, segment_s: 4, piece: 1, rolls: Rolls::default() });
+        cuts.push(Cut { segment_s: 4, ..short(420) });
     }
     for cut in cuts {
         let mut joins = 0;
@@ -97,25 +105,42 @@ fn joins_are_as_good_as_what_lies_between() {
 }
 
 #[test]
+fn joins_of_other_sources_are_as_good() {
+    gst::init().unwrap();
+    let stereo = signals::STEREO;
+    for shape in [Shape { channels: 1, ..stereo }, Shape { channels: 6, ..stereo }, Shape { rate: 44_100, ..stereo }] {
+        let coded = Coded::make(Signal::Music, Cut { shape, ..short(16) });
+        let score = coded.score();
+        println!("{shape:?}, {} joins: {score:.3?}", coded.joins.len());
+        assert_eq!(coded.decoded.len(), coded.source.len().next_multiple_of(2 * FRAME), "{shape:?}");
+        assert!(coded.joins.len() >= 16 && score.is_clean(), "{shape:?}: {score:?}");
+    }
+}
+
+#[test]
 fn without_rolls_joins_are_heard() {
+    // The window that reaches past the end of a piece has nothing in its second half.
+    const ALIASED: &str = "the aliasing of the next piece's first frame stays: with a sine window an error 3 dB below \
+        the signal, whatever that is, and a step";
+    // Here every window has all its samples; what starts anew is rate control.
+    const STARTED: &str = "frames away from joins are all good, and those where rate control starts are not";
     gst::init().unwrap();
     let usual = Rolls::default();
-    let cases: [(Rolls, &[Signal]); 2] = [
-        // The window that reaches past the end of a piece has nothing in its second half, so the aliasing of the next
-        // piece's first frame stays: with a sine window an error 3 dB below the signal, whatever that is, and a step.
-        (Rolls { post_frames: 0, ..usual }, &signals::ALL),
-        // Here every window has all its samples; what starts anew is rate control. That stands out where frames away
-        // from joins are all good. Those of speech (pauses, onsets) and of the sweep (low tones, high ones) differ by
-        // more among themselves than a start costs.
-        (Rolls { pre_frames: 0, ..usual }, &[Signal::Music, Signal::Tone]),
+    let (no_post, no_pre) = (Rolls { post_frames: 0, ..usual }, Rolls { pre_frames: 0, ..usual });
+    let rows = [
+        (Signal::Music, no_post, true, ALIASED),
+        (Signal::Speech, no_post, true, ALIASED),
+        (Signal::Chirp, no_post, true, ALIASED),
+        (Signal::Tone, no_post, true, ALIASED),
+        (Signal::Music, no_pre, true, STARTED),
+        (Signal::Tone, no_pre, true, STARTED),
+        (Signal::Speech, no_pre, false, "pauses and onsets differ by more than a start costs"),
+        (Signal::Chirp, no_pre, false, "low tones and high ones differ by more than a start costs"),
     ];
-    for (rolls, all) in cases {
-        let cut = Cut { seconds: 16, segment_s: 1, piece: 1, rolls };
-        for &signal in all {
-            let score = Coded::make(signal, cut).score();
-            println!("{signal:?} with {rolls:?}: {score:.3?}");
-            assert!(!score.is_clean(), "{signal:?} with {rolls:?}: {score:?}");
-        }
+    for (signal, rolls, is_heard, why) in rows {
+        let score = Coded::make(signal, Cut { rolls, ..short(16) }).score();
+        println!("{signal:?} with {rolls:?}: {score:.3?}");
+        assert_eq!(!score.is_clean(), is_heard, "{signal:?} with {rolls:?}, {why}: {score:?}");
     }
 }
 
@@ -124,7 +149,7 @@ fn chunks_are_as_good_as_one_pass() {
     gst::init().unwrap();
     for signal in signals::ALL {
         let snr_db = |piece| {
-            let cut = Cut { seconds: 3 * CHUNK_S, segment_s: 4, piece, rolls: Rolls::default() };
+            let cut = Cut { segment_s: 4, piece, ..short(3 * CHUNK_S) };
             Coded::make(signal, cut).score().snr_db
         };
         let (chunked, whole) = (snr_db(CHUNK_S as u64 / 4), snr_db(u64::MAX));
@@ -147,10 +172,14 @@ fn chance_puts_few_frames_beyond_a_percentile() {
 impl Coded {
     fn make(signal: Signal, cut: Cut) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = signals::samples(signal, cut.seconds, folder.path());
+        let source = signals::samples(signal, cut.shape, cut.seconds, folder.path());
         let path = folder.path().join("source.wav");
-        signals::write(&source, &path);
-        Self::code(source, &path, folder.path(), cut)
+        signals::write(&source, cut.shape, &path);
+        let mut coded = Self::code(source, &path, folder.path(), cut);
+        if cut.shape.channels > 2 {
+            coded.mix();
+        }
+        coded
     }
 
     fn code(source: Vec<f32>, path: &Path, folder: &Path, cut: Cut) -> Self {
@@ -169,7 +198,17 @@ impl Coded {
         let parts: Vec<&Part> = parts.iter().collect();
         let coded = folder.join("coded.mp4");
         std::fs::write(&coded, made::track_of(&plan, &parts, Track::Audio, folder)).unwrap();
-        Self { source, decoded: signals::read(&coded, &[]), joins }
+        Self { source, decoded: signals::read(&coded, cut.shape.rate, &[]), joins }
+    }
+
+    /// Makes the source as loud as a mix has it, in which silent channels have their part, too: by least squares.
+    fn mix(&mut self) {
+        let pairs = || self.source.iter().zip(&self.decoded).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+        let gain = pairs().map(|(a, b)| a * b).sum::<f64>() / pairs().map(|(a, _)| a * a).sum::<f64>();
+        assert!((MIXED_MIN..=1.0).contains(&gain), "a channel at the front is {gain} of the mix");
+        for sample in &mut self.source {
+            *sample *= gain as f32;
+        }
     }
 
     fn frames(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! The test kit has a table of films, one a line (`testkit/src/films/films.txt`). By default those marked `core` are
 //! made; `TEST_FILMS=short` makes all but those of two hours, `all` makes all, and `mkv open,hole` those whose line has
-//! one of the texts.
+//! one of the texts. Of most films of two hours only some chunks are made, but for `TEST_WHOLE=all`.
 
 #![expect(
     clippy::unwrap_used,

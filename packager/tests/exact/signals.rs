@@ -1,9 +1,21 @@
-//! Sounds to judge joins with: music, speech, a sweep and a tone, in stereo.
+//! Sounds to judge joins with: music, speech, a sweep and a tone, as sources of several kinds have them.
 
 use std::{f64::consts::TAU, fs, path::Path, process::Command};
 
-/// Samples per second of all of them.
-pub(crate) const RATE: usize = 48_000;
+/// What pitches and times are counted in: samples per second. Sources of another rate play the same samples at theirs,
+/// a little lower and slower.
+const RATE: usize = 48_000;
+/// What most sources have.
+pub(crate) const STEREO: Shape = Shape { rate: RATE, channels: 2 };
+
+/// How a source has its sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Samples per second.
+    pub(crate) rate: usize,
+    /// One, which both sides get; two; or six, of which all but the first two, left and right, are silent.
+    pub(crate) channels: usize,
+}
 
 /// What is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +50,9 @@ const BEAT_S: f64 = 0.37;
 const STRING_S: f64 = 1.1;
 const FADING: f64 = 4.0;
 
-/// Interleaved stereo samples, full scale 1, exactly as 16 bits hold them.
-pub(crate) fn samples(signal: Signal, seconds: usize, folder: &Path) -> Vec<f32> {
-    let count = seconds * RATE;
+/// Interleaved stereo samples, full scale 1, exactly as 16 bits hold them: what is heard of a source of this shape.
+pub(crate) fn samples(signal: Signal, shape: Shape, seconds: usize, folder: &Path) -> Vec<f32> {
+    let count = seconds * shape.rate;
     let stereo: Vec<[f64; 2]> = match signal {
         Signal::Music => music(count),
         Signal::Speech => return speech(count, folder),
@@ -48,23 +60,26 @@ pub(crate) fn samples(signal: Signal, seconds: usize, folder: &Path) -> Vec<f32>
         Signal::Tone => (0..count).map(|at| both(LEVEL * (TAU * TONE_HZ * at as f64 / RATE as f64).sin())).collect(),
     };
     let whole = |sample: f64| (sample * 32_767.0).round().clamp(-32_768.0, 32_767.0) as f32 / 32_768.0;
-    stereo.into_iter().flat_map(|sample| sample.map(whole)).collect()
+    let is_mono = shape.channels == 1;
+    stereo.into_iter().map(|sides| if is_mono { both(sides[0]) } else { sides }).flat_map(|of| of.map(whole)).collect()
 }
 
-/// Writes samples as a WAV file.
-pub(crate) fn write(samples: &[f32], path: &Path) {
-    let raw: Vec<u8> = samples.iter().flat_map(|sample| ((sample * 32_768.0) as i16).to_le_bytes()).collect();
+/// Writes samples as a WAV file of this shape.
+pub(crate) fn write(samples: &[f32], shape: Shape, path: &Path) {
+    let all = samples.as_chunks::<2>().0.iter().flat_map(|sides| (0..shape.channels).map(move |at| sides.get(at)));
+    let raw: Vec<u8> = all.flat_map(|sample| ((sample.unwrap_or(&0.0) * 32_768.0) as i16).to_le_bytes()).collect();
     let beside = path.with_extension("raw");
     fs::write(&beside, raw).unwrap();
+    let (rate, channels) = (shape.rate.to_string(), shape.channels.to_string());
     let mut ffmpeg = ffmpeg();
-    ffmpeg.args(["-f", "s16le", "-ar", "48000", "-ac", "2", "-i"]).arg(beside).args(["-c", "copy"]).arg(path);
+    ffmpeg.args(["-f", "s16le", "-ar", &rate, "-ac", &channels, "-i"]).arg(beside).args(["-c", "copy"]).arg(path);
     assert!(ffmpeg.status().unwrap().success());
 }
 
-/// Interleaved stereo samples of a file.
-pub(crate) fn read(path: &Path, options: &[&str]) -> Vec<f32> {
-    let out =
-        ffmpeg().args(options).arg("-i").arg(path).args(["-ar", "48000", "-ac", "2", "-f", "f32le", "-"]).output();
+/// Interleaved stereo samples of a file, as many a second.
+pub(crate) fn read(path: &Path, rate: usize, options: &[&str]) -> Vec<f32> {
+    let rate = rate.to_string();
+    let out = ffmpeg().args(options).arg("-i").arg(path).args(["-ar", &rate, "-ac", "2", "-f", "f32le", "-"]).output();
     let out = out.unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     out.stdout.as_chunks::<4>().0.iter().map(|&sample| f32::from_le_bytes(sample)).collect()
@@ -131,7 +146,7 @@ fn speech(count: usize, folder: &Path) -> Vec<f32> {
     let spoken = folder.join("spoken.wav");
     let made = Command::new("espeak-ng").args(["-s", "160", "-w"]).arg(&spoken).arg(TEXT).status();
     assert!(made.expect("scripts/setup.sh test installs espeak-ng").success());
-    let mut samples = read(&spoken, &["-stream_loop", "-1", "-t", &format!("{}", count / RATE + 1)]);
+    let mut samples = read(&spoken, RATE, &["-stream_loop", "-1", "-t", &format!("{}", count / RATE + 1)]);
     samples.truncate(count * 2);
     assert_eq!(samples.len(), count * 2);
     samples.iter().map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) / 32_768.0).collect()

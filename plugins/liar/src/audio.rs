@@ -73,6 +73,8 @@ mod imp {
         let (Some(sink), Some(src)) = (aac.static_pad("sink"), aac.static_pad("src")) else { return };
         match lie {
             "bad-start" => lies::start_silent(&sink),
+            "no-pre-roll" => lies::start_anew(&sink, &src),
+            "no-post-roll" => lies::end_silent(&sink),
             // Every second encoder of a process.
             "config" if SECOND.fetch_xor(true, Ordering::Relaxed) => lies::tell_config_without_extensions(&src),
             _ => lies::tell(lie, &src),

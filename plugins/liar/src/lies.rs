@@ -1,7 +1,11 @@
 //! What is done wrong to the stream between the honest encoder and its reader.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -15,6 +19,12 @@ const LEAK_BYTES: usize = 50_000;
 const LATE: gst::ClockTime = gst::ClockTime::from_mseconds(12);
 /// How long an encoder is silent that starts slowly: the two seconds of pre-roll, and a little of what is kept.
 const SLOW_START: gst::ClockTime = gst::ClockTime::from_mseconds(2200);
+/// Frames of sound that an encoder is given before those that are kept; how long they last at 48 kHz, and one of them.
+const PRE_ROLL_FRAMES: u64 = 96;
+const PRE_ROLL: gst::ClockTime = gst::ClockTime::from_mseconds(2048);
+const FRAME: gst::ClockTime = gst::ClockTime::from_nseconds(21_333_333);
+/// Frames that it is given after them. They come one by one.
+const POST_ROLL_FRAMES: usize = 2;
 /// Bytes of an `AudioSpecificConfig` of AAC-LC without extensions (ISO/IEC 14496-3 §1.6.2.1).
 const PLAIN_CONFIG_BYTES: usize = 2;
 
@@ -69,13 +79,66 @@ pub(crate) fn tell(lie: &str, pad: &gst::Pad) {
 /// Silences the first sound that comes to `pad`.
 pub(crate) fn start_silent(pad: &gst::Pad) {
     on_each(pad, |_, _, buffer| {
-        if buffer.pts().is_some_and(|pts| pts < SLOW_START)
-            && let Ok(mut sound) = buffer.make_mut().map_writable()
-        {
-            sound.fill(0);
+        if buffer.pts().is_some_and(|pts| pts < SLOW_START) {
+            silence(buffer);
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// Encodes nothing of the pre-roll that comes to `sink`: rate control begins with what is kept. As many frames as it
+/// has are made up and leave `src` before the others, so that frames and times are right.
+pub(crate) fn start_anew(sink: &gst::Pad, src: &gst::Pad) {
+    on_each(sink, |_, _, buffer| {
+        let is_kept = buffer.pts().is_none_or(|pts| pts >= PRE_ROLL);
+        if is_kept { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    });
+    on_each(src, |pad, n, buffer| {
+        // What is pushed comes here again, with other numbers.
+        let missing = if n == 0 { PRE_ROLL_FRAMES } else { 0 };
+        for frames in (1..=missing).rev() {
+            let mut made_up = buffer.copy();
+            let pts = buffer.pts().map(|pts| pts.saturating_sub(FRAME * frames));
+            made_up.make_mut().set_pts(pts);
+            pad.push(made_up).ok();
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Silences the post-roll: the last sound that comes to `pad`. It is held back until the end says that it was the last.
+pub(crate) fn end_silent(pad: &gst::Pad) {
+    let held = Arc::new(Mutex::new(Some(VecDeque::new())));
+    let last = Arc::clone(&held);
+    on_each(pad, move |_, _, buffer| {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        // The end was seen: this is what was held back.
+        let Some(waiting) = held.as_mut() else { return gst::PadProbeReturn::Ok };
+        waiting.push_back(buffer.clone());
+        if waiting.len() <= POST_ROLL_FRAMES {
+            return gst::PadProbeReturn::Drop;
+        }
+        if let Some(earliest) = waiting.pop_front() {
+            *buffer = earliest;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+        if info.event().is_some_and(|event| event.type_() == gst::EventType::Eos) {
+            let waiting = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+            for mut buffer in waiting.into_iter().flatten() {
+                silence(&mut buffer);
+                pad.chain(buffer).ok();
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn silence(buffer: &mut gst::Buffer) {
+    if let Ok(mut sound) = buffer.make_mut().map_writable() {
+        sound.fill(0);
+    }
 }
 
 /// Tells the decoder configuration that leaves `pad` in fewer bytes, which mean the same.

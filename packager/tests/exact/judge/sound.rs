@@ -13,7 +13,7 @@ use crate::{
 
 /// Beeps may be this far from where the source has them.
 const BEEP_S: f64 = 0.005;
-/// So may one at the very start, where the encoder fades in.
+/// So may one at the very start, where a decoder has half of the first window only: the first frame fades in.
 const FIRST_BEEP_S: f64 = 0.015;
 /// Beeps as near to an end of what was decoded are cut.
 const EDGE_S: f64 = 0.06;
