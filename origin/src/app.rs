@@ -140,7 +140,8 @@ impl App {
                 api::drain(body, &self.drains);
             }
         }
-        // RFC 9112 §6.1: two framings in one message may be an attempt to smuggle; which there were is not seen here.
+        // RFC 9112 §6.1: two framings in one message may be an attempt to smuggle; which there were is not seen here
+        // (docs/adr/0012-two-framings-end-the-connection.md).
         if chunked {
             response = close(response);
         }

@@ -78,6 +78,7 @@ async fn two_framings_in_one_request_end_the_connection() {
             let bytes = nodes.talk(protocol, request.as_bytes()).await;
             let text = String::from_utf8_lossy(&bytes);
             assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{protocol:?}: {text}");
+            assert_eq!(parse(&bytes).header("connection"), Some("close"), "{protocol:?}: {text}");
         }
     }
 }
