@@ -170,6 +170,39 @@ async fn a_body_that_nobody_wants_ends_its_stream_alone() {
 }
 
 #[tokio::test]
+async fn nobody_is_connected_to_anything() {
+    let nodes = Nodes::start().await;
+    connects(Raw::open(&nodes.site).await).await;
+    connects(Raw::over(nodes.connect_tls(b"h2").await).await).await;
+}
+
+async fn connects<S: AsyncRead + AsyncWrite + Unpin>(mut raw: Raw<S>) {
+    let (method, place) = ((":method", "CONNECT"), (":authority", "a:80"));
+    let (scheme, path) = ((":scheme", "http"), (":path", "/v1/ws"));
+    // RFC 9113 §8.5: with a scheme and a path it is malformed; RFC 8441 §4: or for a protocol, which is not offered.
+    let rows: [(&[(&str, &str)], u8); 3] = [
+        (&[method, place], HEADERS),
+        (&[method, place, scheme, path], RST_STREAM),
+        (&[method, place, scheme, path, (":protocol", "websocket")], RST_STREAM),
+    ];
+    for (nth, (fields, kind)) in (0..).zip(rows) {
+        let stream = 1 + 4 * nth;
+        // Its stream stays open, as that of a tunnel would.
+        raw.send(&frame(HEADERS, END_HEADERS, stream, &block(fields))).await.unwrap();
+        let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream).await.unwrap();
+        assert_eq!(refused.kind, kind, "{fields:?}: {refused:?}");
+        if kind == HEADERS {
+            // `:status: 400` in the static table.
+            assert_eq!(refused.payload[0], 0x8c, "{fields:?}: {refused:?}");
+        }
+        // The connection goes on.
+        raw.send(&request(stream + 2, &[])).await.unwrap();
+        let answered = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream + 2).await.unwrap();
+        assert_eq!(answered.kind, HEADERS, "{fields:?}: {answered:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_streams_and_not_one_more() {
     // Answers that nobody takes keep their streams open.
     const INITIAL_WINDOW_SIZE: [u8; 6] = [0, 4, 0, 0, 0, 0];
