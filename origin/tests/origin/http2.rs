@@ -225,6 +225,46 @@ async fn a_connection_has_so_many_streams_and_not_one_more() {
     assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], beyond + 2).await.unwrap().kind, HEADERS);
 }
 
+#[tokio::test]
+async fn a_list_of_fields_that_is_too_long_is_refused_before_it_is_a_request() {
+    // What a field costs beside its name and value (RFC 9113 §10.5.1).
+    const OVERHEAD: usize = 32;
+    // The place after the static table (RFC 7541 §2.3.3).
+    const FIRST_REMEMBERED: u8 = 62;
+    let site = Site::start().await;
+    let mut raw = Raw::open(&site).await;
+    let path = [(":method", "GET"), (":scheme", "http"), (":path", "/v/x"), (":authority", "a")];
+    let cost = |fields: &[(&str, &str)]| -> usize {
+        fields.iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum()
+    };
+    let value = "y".repeat(90);
+    let wide = [("x-wide", value.as_str())];
+    let each = cost(&wide);
+    let most = 32 << 10;
+    for (stream, bytes, is_request) in [(1, most - 1, true), (3, most, false)] {
+        // One field that the table remembers, the same many times more, and one that makes up for the rest.
+        let left = bytes - cost(&path) - OVERHEAD - 1;
+        let last = "y".repeat(left % each);
+        let mut fields = block(&path);
+        if stream == 1 {
+            fields.push(0x40);
+            fields.extend_from_slice(&block(&wide)[1..]);
+        } else {
+            fields.push(0x80 | FIRST_REMEMBERED);
+        }
+        fields.resize(fields.len() + left / each - 1, 0x80 | FIRST_REMEMBERED);
+        fields.extend(block(&[("x", last.as_str())]));
+        raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, stream, &fields)).await.unwrap();
+        let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream).await.unwrap();
+        assert_eq!(refused.kind, HEADERS, "{bytes}: {refused:?}");
+        // A problem as of every other request has many fields; the protocol itself only says 431.
+        assert_eq!(refused.payload.len() > 100, is_request, "{bytes}: {refused:?}");
+    }
+    // The connection goes on.
+    raw.send(&request(5, &[])).await.unwrap();
+    assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 5).await.unwrap().kind, HEADERS);
+}
+
 /// What a flood repeats, given the number of its round.
 type Flood = fn(u32) -> Vec<u8>;
 
