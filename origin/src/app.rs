@@ -140,7 +140,8 @@ impl App {
                 api::drain(body, &self.drains);
             }
         }
-        // RFC 9112 §6.1: two framings in one message may be an attempt to smuggle; which there were is not seen here.
+        // RFC 9112 §6.1: two framings in one message may be an attempt to smuggle; which there were is not seen here
+        // (docs/adr/0012-two-framings-end-the-connection.md).
         if chunked {
             response = close(response);
         }
@@ -299,10 +300,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_500_that_ends_the_connection() {
-        let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static("/v/x"));
-        let response = caught(&context, async { panic!("a bug") }).await;
-        assert_eq!(response.status(), 500);
-        assert_eq!(response.headers()[header::CONNECTION], "close");
-        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        // A player on another website is told of it as of any other answer.
+        for (path, shared) in [("/v/x", Some("*")), ("/v/x/1/360p/1.m4s", Some("*")), ("/v1/videos", None)] {
+            let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static(path));
+            let mut response = caught(&context, async { panic!("a bug") }).await;
+            finish(&mut response, &parts(path, &[]), &context, Route::parse(path));
+            let said = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!(response.status(), 500, "{path}");
+            assert_eq!(said(header::CONNECTION), Some("close"), "{path}");
+            assert_eq!(said(header::CACHE_CONTROL), Some("no-store"), "{path}");
+            assert_eq!(said(header::ACCESS_CONTROL_ALLOW_ORIGIN), shared, "{path}");
+        }
     }
 }

@@ -19,16 +19,19 @@ use nix::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use vidstream_media::ladder;
 use vidstream_packager::{
     child::{self, local::Local},
     protocol::{
-        Failure, InspectJob, InspectReport, Isolation, Job, Limits, Progress, Report, ToChild, ToWorker, frame,
+        EncoderChoice, Encoders, Failure, InspectJob, InspectReport, Isolation, Job, Limits, ProbeJob, Progress,
+        Report, ToChild, ToWorker, frame,
     },
     worker::{
         process::{ChildConfig, Ended, Launcher, Start},
         watch::Watch,
     },
 };
+use vidstream_testkit::{Clip, Content, Encoding, corpus};
 
 /// Which part to play when started again.
 const ROLE: &str = "VIDSTREAM_TEST_ROLE";
@@ -235,6 +238,66 @@ async fn a_child_that_does_not_get_ready_is_given_up() {
 async fn a_child_that_leaks_is_killed() {
     let failure = end_of("leak", WATCH).await;
     assert_eq!(failure.code, "worker_oom");
+}
+
+/// What a real child makes of these bytes as the source of a film; its process is gone then.
+async fn probed(launcher: &Launcher, source: &[u8]) -> Result<Report, Failure> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("source");
+    std::fs::write(&path, source).unwrap();
+    let (_io, local) = child::ChildIo::local(dir.path(), &path).unwrap();
+    let choice =
+        |plugin: &str, codec: &str| EncoderChoice { plugin: plugin.into(), version: "1".into(), codec: codec.into() };
+    let job = Job::Probe(ProbeJob {
+        gop_s: 2.0,
+        segment_s: 4.0,
+        ladder: ladder::Config::default(),
+        encoders: Encoders { video: choice("x264", "h264"), audio: choice("avenc-aac", "aac"), overrides: Vec::new() },
+    });
+    let spare = launcher.launch(Start::Cold).await.unwrap();
+    let pid = spare.pid().unwrap();
+    let ended = timeout(PATIENCE, spare.run(job, 0, WATCH, local, &CancellationToken::new())).await.unwrap();
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the process is gone and reaped");
+    let Ended::Reported(result) = ended else { panic!("{ended:?}") };
+    result
+}
+
+#[tokio::test]
+async fn damaged_films_end_with_a_plan_or_a_code_and_the_next_one_is_read() {
+    /// Where containers say what is in them.
+    const HEAD_BYTES: usize = 2_048;
+    let dir = tempfile::tempdir().unwrap();
+    let launcher = launcher("real", dir.path());
+    launcher.launch(Start::Refresh).await.unwrap().discard().await;
+    let clip = Clip { content: Content::Calm, ..Clip::new((320, 180), 25, 2) };
+    let h264 = Encoding::default;
+    let vp8 = Encoding {
+        video: "libvpx".to_owned(),
+        preset: None,
+        crf: None,
+        audio: "libopus".to_owned(),
+        extra: ["-b:v", "200k", "-deadline", "realtime", "-cpu-used", "8"].map(str::to_owned).to_vec(),
+        ..h264()
+    };
+    let mp3 = Encoding { audio: "libmp3lame".to_owned(), ..h264() };
+    for (kind, encoding) in [("mkv", h264()), ("webm", vp8), ("avi", mp3), ("ts", h264()), ("flv", h264())] {
+        let film = std::fs::read(clip.cached(&encoding, kind).unwrap()).unwrap();
+        let (head, rest) = film.split_at(HEAD_BYTES);
+        let damaged = [
+            corpus::mutation(kind, 1, &film),
+            [&corpus::mutation(kind, 2, head)[..], rest].concat(),
+            [&corpus::mutation(kind, 3, head)[..], rest].concat(),
+        ];
+        for (nth, source) in damaged.iter().enumerate() {
+            match probed(&launcher, source).await {
+                Ok(report) => assert!(matches!(report, Report::Probe(_)), "{kind} {nth}: {report:?}"),
+                // A panic would be ours, and not that of a codec.
+                Err(failure) => assert!(!matches!(&*failure.code, "" | "internal"), "{kind} {nth}: {failure:?}"),
+            }
+        }
+        let whole = probed(&launcher, &film).await;
+        assert!(matches!(whole, Ok(Report::Probe(_))), "{kind}: {whole:?}");
+    }
 }
 
 #[tokio::test]

@@ -48,6 +48,11 @@ pub fn replay(folder: &Path, target: impl Fn(&[u8])) -> Result<()> {
     Ok(())
 }
 
+/// A mutation of one file, cut to 64 KiB: for its name and this number the same one every time.
+pub fn mutation(name: &str, case: u64, bytes: &[u8]) -> Vec<u8> {
+    mutated(name, case, bytes, &[(name.to_owned(), bytes.to_vec())])
+}
+
 fn entries(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {

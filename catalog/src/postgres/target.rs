@@ -181,9 +181,23 @@ mod tests {
     fn bounds_are_set_and_the_url_has_the_last_word() {
         let target = Target::parse("postgresql://u@h/db?sslmode=disable&options=-c%20lock_timeout%3D7").unwrap();
         let options = target.config().get_options().unwrap();
-        assert!(options.contains("statement_timeout=10000") && options.ends_with("-c lock_timeout=7"), "{options}");
+        let bounds = ["statement_timeout=10000", "lock_timeout=5000", "idle_in_transaction_session_timeout=10000"];
+        assert!(options.starts_with(&bounds.map(|bound| format!("-c {bound} ")).concat()), "{options}");
+        assert!(options.ends_with(" -c lock_timeout=7"), "{options}");
         assert_eq!(target.config().get_application_name(), Some("vidstream"));
         let verified = Target::parse("postgres://u@%2Ftmp/db?sslmode=verify-full").unwrap();
         assert_eq!(verified.config().get_ssl_mode(), SslMode::Require);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_waited_for_for_five_seconds() {
+        // It takes connections and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://u@{}/d?sslmode=disable", silent.local_addr().unwrap());
+        let began = tokio::time::Instant::now();
+        let Err(refusal) = Target::parse(&url).unwrap().connect().await else { panic!("it was opened") };
+        let waited = u64::try_from(began.elapsed().as_millis()).unwrap();
+        assert!((limits::CONNECT_MS..limits::CONNECT_MS + 100).contains(&waited), "{waited}");
+        assert!(refusal.to_string().ends_with("does not answer"), "{refusal}");
     }
 }

@@ -162,6 +162,7 @@ macro_rules! suite {
                 the_first_page_of_many_videos_is_fast,
                 claiming_from_a_long_queue_is_fast,
                 a_long_film_stays_cheap,
+                chunks_beyond_those_of_one_statement_are_read_as_well,
                 pages_are_complete_and_in_order,
             }
             processes {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vidstream_catalog::{Error, ListQuery, NewUpload, State, Swept};
+use vidstream_catalog::{Error, ListQuery, NewUpload, State, Swept, limits::CHUNKS_READ_MAX};
 use vidstream_media::chunks::Segments;
 
 use crate::fixture::{
@@ -120,6 +120,27 @@ pub async fn a_long_film_stays_cheap(place: &dyn Adapter) {
         assert!(again.chunks.contains_key(&first));
     }
     assert!(published.as_millis() < 100 && read.as_millis() < 50, "{published:?} {read:?}");
+}
+
+/// As many stored chunks as one statement reads, and one more.
+pub async fn chunks_beyond_those_of_one_statement_are_read_as_well(place: &dyn Adapter) {
+    let most = u64::try_from(CHUNKS_READ_MAX).unwrap();
+    let catalog = open(place).await;
+    let id = planned(&catalog, plan(5 * most, &[1; CHUNKS_READ_MAX + 1])).await;
+    let first = claim(&catalog, URGENT).await.unwrap();
+    work(&catalog, &first).await.unwrap();
+    for count in [most, most + 1] {
+        place.behind(&format!(
+            "INSERT INTO chunks SELECT video, 1, first, last, 7, 120, 0, 0, (SELECT tracks FROM chunks WHERE first = 1)
+             FROM jobs WHERE kind = 'encode' AND first BETWEEN 2 AND {count};
+             DELETE FROM jobs WHERE kind = 'encode' AND first BETWEEN 2 AND {count};"
+        ));
+        // A process that has none of them in memory yet.
+        let stranger = open(place).await;
+        let film = stranger.snapshot(id).await.unwrap().unwrap().presentation.unwrap();
+        assert!(film.chunks.keys().copied().eq(1..=count), "{count}: {:?}", film.chunks.keys());
+        assert!(film.chunks.values().all(|chunk| !chunk.tracks.is_empty()), "{count}");
+    }
 }
 
 pub async fn pages_are_complete_and_in_order(place: &dyn Adapter) {

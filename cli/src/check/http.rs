@@ -113,4 +113,17 @@ mod tests {
             assert_eq!(answer.map(|answer| answer.body.len()), expected);
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_waited_for_for_half_a_minute() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/a.m3u8", silent.local_addr().unwrap());
+        let Ok((mut client, url)) = Client::open(&url, None) else { panic!("no client") };
+        let ask = Crawl::new(&url, Transport::Http).next().unwrap();
+        let began = tokio::time::Instant::now();
+        assert_eq!(client.fetch(&ask).await.err().as_deref(), Some("it did not come within 30 s"));
+        let waited = began.elapsed();
+        assert!(waited >= FETCH_WAIT_MAX && waited.as_secs() == FETCH_WAIT_MAX.as_secs(), "{waited:?}");
+        assert!(!client.has_answered());
+    }
 }

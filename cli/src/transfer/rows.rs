@@ -14,7 +14,8 @@ use crate::exit::{Code, Failure};
 
 /// Lines that wait between catalog and file.
 const LINES_WAITING_MAX: usize = 256;
-/// A longer line is no row of ours: plans and chunk indexes of the longest films take some hundred KiB.
+/// A line that is longer, with its end, is no row of ours: plans and chunk indexes of the longest films take some hundred
+/// KiB.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// Writes all rows into a new file; gives how many. `failed` says what a failure of the catalog is.
@@ -49,13 +50,13 @@ pub(super) async fn read(catalog: &Catalog, file: &Path, failed: impl Fn(&Error)
 }
 
 fn give(to: &Sender<String>, path: &Path) -> Result<(), Failure> {
-    each_line(path, |line| to.blocking_send(line).is_ok())
+    each_line(path, LINE_BYTES_MAX, |line| to.blocking_send(line).is_ok())
 }
 
 /// The videos that may have objects worth copying: an upload that is not at its end has none.
 pub(super) fn videos(file: &Path) -> Result<Vec<VideoId>, Failure> {
     let mut ids = Vec::new();
-    each_line(file, |line| {
+    each_line(file, LINE_BYTES_MAX, |line| {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let columns = line.pointer("/row/columns").filter(|_| line.pointer("/row/table") == Some(&"videos".into()));
         let text = |name| columns.and_then(|columns| columns.get(name)).and_then(serde_json::Value::as_str);
@@ -67,17 +68,38 @@ pub(super) fn videos(file: &Path) -> Result<Vec<VideoId>, Failure> {
 }
 
 /// Calls with each line until that wants no more.
-fn each_line(path: &Path, mut take: impl FnMut(String) -> bool) -> Result<(), Failure> {
+fn each_line(path: &Path, line_bytes_max: u64, mut take: impl FnMut(String) -> bool) -> Result<(), Failure> {
     let failed = |error: std::io::Error| io(path, &error);
     let mut file = BufReader::new(std::fs::File::open(path).map_err(failed)?);
     loop {
         let mut line = String::new();
-        let bytes = std::io::Read::take(&mut file, LINE_BYTES_MAX).read_line(&mut line).map_err(failed)?;
-        if bytes as u64 == LINE_BYTES_MAX {
+        // One byte more than there may be tells a line that is too long from the longest.
+        let bytes = std::io::Read::take(&mut file, line_bytes_max + 1).read_line(&mut line).map_err(failed)?;
+        if bytes as u64 > line_bytes_max {
             return Err(Failure::new(Code::NoInput, format!("{} has a line that is too long", path.display())));
         }
         if bytes == 0 || !take(line) {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_may_be_so_long_with_its_end_and_not_a_byte_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rows");
+        for (text, taken) in [("1\n23456\n7\n", Ok(3)), ("1\n23456\n789012", Ok(3)), ("1\n234567\n8\n", Err(1))] {
+            std::fs::write(&file, text).unwrap();
+            let mut lines = 0;
+            let read = each_line(&file, 6, |_| {
+                lines += 1;
+                true
+            });
+            assert_eq!(read.map(|()| lines).map_err(|_| lines), taken, "{text:?}");
         }
     }
 }

@@ -37,7 +37,7 @@ impl Image {
 /// Of the first frame header (ITU-T T.81 §B.2.2).
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut rest = bytes.get(2..)?;
-    for _ in 0..MARKERS_MAX {
+    for _ in 0..=MARKERS_MAX {
         let ([0xff, marker], after) = rest.split_first_chunk::<2>()? else { return None };
         let (length, body) = after.split_first_chunk::<2>()?;
         // All frame headers but the tables that share their numbers.
@@ -65,5 +65,14 @@ mod tests {
         assert_eq!(Image::read(&jpeg).size, Some((160, 90)));
         assert_eq!(Image::read(b"GIF89a").format, None);
         assert_eq!(Image::read(&[0xff, 0xd8, 0xff]).size, None);
+    }
+
+    #[test]
+    fn so_many_segments_may_stand_before_the_frame_header_and_not_one_more() {
+        for (before, size) in [(MARKERS_MAX, Some((160, 90))), (MARKERS_MAX + 1, None)] {
+            let frame = [0xff, 0xc0, 0, 8, 8, 0, 90, 0, 160];
+            let jpeg = [&[0xff, 0xd8][..], &[0xff, 0xe0, 0, 2].repeat(before), &frame].concat();
+            assert_eq!(Image::read(&jpeg).size, size, "{before}");
+        }
     }
 }

@@ -249,3 +249,23 @@ fn extends(bytes: &[u8], body: &Range<usize>) -> Option<Defaults> {
     fields.u32()?;
     Some(Defaults { track_id, duration: fields.u32()?, size: fields.u32()?, flags: fields.u32()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_tracks_and_brands_are_looked_at_and_not_one_more() {
+        let boxed = |kind: &[u8; 4], body: &[u8]| {
+            let size = u32::try_from(8 + body.len()).unwrap();
+            [&size.to_be_bytes()[..], kind, body].concat()
+        };
+        for (told, read) in [(ENTRIES_MAX, ENTRIES_MAX), (ENTRIES_MAX + 1, ENTRIES_MAX)] {
+            // The major brand and its version stand before the compatible ones.
+            let ftyp = boxed(b"ftyp", &[&b"iso6\0\0\0\0"[..], &b"cmfc".repeat(told - 1)].concat());
+            let moov = boxed(b"moov", &boxed(b"trak", b"").repeat(told));
+            let init = Init::read(&[ftyp, moov].concat());
+            assert_eq!((init.tracks.len(), init.brands.len()), (read, read), "{told}");
+        }
+    }
+}

@@ -24,7 +24,6 @@ pub(super) fn picture(sample: &[u8], length_bytes: usize, hevc: bool) -> Picture
     let mut slice = None;
     for _ in 0..UNITS_MAX {
         if rest.is_empty() {
-            picture.whole = slice.is_some();
             break;
         }
         let Some((length, after)) = rest.split_at_checked(length_bytes) else { break };
@@ -46,6 +45,7 @@ pub(super) fn picture(sample: &[u8], length_bytes: usize, hevc: bool) -> Picture
         picture.captions |=
             sei && unit.get(..SEI_BYTES_MAX).unwrap_or(unit).windows(CAPTIONS.len()).any(|window| window == CAPTIONS);
     }
+    picture.whole = rest.is_empty() && slice.is_some();
     picture
 }
 
@@ -81,5 +81,17 @@ mod tests {
         let mut sei = vec![6, 4, 20];
         sei.extend(CAPTIONS);
         assert!(picture(&unit(&sei), 4, false).captions);
+    }
+
+    #[test]
+    fn so_many_units_are_looked_at_and_so_many_bytes_of_one_for_captions() {
+        for (before, found) in [(UNITS_MAX - 1, true), (UNITS_MAX, false)] {
+            let sample = [unit(&[9]).repeat(before), unit(&[0x65, 1])].concat();
+            assert_eq!(picture(&sample, 4, false), Picture { idr: found, whole: found, captions: false }, "{before}");
+        }
+        for (before, found) in [(SEI_BYTES_MAX - CAPTIONS.len(), true), (SEI_BYTES_MAX - CAPTIONS.len() + 1, false)] {
+            let sei = [vec![6; before], CAPTIONS.to_vec()].concat();
+            assert_eq!(picture(&unit(&sei), 4, false).captions, found, "{before}");
+        }
     }
 }

@@ -14,8 +14,6 @@ const SAMPLES_MAX: u32 = 1 << 20;
 const PICTURES_MAX: usize = 4096;
 /// Tracks of one fragment.
 const TRACKS_MAX: usize = 64;
-/// References of one `sidx`.
-const REFERENCES_MAX: usize = 1 << 16;
 
 /// A media segment, or a part of one, reduced to what rules ask of it.
 #[derive(Clone, Debug, Default)]
@@ -306,9 +304,10 @@ pub(super) fn index(bytes: &[u8], atom: &Atom) -> Option<Index> {
     let earliest = fields.word(version)?;
     let first_offset = fields.word(version)?;
     fields.u16()?;
-    let count = usize::from(fields.u16()?);
+    // 16 bits are bound enough.
+    let count = fields.u16()?;
     let mut references = Vec::new();
-    for _ in 0..count.min(REFERENCES_MAX) {
+    for _ in 0..count {
         let bytes = u64::from(fields.u32()? & 0x7fff_ffff);
         let duration = u64::from(fields.u32()?);
         fields.u32()?;
@@ -320,3 +319,6 @@ pub(super) fn index(bytes: &[u8], atom: &Atom) -> Option<Index> {
 fn wide(value: usize) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

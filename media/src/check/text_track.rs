@@ -103,4 +103,12 @@ mod tests {
         assert_eq!(track.cues, [Cue { start_ms: 1500, end_ms: 3_602_000, text: "Hello\nyou".into() }]);
         assert_eq!(TextTrack::read(b"words"), TextTrack { bytes: 5, ..TextTrack::default() });
     }
+
+    #[test]
+    fn so_many_cues_are_read_and_not_one_more() {
+        for (told, read) in [(CUES_MAX, CUES_MAX), (CUES_MAX + 1, CUES_MAX)] {
+            let text = ["WEBVTT\n\n".to_owned(), "00:01.000 --> 00:02.000\nword\n\n".repeat(told)].concat();
+            assert_eq!(TextTrack::read(text.as_bytes()).cues.len(), read, "{told}");
+        }
+    }
 }

@@ -206,3 +206,66 @@ impl Connection {
 fn handshake_failed<E>(_: &E) {
     metrics::counter!("vidstream_tls_handshake_failures_total").increment(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+    use crate::limits::{H2_PING_INTERVAL, H2_PING_WAIT_MAX};
+
+    /// The preface, empty SETTINGS, and a request for `/` in the words of the static table (RFC 7541, appendix A).
+    const HELLO: &[u8] =
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a";
+    /// The head of an answer to a PING (RFC 9113 §6.7).
+    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0";
+
+    /// What the next PING carries.
+    async fn pinged(far: &mut DuplexStream) -> Vec<u8> {
+        loop {
+            let mut head = [0; 9];
+            far.read_exact(&mut head).await.unwrap();
+            let [_, high, low, kind, flags, ..] = head;
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+            far.read_exact(&mut payload).await.unwrap();
+            if (kind, flags) == (6, 0) {
+                return payload;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_client_is_asked_after_twenty_seconds_and_given_up_after_ten_more() {
+        let (near, mut far) = duplex(64 << 10);
+        far.write_all(HELLO).await.unwrap();
+        let terms = Terms { patience: Patience::default(), tls: None, end: CancellationToken::new() };
+        let connection = Connection { peer: ([127, 0, 0, 1], 1).into(), terms };
+        // A request that is being answered for as long as the client likes.
+        let handler = |_: SocketAddr, request: Request<Incoming>| async move {
+            let answer = std::future::pending::<Result<Response<Body>, Infallible>>().await;
+            drop(request);
+            answer
+        };
+        let began = Instant::now();
+        let serving = tokio::spawn(connection.http2(near, handler));
+        let ping = pinged(&mut far).await;
+        assert_eq!(began.elapsed().as_secs(), H2_PING_INTERVAL.as_secs());
+        // It says in the last moment that it is there, and is asked again as long after that.
+        let moment = Duration::from_millis(10);
+        sleep(H2_PING_WAIT_MAX.saturating_sub(moment)).await;
+        far.write_all(&[PONG, &ping].concat()).await.unwrap();
+        let answered = Instant::now();
+        pinged(&mut far).await;
+        assert_eq!(answered.elapsed().as_secs(), H2_PING_INTERVAL.as_secs());
+        assert!(!serving.is_finished());
+        let asked = Instant::now();
+        let ended = serving.await.unwrap();
+        assert_eq!(asked.elapsed().as_secs(), H2_PING_WAIT_MAX.as_secs());
+        assert!(ended.is_err());
+    }
+}

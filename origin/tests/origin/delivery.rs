@@ -33,6 +33,43 @@ async fn what_was_kept_of_a_video_goes_with_it() {
 }
 
 #[tokio::test]
+async fn a_restart_changes_no_byte_and_no_entity_tag() {
+    let site = Site::start().await;
+    let id = ready(&site).await;
+    let paths = [
+        "master.m3u8",
+        "manifest.mpd",
+        "1/360p/index.m3u8",
+        "1/360p/iframes.m3u8",
+        "1/360p/init.mp4",
+        "1/360p/1.m4s",
+        "1/audio/2.m4s",
+        "1/thumbnails.vtt",
+        "1/thumbnails/1.jpg",
+        "1/poster.jpg",
+    ];
+    let all = async |addr| {
+        let mut answers = Vec::new();
+        for path in paths {
+            let answer = get(addr, &format!("/v/{id}/{path}")).await;
+            assert_eq!(answer.status, 200, "{path}");
+            let said = ["etag", "last-modified"].map(|name| answer.header(name).map(str::to_owned));
+            assert!(said[0].is_some(), "{path}");
+            answers.push((path, said, answer.body));
+        }
+        answers
+    };
+    let before = all(site.addr).await;
+    let place = site.place.clone();
+    site.stop().await;
+    let again = Site::at(place, |_| {}).await;
+    for (before, after) in before.into_iter().zip(all(again.addr).await) {
+        assert!(before == after, "{}: {:?} became {:?}", before.0, before.1, after.1);
+    }
+    again.stop().await;
+}
+
+#[tokio::test]
 async fn a_kept_answer_is_for_those_who_take_its_coding() {
     let site = Site::start().await;
     let id = ready(&site).await;

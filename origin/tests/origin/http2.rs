@@ -170,6 +170,39 @@ async fn a_body_that_nobody_wants_ends_its_stream_alone() {
 }
 
 #[tokio::test]
+async fn nobody_is_connected_to_anything() {
+    let nodes = Nodes::start().await;
+    connects(Raw::open(&nodes.site).await).await;
+    connects(Raw::over(nodes.connect_tls(b"h2").await).await).await;
+}
+
+async fn connects<S: AsyncRead + AsyncWrite + Unpin>(mut raw: Raw<S>) {
+    let (method, place) = ((":method", "CONNECT"), (":authority", "a:80"));
+    let (scheme, path) = ((":scheme", "http"), (":path", "/v1/ws"));
+    // RFC 9113 §8.5: with a scheme and a path it is malformed; RFC 8441 §4: or for a protocol, which is not offered.
+    let rows: [(&[(&str, &str)], u8); 3] = [
+        (&[method, place], HEADERS),
+        (&[method, place, scheme, path], RST_STREAM),
+        (&[method, place, scheme, path, (":protocol", "websocket")], RST_STREAM),
+    ];
+    for (nth, (fields, kind)) in (0..).zip(rows) {
+        let stream = 1 + 4 * nth;
+        // Its stream stays open, as that of a tunnel would.
+        raw.send(&frame(HEADERS, END_HEADERS, stream, &block(fields))).await.unwrap();
+        let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream).await.unwrap();
+        assert_eq!(refused.kind, kind, "{fields:?}: {refused:?}");
+        if kind == HEADERS {
+            // `:status: 400` in the static table.
+            assert_eq!(refused.payload[0], 0x8c, "{fields:?}: {refused:?}");
+        }
+        // The connection goes on.
+        raw.send(&request(stream + 2, &[])).await.unwrap();
+        let answered = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream + 2).await.unwrap();
+        assert_eq!(answered.kind, HEADERS, "{fields:?}: {answered:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_streams_and_not_one_more() {
     // Answers that nobody takes keep their streams open.
     const INITIAL_WINDOW_SIZE: [u8; 6] = [0, 4, 0, 0, 0, 0];
@@ -190,6 +223,46 @@ async fn a_connection_has_so_many_streams_and_not_one_more() {
     raw.send(&frame(RST_STREAM, 0, first, &CANCEL.to_be_bytes())).await.unwrap();
     raw.send(&request(beyond + 2, &[])).await.unwrap();
     assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], beyond + 2).await.unwrap().kind, HEADERS);
+}
+
+#[tokio::test]
+async fn a_list_of_fields_that_is_too_long_is_refused_before_it_is_a_request() {
+    // What a field costs beside its name and value (RFC 9113 §10.5.1).
+    const OVERHEAD: usize = 32;
+    // The place after the static table (RFC 7541 §2.3.3).
+    const FIRST_REMEMBERED: u8 = 62;
+    let site = Site::start().await;
+    let mut raw = Raw::open(&site).await;
+    let path = [(":method", "GET"), (":scheme", "http"), (":path", "/v/x"), (":authority", "a")];
+    let cost = |fields: &[(&str, &str)]| -> usize {
+        fields.iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum()
+    };
+    let value = "y".repeat(90);
+    let wide = [("x-wide", value.as_str())];
+    let each = cost(&wide);
+    let most = 32 << 10;
+    for (stream, bytes, is_request) in [(1, most - 1, true), (3, most, false)] {
+        // One field that the table remembers, the same many times more, and one that makes up for the rest.
+        let left = bytes - cost(&path) - OVERHEAD - 1;
+        let last = "y".repeat(left % each);
+        let mut fields = block(&path);
+        if stream == 1 {
+            fields.push(0x40);
+            fields.extend_from_slice(&block(&wide)[1..]);
+        } else {
+            fields.push(0x80 | FIRST_REMEMBERED);
+        }
+        fields.resize(fields.len() + left / each - 1, 0x80 | FIRST_REMEMBERED);
+        fields.extend(block(&[("x", last.as_str())]));
+        raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, stream, &fields)).await.unwrap();
+        let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream).await.unwrap();
+        assert_eq!(refused.kind, HEADERS, "{bytes}: {refused:?}");
+        // A problem as of every other request has many fields; the protocol itself only says 431.
+        assert_eq!(refused.payload.len() > 100, is_request, "{bytes}: {refused:?}");
+    }
+    // The connection goes on.
+    raw.send(&request(5, &[])).await.unwrap();
+    assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 5).await.unwrap().kind, HEADERS);
 }
 
 /// What a flood repeats, given the number of its round.

@@ -78,6 +78,48 @@ async fn two_framings_in_one_request_end_the_connection() {
             let bytes = nodes.talk(protocol, request.as_bytes()).await;
             let text = String::from_utf8_lossy(&bytes);
             assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{protocol:?}: {text}");
+            assert_eq!(parse(&bytes).header("connection"), Some("close"), "{protocol:?}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_a_connection_in_order_or_ends_it() {
+    let nodes = Nodes::with(|config| config.upload_bytes_max = 20).await;
+    let id = ready(&nodes.site).await;
+    let (segment, video) = (format!("/v/{id}/1/360p/1.m4s"), format!("/v1/videos/{id}"));
+    // A body that is a request: taken for one, it would be answered.
+    let hidden = "GET /v1/videos HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    assert!(hidden.len() > 20);
+    let plain = "application/octet-stream";
+    // What was refused, and whether the next request on its connection is answered.
+    let rows: [(&str, &str, &str, &str, u16, bool); 7] = [
+        ("POST", &segment, plain, "", 405, true),
+        ("PATCH", &video, plain, "[1]", 400, true),
+        ("PATCH", &video, plain, hidden, 400, true),
+        ("POST", &segment, plain, hidden, 405, false),
+        ("DELETE", "/v1/videos", plain, hidden, 405, false),
+        ("PUT", "/v1/videos", plain, hidden, 413, false),
+        ("POST", "/v1/videos", "multipart/form-data", hidden, 415, false),
+    ];
+    for protocol in OF_TEXT {
+        for (method, path, content_type, body, status, goes_on) in rows {
+            let length = body.len();
+            let refused = format!(
+                "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\n\
+                 content-length: {length}\r\n\r\n{body}"
+            );
+            let next = format!("GET {segment} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+            // Sent only where it is read: what lies unread when a connection ends may cost the client its answer.
+            let sent = if goes_on { refused + &next } else { refused };
+            let bytes = nodes.talk(protocol, sent.as_bytes()).await;
+            let text = String::from_utf8_lossy(&bytes);
+            let answers: Vec<&str> =
+                text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text.get(at + 9..at + 12)).collect();
+            let expected = [status.to_string(), "200".to_owned()];
+            assert_eq!(answers, expected[..1 + usize::from(goes_on)], "{protocol:?} {method} {path}: {text}");
+            let closing = parse(&bytes).header("connection") == Some("close");
+            assert_eq!(closing, !goes_on, "{protocol:?} {method} {path}: {text}");
         }
     }
 }

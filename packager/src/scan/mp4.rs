@@ -28,8 +28,8 @@ const FIRST_PICTURE_PACKETS: usize = 24;
 /// # Errors
 /// See [`super::run`].
 pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
-    let mut walk = Walk { source, window: Vec::new(), window_start: 0, movie: None, quicktime: false, first: None };
-    walk.run()?;
+    let mut walk = Walk::new(source);
+    walk.run(BOXES_MAX)?;
     let bytes = source.end()?;
     let Walk { movie, quicktime, first, .. } = walk;
     let movie = movie.ok_or_else(fault::missing_index)?;
@@ -58,10 +58,15 @@ struct Seen {
 
 // === impl Walk ===
 
-impl Walk<'_> {
-    fn run(&mut self) -> Result<(), Failure> {
+impl<'a> Walk<'a> {
+    fn new(source: &'a Source) -> Self {
+        Self { source, window: Vec::new(), window_start: 0, movie: None, quicktime: false, first: None }
+    }
+
+    fn run(&mut self, boxes_max: u32) -> Result<(), Failure> {
         let mut at = 0;
-        for number in 0..BOXES_MAX {
+        // Once more than there are boxes, to see that there are no more.
+        for number in 0..=boxes_max {
             let bytes = self.read(at, u64::from(boxes::HEADER_BYTES_MAX))?;
             let Some(head) = boxes::header(&bytes) else {
                 // Rubbish after the movie does no harm.
@@ -279,5 +284,50 @@ fn unreadable(error: Error) -> Failure {
     match error {
         Error::NoTracks => fault::malformed("its index cannot be read"),
         Error::TooManyTracks | Error::TooManyPackets => fault::malformed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::ChildIo;
+
+    /// A file of these bytes, in a folder that is there for as long as it is read.
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, Source) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("source");
+        std::fs::write(&path, bytes).unwrap();
+        let (io, _) = ChildIo::local(folder.path(), &path).unwrap();
+        (folder, Source::new(io))
+    }
+
+    /// The head of a box with so much in it.
+    fn head(kind: &[u8; 4], content_bytes: u64) -> Vec<u8> {
+        let bytes = u32::try_from(8 + content_bytes).unwrap();
+        [&bytes.to_be_bytes()[..], kind].concat()
+    }
+
+    #[test]
+    fn an_index_may_be_so_long_and_not_a_byte_longer() {
+        // Files that end inside of it: an index that may be as long is missed, another one is not even looked for.
+        for (kind, bytes, code) in [
+            (b"moov", MOOV_BYTES_MAX, "missing_index"),
+            (b"moov", MOOV_BYTES_MAX + 1, "malformed"),
+            (b"moof", MOOF_BYTES_MAX, "missing_index"),
+            (b"moof", MOOF_BYTES_MAX + 1, "malformed"),
+        ] {
+            let (_folder, source) = file(&head(kind, bytes));
+            let Err(failure) = scan(&source) else { panic!("{bytes} bytes of nothing were read") };
+            assert_eq!(failure.code, code, "{bytes}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn so_many_boxes_are_walked_and_not_one_more() {
+        const BOXES: u32 = 5;
+        for (count, is_walked) in [(5, true), (6, false)] {
+            let (_folder, source) = file(&head(b"free", 0).repeat(count));
+            assert_eq!(Walk::new(&source).run(BOXES).is_ok(), is_walked, "{count}");
+        }
     }
 }

@@ -46,6 +46,11 @@ fn shift_ms(track: &TextTrack) -> i64 {
     track.map.map_or(0, |map| signed(map.mpegts / 90) - signed(map.local_ms))
 }
 
+/// Whether so many cues are compared with so many segments, each with each.
+fn are_compared(cues: usize, segments: usize) -> bool {
+    cues.saturating_mul(segments) <= COMPARISONS_MAX
+}
+
 /// Rule 73 (§3.1.4).
 pub(super) fn cues(stream: &Stream, findings: &mut Findings) {
     for media in stream.subtitles() {
@@ -56,7 +61,7 @@ pub(super) fn cues(stream: &Stream, findings: &mut Findings) {
         let all: BTreeSet<(i64, i64, String)> = tracks(stream, media)
             .flat_map(|(_, _, track)| track.cues.iter().map(|cue| moved(cue, shift_ms(track))))
             .collect();
-        if all.len().saturating_mul(media.segments.len()) > COMPARISONS_MAX {
+        if !are_compared(all.len(), media.segments.len()) {
             findings.fail(stream.name(&media.url), "it has more cues and segments than are compared");
             continue;
         }
@@ -89,6 +94,19 @@ pub(super) fn mapping(stream: &Stream, findings: &mut Findings) {
                 let reason = format!("MPEGTS is {}, and the media starts at {expected}", map.mpegts);
                 findings.fail(stream.line(&media.url, line), reason);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_comparisons_are_made_and_not_one_more() {
+        assert!(are_compared(COMPARISONS_MAX, 1) && are_compared(1 << 14, 1 << 13));
+        for (cues, segments) in [(COMPARISONS_MAX + 1, 1), ((1 << 14) + 1, 1 << 13), (usize::MAX, 2)] {
+            assert!(!are_compared(cues, segments), "{cues} {segments}");
         }
     }
 }

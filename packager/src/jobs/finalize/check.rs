@@ -35,6 +35,16 @@ struct Broken {
     examples: Vec<String>,
 }
 
+/// An object that is looked at.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    key: &'a Key,
+    /// Bytes that it has by its index.
+    indexed_bytes: u64,
+    /// A larger one is not read.
+    bytes_max: u64,
+}
+
 pub(super) async fn stored(shop: &Shop<'_>, presentation: &Presentation) -> Result<Verdict, Stop> {
     let mut damaged = BTreeSet::new();
     let mut broken: BTreeMap<u16, Broken> = BTreeMap::new();
@@ -75,19 +85,19 @@ async fn part_findings(
         let part = chunk.track(track);
         part.map(|part| cmaf::verify(&plan, part, &bytes)).unwrap_or_default()
     };
-    object_findings(&shop.context.store, &key, indexed_bytes, verify).await
+    let asked = Asked { key: &key, indexed_bytes, bytes_max: OBJECT_BYTES_MAX };
+    object_findings(&shop.context.store, asked, verify).await
 }
 
-/// What is wrong with an object that should have so many bytes, as `verify` says.
+/// What is wrong with an object, as `verify` says.
 async fn object_findings(
     store: &Store,
-    key: &Key,
-    indexed_bytes: u64,
+    asked: Asked<'_>,
     verify: impl Fn(Bytes) -> Vec<Finding> + Clone + Send + 'static,
 ) -> Result<Vec<Finding>, Stop> {
     let mut findings = Vec::new();
     for _ in 0..READS_MAX {
-        findings = read_once(store, key, indexed_bytes, verify.clone()).await?;
+        findings = read_once(store, asked, verify.clone()).await?;
         if findings.iter().all(|finding| finding.severity != Severity::Damaged) {
             break;
         }
@@ -97,16 +107,16 @@ async fn object_findings(
 
 async fn read_once(
     store: &Store,
-    key: &Key,
-    indexed_bytes: u64,
+    asked: Asked<'_>,
     verify: impl Fn(Bytes) -> Vec<Finding> + Send + 'static,
 ) -> Result<Vec<Finding>, Stop> {
+    let Asked { key, indexed_bytes, bytes_max } = asked;
     let damaged = |text: String| vec![Finding { rule: 0, severity: Severity::Damaged, text }];
     match of_object(store, store.size(key).await).await? {
         Ok(bytes) if bytes != indexed_bytes => {
             return Ok(damaged(format!("{bytes} bytes stored, {indexed_bytes} indexed")));
         }
-        Ok(bytes) if bytes > OBJECT_BYTES_MAX => return Ok(Vec::new()),
+        Ok(bytes) if bytes > bytes_max => return Ok(Vec::new()),
         Ok(_) => {}
         Err(text) => return Ok(damaged(text)),
     }
@@ -170,8 +180,23 @@ mod tests {
             for _ in 0..times {
                 server.meet("GET ", Fault::DamageAnswer);
             }
-            let findings = object_findings(&store, &key, 1_000, verify).await.unwrap();
+            let asked = Asked { key: &key, indexed_bytes: 1_000, bytes_max: OBJECT_BYTES_MAX };
+            let findings = object_findings(&store, asked, verify).await.unwrap();
             assert_eq!((findings.len(), server.faults_left()), (found, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_may_be_so_large_and_not_a_byte_larger_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}", folder.path().display())).await.unwrap();
+        let read = || Finding { rule: 7, severity: Severity::Nonconforming, text: "it was read".to_owned() };
+        for (id, bytes, found) in [(1, 1_000, 1), (2, 1_001, 0)] {
+            let key = Key::Source { id: VideoId::from_bits(id) };
+            store.put(&key, vec![7; bytes].into()).await.unwrap();
+            let asked = Asked { key: &key, indexed_bytes: bytes as u64, bytes_max: 1_000 };
+            let verify = move |_: Bytes| vec![read()];
+            assert_eq!(object_findings(&store, asked, verify).await.unwrap().len(), found, "{bytes}");
         }
     }
 

@@ -134,6 +134,26 @@ mod tests {
     }
 
     #[test]
+    fn so_many_sets_and_bytes_of_them_are_kept_and_not_one_more() {
+        let kept = |units: &[Vec<u8>]| {
+            let mut headers = Headers { syntax: Syntax::H264, sets: Vec::new() };
+            headers.missing(&stream(&units.iter().map(Vec::as_slice).collect::<Vec<_>>()), true);
+            (headers.sets.len(), headers.sets.iter().map(Vec::len).sum::<usize>())
+        };
+        let sps = || vec![0x67, 1];
+        let pps = |n: usize| vec![0x68, u8::try_from(n).unwrap()];
+        for (count, held) in [(SETS_MAX, SETS_MAX), (SETS_MAX + 1, SETS_MAX)] {
+            // No byte of them may look like a start code.
+            let sets: Vec<Vec<u8>> = [sps()].into_iter().chain((2..=count).map(pps)).collect();
+            assert_eq!(kept(&sets), (held, 2 * held), "{count}");
+        }
+        for (bytes, held) in [(SETS_BYTES_MAX - 2, 2), (SETS_BYTES_MAX - 1, 1)] {
+            let long = [vec![0x68], vec![7; bytes - 1]].concat();
+            assert_eq!(kept(&[sps(), long]).0, held, "{bytes}");
+        }
+    }
+
+    #[test]
     fn damaged_packets_are_left_alone() {
         let mut headers = Headers { syntax: Syntax::H264, sets: Vec::new() };
         for data in [&[][..], &[0, 0, 1], &[0, 0, 0, 0, 1, 0, 0, 1], &[1, 2, 3]] {
