@@ -2,6 +2,7 @@
 
 mod bytes;
 mod fixtures;
+mod proxy;
 mod rows;
 mod shaka;
 mod site;
@@ -21,6 +22,8 @@ use vidstream_testkit::{Audio, Clip, Encoding, odd};
 use crate::server::{Server, VIDSTREAM};
 use site::Site;
 
+const RUNGS: [&str; 2] = ["--set", "ladder.heights=240,144"];
+
 /// A packaged clip, made once.
 fn tree() -> &'static Path {
     static TREE: OnceLock<PathBuf> = OnceLock::new();
@@ -28,7 +31,7 @@ fn tree() -> &'static Path {
         let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-tree");
         let mut command = Command::new(VIDSTREAM);
         command.arg("package").arg(clip()).arg("--force").arg("--out").arg(&tree);
-        let output = command.args(["--set", "ladder.heights=240,144"]).output().unwrap();
+        let output = command.args(RUNGS).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         tree
     })
@@ -36,6 +39,14 @@ fn tree() -> &'static Path {
 
 fn clip() -> PathBuf {
     Clip::new((426, 240), 30, 9).cached(&Encoding::default(), "mp4").unwrap()
+}
+
+/// A server with the clip, of which all is made, and the clip's id.
+async fn served(folder: &Path) -> (Server, String) {
+    let server = Server::with(folder, &RUNGS).await;
+    let id = server.upload(&clip()).await;
+    server.until_made(&id).await;
+    (server, id)
 }
 
 fn check(stream: &str, more: &[&str]) -> Output {
@@ -68,14 +79,16 @@ fn failed(rules: &[Value]) -> Vec<&Value> {
 /// sound is encoded, and the initialisation segment that would hold it is served from the first chunk on.
 const OURS: [u64; 1] = [33];
 
-#[test]
-fn each_rule_fails_when_what_is_served_breaks_it() {
+#[tokio::test]
+async fn each_rule_fails_when_what_is_served_breaks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, id) = served(folder.path()).await;
     let mut tested = BTreeSet::new();
     let mut wrong = Vec::new();
     // The verdicts before a change, of each base once.
     let mut bases: Vec<(rows::Change, Vec<Value>)> = Vec::new();
     for row in rows::ALL {
-        let mut site = Site::read(tree());
+        let mut site = Site::of(&server, &id);
         (row.base)(&mut site);
         let known = bases.iter().position(|(base, _)| std::ptr::fn_addr_eq(*base, row.base));
         let place = known.unwrap_or_else(|| {
@@ -111,31 +124,28 @@ fn a_tree_of_ours_passes_as_files() {
     let rules = verdicts(tree().to_str().unwrap());
     let broken = with_verdict(&rules, "fail");
     assert!(broken.iter().all(|rule| OURS.contains(rule)), "{:#?}", failed(&rules));
-    // Beside what needs a server, the same rules apply as over HTTP.
-    let served = verdicts(&Site::read(tree()).serve());
-    let mut missing = with_verdict(&served, "not_applicable");
-    missing.insert(4);
-    assert_eq!(with_verdict(&rules, "not_applicable"), missing);
 }
 
 #[tokio::test]
 async fn a_video_of_a_server_passes() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::with(folder.path(), &["--set", "ladder.heights=240,144"]).await;
-    let id = server.upload(&clip()).await;
-    server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
+    let (server, id) = served(folder.path()).await;
     // With and without the slash.
     for path in [format!("{}/v/{id}", server.url), format!("{}/v/{id}/", server.url)] {
         let rules = verdicts(&path);
         assert!(failed(&rules).iter().all(|rule| rule["level"] == "SHOULD"), "{:#?}", failed(&rules));
         assert_eq!(with_verdict(&rules, "fail"), BTreeSet::from(OURS), "{:#?}", failed(&rules));
+        // Beside what needs a server, the same rules apply to files.
+        let mut missing = with_verdict(&rules, "not_applicable");
+        missing.insert(4);
+        assert_eq!(with_verdict(&verdicts(tree().to_str().unwrap()), "not_applicable"), missing);
     }
 }
 
 #[tokio::test]
 async fn a_video_in_the_making_passes_but_for_what_comes_with_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::with(folder.path(), &["--set", "ladder.heights=240,144"]).await;
+    let server = Server::with(folder.path(), &RUNGS).await;
     // Long enough that most of it is made because it is asked for.
     let file = Clip::new((426, 240), 30, 120).cached(&Encoding::default(), "mp4").unwrap();
     let id = server.upload(&file).await;
@@ -197,12 +207,12 @@ fn what_is_made_of_unusual_sources_passes() {
     }
 }
 
-#[test]
-fn what_cannot_be_checked_has_its_exit_code_and_a_sentence() {
-    let site = Site::read(tree()).serve();
-    let page = format!("{site}1/240p/index.m3u8");
-    let nowhere = format!("{site}nowhere/");
-    let folder = tempfile::tempdir().unwrap();
+#[tokio::test]
+async fn what_cannot_be_checked_has_its_exit_code_and_a_sentence() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, id) = served(data.path()).await;
+    let page = format!("{}/v/{id}/1/240p/index.m3u8", server.url);
+    let nowhere = format!("{}/v/{id}/nowhere/", server.url);
     let empty = folder.path().to_str().unwrap();
     let cases: [(&str, i32, &str); 6] = [
         ("http://127.0.0.1:1/v/x/", 69, "onnection refused"),

@@ -6,7 +6,7 @@ use super::{
     site::Site,
 };
 
-/// What is done to a stream before it is served.
+/// What is done to a stream on its way from the server.
 pub(crate) type Change = fn(&mut Site);
 
 /// One change and what it breaks.
@@ -39,7 +39,7 @@ pub(crate) const ALL: &[Row] = &[
     row(2, "a version above the tags", with::bare, |site| site.replace(VIDEO, "VERSION:6", "VERSION:7"), &[]),
     row(3, "a tag twice", with::bare, |site| site.replace(VIDEO, "#EXT-X-MAP", "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP"), &[]),
     row(3, "a media tag among variants", with::bare, |site| site.replace(MASTER, "#EXT-X-MEDIA", "#EXT-X-ENDLIST\n#EXT-X-MEDIA"), &[]),
-    row(4, "plain text", with::bare, |site| site.file(MASTER).content_type = "text/plain", &[]),
+    row(4, "plain text", with::bare, |site| site.file(MASTER).headers.push(("content-type", "text/plain")), &[]),
     row(4, "no gzip", with::bare, |site| site.file(VIDEO).is_plain = true, &[]),
     row(5, "another target duration the second time", with::bare, change_later, &[]),
     row(6, "a segment that is not there", with::bare, |site| site.remove("1/144p/2.m4s"), &[]),
@@ -161,14 +161,14 @@ fn delay_pictures(site: &mut Site) {
 }
 
 fn map_range(site: &mut Site, quote: &str) {
-    let bytes = site.file("1/240p/init.mp4").bytes.len();
+    let bytes = site.bytes("1/240p/init.mp4").len();
     let map = format!("URI=\"init.mp4\",BYTERANGE={quote}{bytes}@0{quote}");
     site.replace(VIDEO, "URI=\"init.mp4\"", &map);
 }
 
 /// The first two segments of the audio in one.
 fn join_audio(site: &mut Site) {
-    let joined = [site.file("1/audio/1.m4s").bytes.clone(), site.file("1/audio/2.m4s").bytes.clone()].concat();
+    let joined = [site.bytes("1/audio/1.m4s"), site.bytes("1/audio/2.m4s")].concat();
     site.add("1/audio/12.m4s", joined);
     site.edit(AUDIO, |text| {
         let (head, rest) = text.split_once("#EXTINF:").unwrap();
@@ -209,8 +209,8 @@ fn lower_iframes(site: &mut Site) {
 
 /// The first I-frame of a rung from a file that begins with the initialisation segment.
 fn range_over_init(site: &mut Site) {
-    let init = site.file("1/240p/init.mp4").bytes.clone();
-    let segment = site.file("1/240p/1.m4s").bytes.clone();
+    let init = site.bytes("1/240p/init.mp4");
+    let segment = site.bytes("1/240p/1.m4s");
     let length = init.len();
     site.add("1/240p/whole.mp4", [init, segment].concat());
     site.edit(IFRAMES, |text| {
