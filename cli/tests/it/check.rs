@@ -100,16 +100,17 @@ async fn each_rule_fails_when_what_is_served_breaks_it() {
         let after = verdicts(&site.serve());
         let broken: BTreeSet<u64> =
             with_verdict(&after, "fail").difference(&with_verdict(before, "fail")).copied().collect();
-        let mut expected: BTreeSet<u64> = row.with.iter().copied().collect();
+        let mut expected: BTreeSet<u64> = row.with.iter().map(|(rule, _)| *rule).collect();
         expected.insert(row.rule);
         let is_clean = with_verdict(before, "fail").iter().all(|rule| OURS.contains(rule));
         if broken != expected || !with_verdict(before, "pass").contains(&row.rule) || !is_clean {
             let news: Vec<&Value> =
                 failed(&after).into_iter().filter(|rule| broken.contains(&rule["rule"].as_u64().unwrap())).collect();
             wrong.push(format!(
-                "rule {} ({}): fails {broken:?}, expected {expected:?}; before: {:?}\n{news:#?}",
+                "rule {} ({}): fails {broken:?}, expected it with {:?}; before: {:?}\n{news:#?}",
                 row.rule,
                 row.what,
+                row.with,
                 failed(before)
             ));
         }
