@@ -6,6 +6,7 @@ mod proxy;
 mod rows;
 mod shaka;
 mod site;
+mod unusual;
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use serde_json::Value;
-use vidstream_testkit::{Audio, Clip, Encoding, odd};
+use vidstream_testkit::{Clip, Encoding};
 
 use crate::server::{Server, VIDSTREAM};
 use site::Site;
@@ -189,49 +190,6 @@ async fn a_video_in_the_making_passes_but_for_what_comes_with_its_end() {
         // I-frame playlists of the rungs are listed when all is made.
         let is_known = rule["level"] == "SHOULD" && (number == 46 || OURS.contains(&number));
         assert!(is_sheet || is_known, "{rule:#}");
-    }
-}
-
-/// Rungs of small sources: two, since without sound there is no other variant, and one bit rate is not enough.
-const SMALL: [&str; 2] = ["--set", "ladder.heights=144,90"];
-/// Leaves every fifth picture out, and those of twelve seconds.
-const HOLE: &str = "select='not(eq(mod(n,5),3))*(lt(n,60)+gte(n,420))'";
-
-/// What is unusual, a source that has it, and how it is packaged.
-type Unusual = (&'static str, PathBuf, &'static [&'static str]);
-
-fn unusual(folder: &Path) -> [Unusual; 8] {
-    let file = |clip: &Clip| clip.cached(&Encoding::default(), "mp4").unwrap();
-    let small = |seconds| Clip::new((256, 144), 30, seconds);
-    let sound = |rate, channels| Some(Audio { rate, channels, ..Audio::default() });
-    let alone = folder.join("alone.m4a");
-    odd::audio_only(&small(3), &alone).unwrap();
-    let extra = ["-vf", HOLE, "-fps_mode", "passthrough"].map(str::to_owned).to_vec();
-    let hole = small(16).cached(&Encoding { extra, ..Encoding::default() }, "mp4").unwrap();
-    [
-        ("mono", file(&Clip { audio: sound(44_100, 1), ..Clip::new((426, 240), 25, 5) }), &[]),
-        ("one rung", file(&small(3)), &[]),
-        ("film rate", file(&Clip { fps: (24_000, 1001), frames: 211, ..Clip::new((426, 240), 24, 1) }), &[]),
-        ("sound alone", alone, &[]),
-        ("portrait without sound", file(&Clip { audio: None, ..Clip::new((144, 256), 30, 3) }), &SMALL),
-        // The last 15 of these frames are less than half a GOP.
-        ("5.1 and a tail that joins", file(&Clip { frames: 135, audio: sound(48_000, 6), ..small(1) }), &SMALL),
-        ("uneven pictures with a hole", hole, &SMALL),
-        ("half a second", file(&Clip { frames: 15, ..small(1) }), &SMALL),
-    ]
-}
-
-#[test]
-fn what_is_made_of_unusual_sources_passes() {
-    let folder = tempfile::tempdir().unwrap();
-    for (n, (name, file, rungs)) in unusual(folder.path()).into_iter().enumerate() {
-        let out = folder.path().join(format!("tree{n}"));
-        let mut package = Command::new(VIDSTREAM);
-        let output = package.arg("package").arg(file).arg("--out").arg(&out).args(rungs).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let rules = verdicts(out.to_str().unwrap());
-        let musts: Vec<&Value> = failed(&rules).into_iter().filter(|rule| rule["level"] != "SHOULD").collect();
-        assert!(musts.is_empty(), "{name}: {musts:#?}");
     }
 }
 
