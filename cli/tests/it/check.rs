@@ -18,7 +18,7 @@ use std::{
 };
 
 use serde_json::Value;
-use vidstream_testkit::{Clip, Encoding};
+use vidstream_testkit::{Clip, Encoding, Schema};
 
 use crate::server::{Server, VIDSTREAM};
 use site::Site;
@@ -48,6 +48,15 @@ async fn served(folder: &Path) -> (Server, String) {
     let id = server.upload(&clip()).await;
     server.until_made(&id).await;
     (server, id)
+}
+
+/// Holds the MPD that is served now against the schema, if there is one; if not, that is said once.
+async fn assert_valid_mpd(server: &Server, id: &str) {
+    static SCHEMA: OnceLock<Option<Schema>> = OnceLock::new();
+    let Some(schema) = SCHEMA.get_or_init(|| Schema::given("the MPDs of a running server")) else { return };
+    let answer = server.http.get(format!("{}/v/{id}/manifest.mpd", server.url)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    schema.check(&answer.text().await.unwrap()).unwrap();
 }
 
 fn check(stream: &str, more: &[&str]) -> Output {
@@ -162,6 +171,7 @@ fn a_tree_of_ours_passes_as_files() {
 async fn a_video_of_a_server_passes() {
     let folder = tempfile::tempdir().unwrap();
     let (server, id) = served(folder.path()).await;
+    assert_valid_mpd(&server, &id).await;
     // With and without the slash.
     for path in [format!("{}/v/{id}", server.url), format!("{}/v/{id}/", server.url)] {
         let rules = verdicts(&path);
@@ -179,6 +189,7 @@ async fn a_video_in_the_making_passes_but_for_what_comes_with_its_end() {
     let file = Clip::new((426, 240), 30, 120).cached(&Encoding::default(), "mp4").unwrap();
     let id = server.upload(&file).await;
     server.until(&id, "playable", Duration::from_mins(1), |video| video["playable"] == true).await;
+    assert_valid_mpd(&server, &id).await;
     let rules = verdicts(&format!("{}/v/{id}/", server.url));
     // It was not ready: its rates are no measured ones (22), and were enough for all that came (25).
     assert!(with_verdict(&rules, "not_applicable").contains(&22), "{}", rules[21]);
