@@ -3,6 +3,7 @@
 //! Each module is one kind of rule and sees nothing but paths and text, so that its tests are data. What a rule is for
 //! stands in CONTRIBUTING.md.
 
+mod alone;
 mod arrows;
 mod bounds;
 mod docs;
@@ -48,6 +49,7 @@ fn check(tree: &[files::File]) -> Vec<Finding> {
     findings.extend(docs::check(tree));
     for file in tree {
         findings.extend(rust::check(file));
+        findings.extend(alone::check(file));
         findings.extend(functions::check(file));
         findings.extend(text::check(file));
         findings.extend(lock::check(file));

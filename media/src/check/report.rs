@@ -17,7 +17,8 @@ pub enum Level {
     /// A specification or a platform demands it.
     #[serde(rename = "MUST")]
     Must,
-    /// No sentence says MUST, and players go wrong without it.
+    /// No sentence says MUST, and players go wrong without it. It is told and fails no stream: one that breaks it may keep
+    /// every specification, such as one whose I-frame ranges end within their fragments (RFC 8216bis §3.1.2, rule 43).
     #[serde(rename = "C")]
     Critical,
     /// A recommendation.
@@ -237,6 +238,21 @@ mod tests {
             assert_eq!((findings.list.len(), findings.more), (kept, more));
             let last = findings.into_outcome(1).others.pop().map(|finding| finding.reason);
             assert_eq!(last, Some(format!("and {} more", count - FINDINGS_SHOWN)));
+        }
+    }
+
+    #[test]
+    fn only_a_must_fails_a_stream() {
+        let cases = [
+            (Level::Must, false, "failed: 1 MUST of the 1 rules that apply"),
+            (Level::Critical, true, "passed, with findings: 1 C of the 1 rules that apply"),
+            (Level::Should, true, "passed, with findings: 1 SHOULD of the 1 rules that apply"),
+        ];
+        for (level, ok, verdict) in cases {
+            let mut findings = Findings::new(level);
+            findings.fail("master.m3u8", "it is not so");
+            let report = Report::new(vec![findings.into_outcome(1)]);
+            assert_eq!((report.ok, report.verdict().as_str()), (ok, verdict));
         }
     }
 

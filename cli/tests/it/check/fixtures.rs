@@ -22,7 +22,7 @@ pub(crate) fn dash_only(site: &mut Site) {
 pub(crate) fn bitrates(site: &mut Site) {
     for playlist in MAIN {
         let folder = playlist.trim_end_matches("index.m3u8");
-        let sizes: Vec<usize> = (1..=4).map(|n| site.file(&format!("{folder}{n}.m4s")).bytes.len()).collect();
+        let sizes: Vec<usize> = (1..=4).map(|n| site.bytes(&format!("{folder}{n}.m4s")).len()).collect();
         let mut sizes = sizes.iter();
         site.edit(playlist, |text| {
             let lines = text.lines().map(|line| {
@@ -38,7 +38,7 @@ pub(crate) fn bitrates(site: &mut Site) {
 
 /// The multivariant playlist says that it changes soon.
 pub(crate) fn unfinished(site: &mut Site) {
-    site.file("master.m3u8").cache_control = Some("public, max-age=2");
+    site.file("master.m3u8").headers.push(("cache-control", "public, max-age=2"));
 }
 
 /// A second group with the same audio, which a second listing of the smallest variant refers to.
@@ -114,10 +114,11 @@ pub(crate) fn cbcs(site: &mut Site) {
 
 /// The third segment of every main playlist in four parts, as a blocking server lists them.
 pub(crate) fn parts(site: &mut Site) {
+    site.blocks = true;
     let control = "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=3.3\n";
     for playlist in MAIN {
         let folder = playlist.trim_end_matches("index.m3u8");
-        let bytes = site.file(&format!("{folder}3.m4s")).bytes.len();
+        let bytes = site.bytes(&format!("{folder}3.m4s")).len();
         site.edit(playlist, |text| {
             let at = text.match_indices("#EXTINF:").nth(2).unwrap().0;
             let seconds: f64 = text[at + 8..].split(',').next().unwrap().parse().unwrap();
@@ -185,13 +186,13 @@ pub(crate) fn early(site: &mut Site) {
 /// One rung as one file with an index, in DASH alone.
 pub(crate) fn on_demand(site: &mut Site) {
     dash_only(site);
-    let init = site.file("1/240p/init.mp4").bytes.clone();
+    let init = site.bytes("1/240p/init.mp4");
     let timescale = u32_at(&init, body(&init, "moov/trak/mdia/mdhd") + 20);
     let mut sidx = [[0, 0, 0, 0], [0, 0, 0, 1]].concat();
     sidx.extend([timescale.to_be_bytes(), [0; 4], [0; 4], [0, 0, 0, 4]].concat());
     let mut media = Vec::new();
     for n in 1..=4 {
-        let bytes = site.file(&format!("1/240p/{n}.m4s")).bytes.clone();
+        let bytes = site.bytes(&format!("1/240p/{n}.m4s"));
         let moofs = children(&bytes, 0..bytes.len()).iter().filter(|(kind, _)| kind == b"moof").count();
         let duration: u32 = (0..moofs).map(|moof| duration(&bytes, moof)).sum();
         sidx.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());

@@ -6,7 +6,7 @@ use super::{
     site::Site,
 };
 
-/// What is done to a stream before it is served.
+/// What is done to a stream on its way from the server.
 pub(crate) type Change = fn(&mut Site);
 
 /// One change and what it breaks.
@@ -16,11 +16,14 @@ pub(crate) struct Row {
     /// What is added to a stream of ours first, so that the rule applies.
     pub(crate) base: Change,
     pub(crate) change: Change,
-    /// Rules that cannot hold either.
-    pub(crate) with: &'static [u64],
+    /// Rules that cannot hold either, and why.
+    pub(crate) with: &'static [Companion],
 }
 
-const fn row(rule: u64, what: &'static str, base: Change, change: Change, with: &'static [u64]) -> Row {
+/// A rule that breaks together with another, and why.
+pub(crate) type Companion = (u64, &'static str);
+
+const fn row(rule: u64, what: &'static str, base: Change, change: Change, with: &'static [Companion]) -> Row {
     Row { rule, what, base, change, with }
 }
 
@@ -39,28 +42,28 @@ pub(crate) const ALL: &[Row] = &[
     row(2, "a version above the tags", with::bare, |site| site.replace(VIDEO, "VERSION:6", "VERSION:7"), &[]),
     row(3, "a tag twice", with::bare, |site| site.replace(VIDEO, "#EXT-X-MAP", "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP"), &[]),
     row(3, "a media tag among variants", with::bare, |site| site.replace(MASTER, "#EXT-X-MEDIA", "#EXT-X-ENDLIST\n#EXT-X-MEDIA"), &[]),
-    row(4, "plain text", with::bare, |site| site.file(MASTER).content_type = "text/plain", &[]),
+    row(4, "plain text", with::bare, |site| site.file(MASTER).headers.push(("content-type", "text/plain")), &[]),
     row(4, "no gzip", with::bare, |site| site.file(VIDEO).is_plain = true, &[]),
     row(5, "another target duration the second time", with::bare, change_later, &[]),
     row(6, "a segment that is not there", with::bare, |site| site.remove("1/144p/2.m4s"), &[]),
     row(6, "a range beyond the end", with::bare, |site| site.edit(IFRAMES, |text| text.replacen("#EXT-X-BYTERANGE:", "#EXT-X-BYTERANGE:9", 1)), &[]),
-    row(7, "a target duration too short", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:3")), &[20]),
-    row(8, "a target duration of its own", with::bare, |site| site.replace(AUDIO, "DURATION:4", "DURATION:5"), &[22]),
+    row(7, "a target duration too short", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:3")), &[(20, "three seconds are not about six")]),
+    row(8, "a target duration of its own", with::bare, |site| site.replace(AUDIO, "DURATION:4", "DURATION:5"), &[(22, "windows are measured by the target duration, and in those of the audio the peak is another")]),
     row(9, "each segment a little too long", with::bare, |site| stretch(site, 15_000, 4), &[]),
     row(10, "one segment too long", with::bare, |site| stretch(site, 25_000, 1), &[]),
     row(11, "no type", with::bare, |site| site.drop_lines(AUDIO, "#EXT-X-PLAYLIST-TYPE", false), &[]),
     row(12, "audio a little late", with::hls_only, |site| delay_audio(site, 200), &[]),
-    row(13, "audio ends early", with::hls_only, |site| site.edit(AUDIO, |text| format!("{}#EXT-X-ENDLIST\n", &text[..text.match_indices("#EXTINF").nth(2).unwrap().0])), &[18]),
+    row(13, "audio ends early", with::hls_only, |site| site.edit(AUDIO, |text| format!("{}#EXT-X-ENDLIST\n", &text[..text.match_indices("#EXTINF").nth(2).unwrap().0])), &[(18, "it has half as many segments as the video")]),
     row(14, "a map without quotes", with::bare, |site| map_range(site, ""), &[]),
-    row(14, "no map", with::hls_only, |site| site.drop_lines(AUDIO, "#EXT-X-MAP", false), &[2]),
+    row(14, "no map", with::hls_only, |site| site.drop_lines(AUDIO, "#EXT-X-MAP", false), &[(2, "without the map its tags need version 3 only")]),
     row(15, "no offset", with::bare, |site| site.replace(IFRAMES, "@0\n", "\n"), &[]),
     row(16, "a discontinuity in one playlist", with::bare, |site| site.edit(AUDIO, break_last), &[]),
     row(17, "a bit rate too low", with::bitrates, |site| site.scale(VIDEO, "#EXT-X-BITRATE:", ":", 80), &[]),
-    row(18, "two segments in one", with::hls_only, join_audio, &[22]),
+    row(18, "two segments in one", with::hls_only, join_audio, &[(22, "the greatest window was one of the two alone")]),
     row(19, "no picture is said to be independent", with::bare, |site| site.drop_lines(MASTER, "#EXT-X-INDEPENDENT", false), &[]),
-    row(19, "a segment begins with another picture", with::bare, |site| bytes::spoil_idr(&mut site.file("1/144p/3.m4s").bytes), &[42]),
-    row(20, "a target duration of nine seconds", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:9")), &[22]),
-    row(21, "BANDWIDTH a little low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 98), &[22]),
+    row(19, "a segment begins with another picture", with::bare, |site| bytes::spoil_idr(&mut site.file("1/144p/3.m4s").bytes), &[(42, "the I-frame playlist lists the same picture")]),
+    row(20, "a target duration of nine seconds", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:9")), &[(22, "windows are as long as the target duration asks, and the greatest of those has less")]),
+    row(21, "BANDWIDTH a little low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 98), &[(22, "it is not the greatest window either")]),
     row(22, "BANDWIDTH a little high", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 105), &[]),
     row(23, "no average", with::bare, |site| site.edit(MASTER, |text| text.replacen(",AVERAGE-BANDWIDTH=", ",X=", 1)), &[]),
     row(24, "an average too low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", "AVERAGE-BANDWIDTH=", 80), &[]),
@@ -71,7 +74,7 @@ pub(crate) const ALL: &[Row] = &[
     row(28, "no word on captions", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS=NONE", ""), &[]),
     row(29, "PQ", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS", ",VIDEO-RANGE=PQ,CLOSED-CAPTIONS"), &[]),
     row(30, "a default that is not selected", with::bare, |site| site.replace(MASTER, "AUTOSELECT=YES", "AUTOSELECT=NO"), &[]),
-    row(30, "a group that is not there", with::bare, |site| site.replace(MASTER, ",AUDIO=\"audio\"", ",AUDIO=\"none\""), &[22, 24]),
+    row(30, "a group that is not there", with::bare, |site| site.replace(MASTER, ",AUDIO=\"audio\"", ",AUDIO=\"none\""), &[(22, "without a group the audio is not counted"), (24, "nor is it in the measured rates")]),
     row(31, "a member of another name", with::two_groups, |site| site.replace(MASTER, "GROUP-ID=\"more\",LANGUAGE=\"und\",NAME=\"Audio\"", "GROUP-ID=\"more\",LANGUAGE=\"und\",NAME=\"Sound\""), &[]),
     row(32, "no language", with::bare, |site| site.replace(MASTER, "LANGUAGE=\"und\",", ""), &[]),
     row(33, "no loudness", with::loud, |site| bytes::rename(&mut site.file("1/audio/init.mp4").bytes, "moov/trak/udta/ludt", b"free"), &[]),
@@ -79,16 +82,16 @@ pub(crate) const ALL: &[Row] = &[
     row(35, "one variant", with::bare, |site| site.edit(MASTER, one_variant), &[]),
     row(36, "a score on one", with::bare, |site| site.replace(MASTER, ",CLOSED-CAPTIONS", ",SCORE=1,CLOSED-CAPTIONS"), &[]),
     row(37, "no I-frames", with::bare, |site| site.drop_lines(MASTER, "#EXT-X-I-FRAME-STREAM-INF", false), &[]),
-    row(38, "no mark", with::bare, |site| site.drop_lines(TRICK, "#EXT-X-I-FRAMES-ONLY", false), &[2]),
+    row(38, "no mark", with::bare, |site| site.drop_lines(TRICK, "#EXT-X-I-FRAMES-ONLY", false), &[(2, "EXT-X-MAP needs version 6 where EXT-X-I-FRAMES-ONLY is not")]),
     row(39, "a picture too long", with::bare, |site| site.replace(IFRAMES, "#EXTINF:2.0", "#EXTINF:2.1"), &[]),
-    row(40, "a target duration too short", with::bare, |site| site.replace(IFRAMES, "DURATION:2", "DURATION:1"), &[7]),
-    row(41, "a range that holds the initialisation", with::bare, range_over_init, &[42]),
+    row(40, "a target duration too short", with::bare, |site| site.replace(IFRAMES, "DURATION:2", "DURATION:1"), &[(7, "an I-frame is a segment as others are")]),
+    row(41, "a range that holds the initialisation", with::bare, range_over_init, &[(42, "it does not begin with the moof")]),
     row(42, "a range one byte short", with::bare, |site| shorten_range(site, 1), &[]),
-    row(43, "no trick track", with::bare, |site| site.edit(MASTER, |text| without(text, "trick/iframes")), &[46]),
+    row(43, "no trick track", with::bare, |site| site.edit(MASTER, |text| without(text, "trick/iframes")), &[(46, "it is the one with a picture a second")]),
     row(44, "half a block", with::sealed, |site| site.file("1/audio/2.m4s").bytes.push(0), &[]),
     row(45, "BANDWIDTH too low", with::bare, lower_iframes, &[]),
-    row(46, "one bit rate", with::bare, |site| site.edit(MASTER, |text| without(&without(text, "240p/iframes"), "144p/iframes")), &[45]),
-    row(47, "too wide", with::motion_jpeg, |site| site.edit(MASTER, wide_jpeg), &[56]),
+    row(46, "one bit rate", with::bare, |site| site.edit(MASTER, |text| without(&without(text, "240p/iframes"), "144p/iframes")), &[(45, "the one that is left needs more at eight pictures a second than any variant")]),
+    row(47, "too wide", with::motion_jpeg, |site| site.edit(MASTER, wide_jpeg), &[(56, "the pictures themselves are no wider than before")]),
     row(48, "no blocking", with::parts, |site| site.drop_lines(IFRAMES, "#EXT-X-SERVER-CONTROL", false), &[]),
     row(49, "no mark", with::bare, |site| site.drop_lines("1/thumbnails.m3u8", "#EXT-X-IMAGES-ONLY", false), &[]),
     row(49, "another format", with::hls_only, |site| site.file("1/thumbnails/1.jpg").bytes[0] = 0, &[]),
@@ -97,8 +100,8 @@ pub(crate) const ALL: &[Row] = &[
     row(52, "a sequence number again", with::bare, |site| patch(site, "1/audio/3.m4s", "moof/mfhd", 4, &[0, 0, 0, 1]), &[]),
     row(52, "a fragment a tick late", with::hls_only, |site| bytes::delay(&mut site.file("1/audio/3.m4s").bytes, 1), &[]),
     row(53, "no colour", with::bare, |site| bytes::rename(&mut site.file("1/240p/init.mp4").bytes, "moov/trak/mdia/minf/stbl/stsd/avc1/colr", b"free"), &[]),
-    row(54, "all pictures shown late", with::dash_only, delay_pictures, &[55, 60, 62, 68]),
-    row(55, "audio late by two frames", with::hls_only, |site| delay_audio(site, 2048), &[12, 18]),
+    row(54, "all pictures shown late", with::dash_only, delay_pictures, &[(55, "the audio is not late with them"), (60, "S@t is the time of the first picture"), (62, "the offset is 0, and the first segment begins later"), (68, "the trick-mode set is not late with them")]),
+    row(55, "audio late by two frames", with::hls_only, |site| delay_audio(site, 2048), &[(12, "its playlist begins after that of the video"), (18, "each of its segments is more than a frame away from that of the video")]),
     row(56, "another size", with::bare, |site| site.replace(MASTER, "RESOLUTION=426x240", "RESOLUTION=428x240"), &[]),
     row(57, "an index that begins late", with::on_demand, with::spoil_index, &[]),
     row(58, "another key for the session", with::sealed, |site| site.replace(MASTER, "URI=\"key\"", "URI=\"key\",KEYFORMAT=\"other\""), &[]),
@@ -106,8 +109,8 @@ pub(crate) const ALL: &[Row] = &[
     row(59, "a duration beside the timeline", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate duration=\"96000\" timescale=\"48000\""), &[]),
     row(60, "a segment a tick longer", with::bare, |site| site.scale(MPD, "<S t=\"0\" d=\"96256\"", " d=\"", 101), &[]),
     row(61, "not said to be aligned", with::bare, |site| site.replace(MPD, "segmentAlignment=\"true\"", "segmentAlignment=\"false\""), &[]),
-    row(62, "an offset past the first segment", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate presentationTimeOffset=\"100000\" timescale=\"48000\""), &[64]),
-    row(63, "nominal durations that drift", with::bare, nominal_audio, &[64]),
+    row(62, "an offset past the first segment", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate presentationTimeOffset=\"100000\" timescale=\"48000\""), &[(64, "the last segment ends before the Period, which begins at the offset")]),
+    row(63, "nominal durations that drift", with::bare, nominal_audio, &[(64, "the third of its segments, which is the last listed, ends a second before the Period")]),
     row(64, "a longer Period", with::bare, |site| site.replace(MPD, "=\"PT9.000000S\"", "=\"PT20S\""), &[]),
     row(65, "one file twice", with::on_demand, |site| site.edit(MPD, twice), &[]),
     row(66, "no sampling rate", with::bare, |site| site.replace(MPD, " audioSamplingRate=\"48000\"", ""), &[]),
@@ -115,7 +118,7 @@ pub(crate) const ALL: &[Row] = &[
     row(68, "only a hint", with::bare, |site| site.replace(MPD, "<EssentialProperty schemeIdUri=\"http://dashif.org/guidelines/trickmode\"", "<SupplementalProperty schemeIdUri=\"http://dashif.org/guidelines/trickmode\""), &[]),
     row(69, "no grid", with::bare, |site| site.replace(MPD, "thumbnail_tile\" value=\"6x10\"", "thumbnail_tile\" value=\"60\""), &[]),
     row(70, "captions without a channel", with::mpd_captions, |site| site.replace(MPD, "CC1=eng", "eng"), &[]),
-    row(71, "a time beyond 2^53", with::bare, |site| site.replace(MPD, "<S t=\"0\" d=\"96256\"", "<S t=\"9007199254740993\" d=\"96256\""), &[60, 64]),
+    row(71, "a time beyond 2^53", with::bare, |site| site.replace(MPD, "<S t=\"0\" d=\"96256\"", "<S t=\"9007199254740993\" d=\"96256\""), &[(60, "the segment begins at 0"), (64, "a Representation that begins so late does not cover its Period")]),
     row(72, "no timestamp map", with::subtitles, |site| site.drop_lines("subs/2.vtt", "X-TIMESTAMP-MAP", false), &[]),
     row(73, "a cue is missing in one", with::subtitles, |site| site.edit("subs/2.vtt", |text| text.replace("00:03.000 --> 00:05.000\nover the border\n", "")), &[]),
     row(74, "ten seconds off", with::subtitles, |site| ["subs/1.vtt", "subs/2.vtt"].iter().for_each(|vtt| site.replace(vtt, "MPEGTS:0", "MPEGTS:900000")), &[]),
@@ -161,14 +164,14 @@ fn delay_pictures(site: &mut Site) {
 }
 
 fn map_range(site: &mut Site, quote: &str) {
-    let bytes = site.file("1/240p/init.mp4").bytes.len();
+    let bytes = site.bytes("1/240p/init.mp4").len();
     let map = format!("URI=\"init.mp4\",BYTERANGE={quote}{bytes}@0{quote}");
     site.replace(VIDEO, "URI=\"init.mp4\"", &map);
 }
 
 /// The first two segments of the audio in one.
 fn join_audio(site: &mut Site) {
-    let joined = [site.file("1/audio/1.m4s").bytes.clone(), site.file("1/audio/2.m4s").bytes.clone()].concat();
+    let joined = [site.bytes("1/audio/1.m4s"), site.bytes("1/audio/2.m4s")].concat();
     site.add("1/audio/12.m4s", joined);
     site.edit(AUDIO, |text| {
         let (head, rest) = text.split_once("#EXTINF:").unwrap();
@@ -209,8 +212,8 @@ fn lower_iframes(site: &mut Site) {
 
 /// The first I-frame of a rung from a file that begins with the initialisation segment.
 fn range_over_init(site: &mut Site) {
-    let init = site.file("1/240p/init.mp4").bytes.clone();
-    let segment = site.file("1/240p/1.m4s").bytes.clone();
+    let init = site.bytes("1/240p/init.mp4");
+    let segment = site.bytes("1/240p/1.m4s");
     let length = init.len();
     site.add("1/240p/whole.mp4", [init, segment].concat());
     site.edit(IFRAMES, |text| {

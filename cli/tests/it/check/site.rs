@@ -1,69 +1,83 @@
-//! A stream in memory that a test may change, and a server that serves it as an origin would.
+//! What a real server serves of a video, and what a test changes of it on the way to the client.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-/// One file as it is served.
-#[derive(Clone, Default)]
+use super::proxy::{self, Answer, Asked, IDENTITY, Upstream};
+use crate::server::Server;
+
+/// A name that no server has: what is removed is answered as the server answers this one.
+const GONE: &str = "gone";
+
+/// One file that is not served as the server has it.
+#[derive(Clone)]
 pub(crate) struct File {
     pub(crate) bytes: Vec<u8>,
     /// What every request but the first gets instead.
     pub(crate) again: Option<Vec<u8>>,
-    was_served: bool,
-    pub(crate) content_type: &'static str,
-    pub(crate) cache_control: Option<&'static str>,
+    /// Headers that say something else, by their names in lower case.
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    /// Whether it is never compressed.
     pub(crate) is_plain: bool,
+    was_served: bool,
+    /// The file of the server whose answers it has but for the bytes, and the bytes of that one if it is the same.
+    like: String,
+    served: Option<Vec<u8>>,
 }
 
-/// The files by path.
-#[derive(Clone, Default)]
-pub(crate) struct Site(pub(crate) BTreeMap<String, File>);
+/// A served video: everything is passed on to its server but what is changed.
+#[derive(Clone)]
+pub(crate) struct Site {
+    upstream: Arc<Upstream>,
+    /// Changed files by path; `None` is one that is removed.
+    changed: BTreeMap<String, Option<File>>,
+    /// Whether reloads that may block are understood, and those that make no sense refused.
+    pub(crate) blocks: bool,
+}
 
 // === impl Site ===
 
 impl Site {
-    /// Reads a folder.
-    pub(crate) fn read(folder: &Path) -> Self {
-        let mut site = Self::default();
-        site.read_below(folder, "");
-        site
+    /// The video `id` of a server, as it is.
+    pub(crate) fn of(server: &Server, id: &str) -> Self {
+        Self { upstream: Arc::new(Upstream::new(&server.url, id)), changed: BTreeMap::new(), blocks: false }
     }
 
-    fn read_below(&mut self, folder: &Path, prefix: &str) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
-            if path.is_dir() {
-                self.read_below(&path, &format!("{name}/"));
-            } else {
-                self.add(&name, fs::read(&path).unwrap());
-            }
-        }
-    }
-
+    /// Adds a file that the server has not; it gets the headers of one of its kind that the server has.
     pub(crate) fn add(&mut self, path: &str, bytes: impl Into<Vec<u8>>) {
-        let is_playlist = Path::new(path).extension().is_some_and(|extension| extension == "m3u8");
-        let content_type = if is_playlist { "application/vnd.apple.mpegurl" } else { "video/mp4" };
-        self.0.insert(path.to_owned(), File { bytes: bytes.into(), content_type, ..File::default() });
+        let like = match Path::new(path).extension().and_then(|extension| extension.to_str()) {
+            Some("m3u8") => "1/240p/index.m3u8",
+            Some("vtt") => "1/thumbnails.vtt",
+            _ => "1/240p/1.m4s",
+        };
+        self.changed.insert(path.to_owned(), Some(File::new(like, bytes.into(), None)));
     }
 
     pub(crate) fn remove(&mut self, path: &str) {
-        self.0.remove(path).unwrap_or_else(|| panic!("no {path}"));
+        // What is not there cannot be taken away.
+        self.bytes(path);
+        self.changed.insert(path.to_owned(), None);
     }
 
+    /// A file, to be changed.
     pub(crate) fn file(&mut self, path: &str) -> &mut File {
-        self.0.get_mut(path).unwrap_or_else(|| panic!("no {path}"))
+        let upstream = &self.upstream;
+        let as_served = || {
+            let bytes = upstream.bytes(path);
+            Some(File::new(path, bytes.clone(), Some(bytes)))
+        };
+        let file = self.changed.entry(path.to_owned()).or_insert_with(as_served);
+        file.as_mut().unwrap_or_else(|| panic!("no {path}"))
+    }
+
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+        match self.changed.get(path) {
+            Some(file) => file.as_ref().unwrap_or_else(|| panic!("no {path}")).bytes.clone(),
+            None => self.upstream.bytes(path),
+        }
     }
 
     pub(crate) fn text(&self, path: &str) -> String {
-        let file = self.0.get(path).unwrap_or_else(|| panic!("no {path}"));
-        String::from_utf8(file.bytes.clone()).unwrap()
+        String::from_utf8(self.bytes(path)).unwrap()
     }
 
     pub(crate) fn edit(&mut self, path: &str, change: impl FnOnce(&str) -> String) {
@@ -108,55 +122,61 @@ impl Site {
 
     /// Serves it for as long as the test runs; gives the URL of its folder.
     pub(crate) fn serve(self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let site = Arc::new(std::sync::Mutex::new(self));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let site = Arc::clone(&site);
-                // Small answers must not wait for acknowledgements.
-                stream.set_nodelay(true).unwrap();
-                std::thread::spawn(move || while answer(&stream, &site).is_some() {});
-            }
-        });
-        url
+        proxy::serve(self)
+    }
+
+    /// The server's answer, changed.
+    pub(crate) fn answer(&mut self, asked: &Asked) -> Answer {
+        if self.blocks && asked.path.contains("?_HLS_") {
+            return Answer { status: "400 Bad Request".to_owned(), headers: Vec::new(), body: Vec::new() };
+        }
+        match self.changed.get_mut(&asked.path) {
+            None => self.upstream.ask(asked),
+            Some(None) => self.upstream.ask(&Asked { path: GONE.to_owned(), ..asked.clone() }),
+            Some(Some(file)) => file.answer(&self.upstream, asked),
+        }
     }
 }
 
-/// Answers one request; `None` when the connection has ended.
-fn answer(mut stream: &TcpStream, site: &std::sync::Mutex<Site>) -> Option<()> {
-    let mut lines = BufReader::new(stream).lines();
-    let request = lines.next()?.ok()?;
-    let headers: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| !line.is_empty()).map(|line| line.to_lowercase()).collect();
-    let header = |name: &str| headers.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    let target = request.split(' ').nth(1)?.trim_start_matches('/');
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if query.starts_with("_HLS_") {
-        return write!(stream, "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").ok();
+// === impl File ===
+
+impl File {
+    fn new(like: &str, bytes: Vec<u8>, served: Option<Vec<u8>>) -> Self {
+        let (headers, like) = (Vec::new(), like.to_owned());
+        Self { bytes, again: None, headers, is_plain: false, was_served: false, like, served }
     }
-    let gzip = header("accept-encoding") == Some("gzip");
-    let mut site = site.lock().unwrap();
-    let Some(file) = site.0.get_mut(path) else {
-        return write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").ok();
+
+    fn answer(&mut self, upstream: &Upstream, asked: &Asked) -> Answer {
+        let is_again = std::mem::replace(&mut self.was_served, true);
+        let bytes = self.again.as_ref().filter(|_| is_again).unwrap_or(&self.bytes);
+        let coding = if self.is_plain { IDENTITY } else { asked.coding.as_str() };
+        let asked = Asked { path: self.like.clone(), coding: coding.to_owned(), range: asked.range.clone() };
+        let is_as_served = self.served.as_ref() == Some(bytes);
+        let mut answer = if is_as_served { upstream.ask(&asked) } else { replaced(upstream, &asked, bytes) };
+        for (name, value) in &self.headers {
+            answer.set(name, value);
+        }
+        answer
+    }
+}
+
+/// What the server would answer if it had these bytes.
+fn replaced(upstream: &Upstream, asked: &Asked, bytes: &[u8]) -> Answer {
+    // The range may lie beyond what the server has; its answer to any is like that to this one.
+    let range = asked.range.as_ref().map(|_| "bytes=0-0".to_owned());
+    let mut answer = upstream.ask(&Asked { range, ..asked.clone() });
+    answer.body = match &asked.range {
+        Some(range) => {
+            let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+            let last = last.min(bytes.len() - 1);
+            answer.set("content-range", &format!("bytes {first}-{last}/{}", bytes.len()));
+            bytes[first..=last].to_vec()
+        }
+        None if answer.header("content-encoding") == Some("gzip") => stored_gzip(bytes),
+        None => bytes.to_vec(),
     };
-    let is_again = std::mem::replace(&mut file.was_served, true);
-    let mut body = file.again.clone().filter(|_| is_again).unwrap_or_else(|| file.bytes.clone());
-    let caching = file.cache_control.map_or_else(String::new, |rule| format!("cache-control: {rule}\r\n"));
-    let mut head = format!("content-type: {}\r\n{caching}", file.content_type);
-    let mut status = "200 OK";
-    if let Some(range) = header("range") {
-        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
-        body = body.get(first..=last.min(body.len() - 1)).unwrap_or_default().to_vec();
-        status = "206 Partial Content";
-    } else if gzip && !file.is_plain {
-        head += "content-encoding: gzip\r\n";
-        body = stored_gzip(&body);
-    }
-    let mut whole = format!("HTTP/1.1 {status}\r\n{head}content-length: {}\r\n\r\n", body.len()).into_bytes();
-    whole.extend(body);
-    stream.write_all(&whole).ok()
+    answer
 }
 
 /// A gzip member of stored blocks (RFC 1951 §3.2.4, RFC 1952).
