@@ -117,7 +117,7 @@ async fn a_refused_request_leaves_a_connection_in_order_or_ends_it() {
             let answers: Vec<&str> =
                 text.match_indices("HTTP/1.1 ").filter_map(|(at, _)| text.get(at + 9..at + 12)).collect();
             let expected = [status.to_string(), "200".to_owned()];
-            assert_eq!(answers, expected[..1 + usize::from(goes_on)], "{protocol:?} {method} {path}: {text}");
+            assert_eq!(answers, expected[..=usize::from(goes_on)], "{protocol:?} {method} {path}: {text}");
             let closing = parse(&bytes).header("connection") == Some("close");
             assert_eq!(closing, !goes_on, "{protocol:?} {method} {path}: {text}");
         }

@@ -302,19 +302,19 @@ mod tests {
     }
 
     /// The head of a box with so much in it.
-    fn head(kind: &[u8; 4], content_bytes: u64) -> Vec<u8> {
+    fn head(kind: [u8; 4], content_bytes: u64) -> Vec<u8> {
         let bytes = u32::try_from(8 + content_bytes).unwrap();
-        [&bytes.to_be_bytes()[..], kind].concat()
+        [bytes.to_be_bytes(), kind].concat()
     }
 
     #[test]
     fn an_index_may_be_so_long_and_not_a_byte_longer() {
         // Files that end inside of it: an index that may be as long is missed, another one is not even looked for.
         for (kind, bytes, code) in [
-            (b"moov", MOOV_BYTES_MAX, "missing_index"),
-            (b"moov", MOOV_BYTES_MAX + 1, "malformed"),
-            (b"moof", MOOF_BYTES_MAX, "missing_index"),
-            (b"moof", MOOF_BYTES_MAX + 1, "malformed"),
+            (*b"moov", MOOV_BYTES_MAX, "missing_index"),
+            (*b"moov", MOOV_BYTES_MAX + 1, "malformed"),
+            (*b"moof", MOOF_BYTES_MAX, "missing_index"),
+            (*b"moof", MOOF_BYTES_MAX + 1, "malformed"),
         ] {
             let (_folder, source) = file(&head(kind, bytes));
             let Err(failure) = scan(&source) else { panic!("{bytes} bytes of nothing were read") };
@@ -326,7 +326,7 @@ mod tests {
     fn so_many_boxes_are_walked_and_not_one_more() {
         const BOXES: u32 = 5;
         for (count, is_walked) in [(5, true), (6, false)] {
-            let (_folder, source) = file(&head(b"free", 0).repeat(count));
+            let (_folder, source) = file(&head(*b"free", 0).repeat(count));
             assert_eq!(Walk::new(&source).run(BOXES).is_ok(), is_walked, "{count}");
         }
     }

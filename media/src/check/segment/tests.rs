@@ -3,21 +3,21 @@
 use super::*;
 use crate::check::{entry::Entry, init::Track};
 
-fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let size = u32::try_from(8 + body.len()).unwrap();
-    [&size.to_be_bytes()[..], kind, body].concat()
+    [&size.to_be_bytes()[..], &kind, body].concat()
 }
 
 /// A fragment of the track 1 with such runs.
 fn moof(truns: &[Vec<u8>]) -> Vec<u8> {
-    let tfhd = boxed(b"tfhd", &[0, 0, 0, 0, 0, 0, 0, 1]);
-    let trafs: Vec<Vec<u8>> = truns.iter().map(|trun| boxed(b"traf", &[&tfhd[..], trun].concat())).collect();
-    boxed(b"moof", &trafs.concat())
+    let tfhd = boxed(*b"tfhd", &[0, 0, 0, 0, 0, 0, 0, 1]);
+    let trafs: Vec<Vec<u8>> = truns.iter().map(|trun| boxed(*b"traf", &[&tfhd[..], trun].concat())).collect();
+    boxed(*b"moof", &trafs.concat())
 }
 
 /// A run of so many samples of which nothing is said.
 fn trun(samples: u32) -> Vec<u8> {
-    boxed(b"trun", &[[0; 4], samples.to_be_bytes()].concat())
+    boxed(*b"trun", &[[0; 4], samples.to_be_bytes()].concat())
 }
 
 #[test]
@@ -52,10 +52,10 @@ fn so_many_pictures_of_a_segment_are_looked_at_and_not_one_more() {
     let run = |place: u32| {
         let size = u32::try_from(idr.len()).unwrap();
         let fields = [0x0000_0201, 1, place, size].map(u32::to_be_bytes);
-        boxed(b"trun", &fields.concat())
+        boxed(*b"trun", &fields.concat())
     };
     let place = u32::try_from(moof(&[run(0)]).len() + 8).unwrap();
-    let fragment = [moof(&[run(place)]), boxed(b"mdat", &idr)].concat();
+    let fragment = [moof(&[run(place)]), boxed(*b"mdat", &idr)].concat();
     let segment = Segment::read(&fragment.repeat(PICTURES_MAX + 1), Some(&init));
     let seen = segment.runs().map(|run| run.picture.idr);
     assert!(seen.eq((0..=PICTURES_MAX).map(|nth| nth < PICTURES_MAX)));
