@@ -144,11 +144,11 @@ impl Pair {
         }
         if is_source_lost {
             say(&format!("{id}: cannot be made again without its source; upload it anew, and delete this one"));
-        } else if let Some(generation) = incomplete {
-            // From what its source is now, which stays so.
-            self.make_again(id, generation, missing - u64::from(source.is_some()), seen).await?;
         } else if source.is_some() {
-            say(&format!("{id}: plays, but nothing makes its source again; keep it, or upload it anew"));
+            // What there is of it may be better than what would be made now.
+            say(&format!("{id}: is left as it is, since its source is not what was uploaded; upload it anew"));
+        } else if let Some(generation) = incomplete {
+            self.make_again(id, generation, missing, seen).await?;
         } else {
             // A new generation is hours of work, and breaks links.
             say(&format!("{id}: plays without these pictures, and is not made again for them"));

@@ -146,7 +146,8 @@ impl Delivery {
             return Err(lacking(view, Kind::NotFound.because("the video is not playable yet")));
         }
         let document = self.documents.get(view, presentation, kind).await;
-        let document = document.ok_or_else(|| lacking(view, nothing()))?;
+        let missing = || if kind.may_come(presentation) { lacking(view, nothing()) } else { nothing() };
+        let document = document.ok_or_else(missing)?;
         let cache = match kind {
             DocumentKind::Master | DocumentKind::Mpd if presentation.ready => CacheRule::Settled,
             DocumentKind::Master | DocumentKind::Mpd => CacheRule::Changing,

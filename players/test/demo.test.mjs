@@ -100,7 +100,7 @@ async function startedBy(root) {
 
 // A signal to its process group, once or again and again, ends the demo with all that it started.
 async function ends(run, signal, { again = false } = {}) {
-  const started = await startedBy(run.pid);
+  const started = [run.pid, ...await startedBy(run.pid)];
   // The script and its server at least.
   assert.ok(started.length > 1, `only ${started} runs`);
   kill(-run.pid, signal);
@@ -123,8 +123,8 @@ async function addresses(said) {
   return [...ids][0];
 }
 
-// To a process group that `make` is in, TERM comes from who sends it and from make; the second one killed the script
-// before it had ended its server.
+// TERM comes twice, as it does to a process group that `make` is in, from who sends it and from make: the second one killed
+// the script before it had ended its server.
 test("without a film the demo makes one, ends all that it started, and has it again", async (t) => {
   const folder = await project(t);
   const settings = { PORT: await freePort(t), DATA: join(folder, "data") };

@@ -13,8 +13,7 @@ pub(crate) fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, path) in paths(file) {
         let target = resolved(&own, &path);
-        // `super` alone, of `pub(super)`, is no use of anything.
-        if target.is_some_and(|target| !target.is_empty() && !target.starts_with(&home)) {
+        if target.is_some_and(|target| !target.starts_with(&home)) {
             findings.push(Finding::error(&file.path, line, format!("`{}` in `{module}`: {why}", path.join("::"))));
         }
     }
@@ -63,7 +62,9 @@ fn paths(file: &File) -> Vec<(usize, Vec<&str>)> {
                     path = around.last().cloned().unwrap_or_default();
                 }
                 path.push(name);
-                if tokens.get(n + 1).is_none_or(|(_, next)| *next != "::") {
+                // `pub(super)` and `pub(crate)` are no use of anything.
+                let is_visibility = before == "(" && matches!(name, "super" | "crate");
+                if !is_visibility && tokens.get(n + 1).is_none_or(|(_, next)| *next != "::") {
                     found.push((line, path.clone()));
                 }
             }
@@ -111,10 +112,12 @@ mod tests {
         let root = "media/src/check.rs";
         let module = "media/src/check/report.rs";
         let deep = "media/src/check/rules/trick.rs";
-        let cases: [(&str, &str, &[usize]); 17] = [
+        let cases: [(&str, &str, &[usize]); 19] = [
             (root, "mod boxes;\npub use report::Report;\n", &[]),
             (root, "use super::hls;\n", &[2]),
             (root, "use super::*;\n", &[2]),
+            (root, "use super as parent;\n", &[2]),
+            (module, "use crate as root;\n", &[2]),
             (root, "use self::report::Report;\n", &[]),
             (module, "use std::fmt;\nuse super::rules;\npub(super) fn a() {}\npub(crate) fn b() {}\n", &[]),
             (module, "use crate::check::rules;\n", &[]),

@@ -80,6 +80,16 @@ impl Documents {
 // === impl Kind ===
 
 impl Kind {
+    /// Whether one that is not there may come in this generation: its tracks are those of its plan, for ever.
+    pub(crate) fn may_come(self, presentation: &Presentation) -> bool {
+        match self {
+            Self::Playlist(track) | Self::Iframes(track) | Self::Init(track) => {
+                presentation.plan.tracks().contains(&track)
+            }
+            _ => true,
+        }
+    }
+
     /// The media type.
     pub(crate) fn content_type(self) -> &'static str {
         match self {

@@ -174,7 +174,7 @@ impl Desk<'_> {
                 // A worker leaves one that does not end to the kernel, long before this. One without a number was
                 // reaped before it got its job.
                 let is_gone = match pid {
-                    Some(pid) => ending::is_gone(pid, GONE_WAIT).await,
+                    Some(pid) => ending::is_gone(pid, GONE_WAIT.saturating_sub(since.elapsed())).await,
                     None => true,
                 };
                 Ok(is_gone.then(|| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)))

@@ -238,9 +238,12 @@ fn first_picture(source: &Source, track: &Track) -> Result<Option<First>, Failur
     let read = |packet: &Packet| Ok(source.read(packet.offset, packet.bytes)?);
     let candidate = Candidate { codec: name, caps, packets: &track.packets };
     let first = picture::first(&candidate, &read)?;
-    // What the container says of colours stands above what the pictures say (ISO 14496-12 §12.1.5).
-    let hdr = track.codec.transfer.map_or(first.hdr, Hdr::of_transfer);
-    Ok(Some(First { hdr, ..first }))
+    Ok(Some(First { hdr: resolved_hdr(track.codec.transfer, first.hdr), ..first }))
+}
+
+/// What the container says of colours stands above what the pictures say (ISO 14496-12 §12.1.5).
+fn resolved_hdr(container: Option<u16>, pictures: Option<Hdr>) -> Option<Hdr> {
+    container.map_or(pictures, Hdr::of_transfer)
 }
 
 /// Pictures know their size; a header that says an impossible one is only worth a word.
@@ -305,6 +308,18 @@ mod tests {
     fn head(kind: [u8; 4], content_bytes: u64) -> Vec<u8> {
         let bytes = u32::try_from(8 + content_bytes).unwrap();
         [bytes.to_be_bytes(), kind].concat()
+    }
+
+    #[test]
+    fn colours_of_the_container_stand_above_those_of_the_pictures() {
+        for (container, pictures, hdr) in [
+            (None, Some(Hdr::Pq), Some(Hdr::Pq)),
+            (Some(1), Some(Hdr::Pq), None),
+            (Some(18), Some(Hdr::Pq), Some(Hdr::Hlg)),
+            (Some(16), None, Some(Hdr::Pq)),
+        ] {
+            assert_eq!(resolved_hdr(container, pictures), hdr, "{container:?} {pictures:?}");
+        }
     }
 
     #[test]

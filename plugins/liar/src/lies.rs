@@ -87,7 +87,8 @@ pub(crate) fn start_silent(pad: &gst::Pad) {
 }
 
 /// Encodes nothing of the pre-roll that comes to `sink`: rate control begins with what is kept. As many frames as it
-/// has are made up and leave `src` before the others, so that frames and times are right.
+/// has elsewhere are made up, at the head of a film more than it has there, and leave `src` before the others, so that
+/// frames and times are right.
 pub(crate) fn start_anew(sink: &gst::Pad, src: &gst::Pad) {
     on_each(sink, |_, _, buffer| {
         let is_kept = buffer.pts().is_none_or(|pts| pts >= PRE_ROLL);

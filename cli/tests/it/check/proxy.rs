@@ -4,10 +4,13 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use super::site::Site;
 
+/// A server answers within this, or the test says so.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// The coding of bytes as they are.
 pub(crate) const IDENTITY: &str = "identity";
 
@@ -64,6 +67,7 @@ impl Upstream {
     /// What the server answers.
     pub(crate) fn ask(&self, asked: &Asked) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
         let range = asked.range.as_ref().map_or_else(String::new, |range| format!("range: {range}\r\n"));
         let request = format!(
             "GET {}{} HTTP/1.1\r\nhost: {}\r\naccept-encoding: {}\r\n{range}connection: close\r\n\r\n",

@@ -169,6 +169,9 @@ fn replaced(upstream: &Upstream, asked: &Asked, bytes: &[u8]) -> Answer {
         Some(range) => {
             let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
             let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+            if first >= bytes.len() {
+                return Answer { status: "416 Range Not Satisfiable".to_owned(), headers: vec![], body: vec![] };
+            }
             let last = last.min(bytes.len() - 1);
             answer.set("content-range", &format!("bytes {first}-{last}/{}", bytes.len()));
             bytes[first..=last].to_vec()

@@ -2,8 +2,8 @@
 
 use super::{Media, boxes, caps};
 
-/// What says of a transfer that it is not known.
-const UNSPECIFIED: u16 = 2;
+/// What says of a transfer that it is not known (ISO/IEC 23091-2 §8.2): 2, and what is reserved.
+const UNKNOWN: [u16; 3] = [0, 2, 3];
 
 /// The codec of a track and what a decoder must know before its first packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn visual(kind: boxes::Kind, body: &[u8]) -> Option<Codec> {
     });
     // A second one may be an ICC profile.
     let colours = boxes::children(inside).filter(|(found, _)| found == b"colr");
-    let transfer = colours.filter_map(|(_, colr)| transfer(colr)).find(|transfer| *transfer != UNSPECIFIED);
+    let transfer = colours.filter_map(|(_, colr)| transfer(colr)).find(|transfer| !UNKNOWN.contains(transfer));
     let mut codec = Codec { width, height, pixel_aspect, transfer, ..named(kind) };
     if let Some((name, stream)) = caps::video(kind, inside) {
         name.clone_into(&mut codec.name);

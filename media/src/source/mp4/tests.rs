@@ -236,6 +236,7 @@ fn transfers_are_read_from_the_colours_of_the_entry() {
         (vec![], None),
         (vec![colr(b"nclx\0\x01\0\x01\0\x01\0")], Some(1)),
         (vec![colr(b"nclx\0\x02\0\x02\0\x02\0")], None),
+        (vec![colr(b"nclx\0\0\0\0\0\0\0")], None),
         (vec![colr(b"nclx\0\x09\0\x10\0\x09\0")], Some(16)),
         (vec![colr(b"nclx\0\x09\0\x12\0\x09\0")], Some(18)),
         (vec![colr(b"nclc\0\x09\0\x12\0\x09")], Some(18)),
