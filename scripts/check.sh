@@ -7,7 +7,8 @@ clippy() { cargo clippy --profile ci --locked --quiet --workspace "$@"; }
 
 scripts/web.sh
 cargo fmt --all --check
-clippy --lib --bins -- -D warnings
+# With examples, whose dependencies are those of tests: so both of these, and the documentation, share what they check of them.
+clippy --lib --bins --examples -- -D warnings
 # Helpers of tests may unwrap, index and print as tests do; clippy.toml reaches only the tests themselves.
 clippy --all-targets -- -D warnings \
   -A clippy::unwrap_used -A clippy::expect_used -A clippy::indexing_slicing -A clippy::print_stdout -A clippy::print_stderr
@@ -15,5 +16,5 @@ clippy --all-targets -- -D warnings \
 for target in media/fuzz origin/fuzz; do
   cargo check --manifest-path "$target/Cargo.toml" --target-dir target --profile ci --locked --quiet
 done
-RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --locked --quiet --workspace --no-deps --document-private-items
+RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --locked --quiet --workspace --lib --bins --examples --no-deps --document-private-items
 cargo run --profile ci --locked --quiet -p tidy

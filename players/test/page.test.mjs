@@ -102,7 +102,7 @@ test("a file is uploaded, appears, plays and shows previews on hover", async () 
 });
 
 test("an origin that only reads is told of a viewer once, and the page goes on without a word of it", async () => {
-  const { id } = await server.upload(await clip(folder, "quiet.mp4", { seconds: 12 }), "quiet");
+  const { id } = await server.upload(await clip(folder, "quiet.mp4", { seconds: 12, size: "320x180" }), "quiet");
   await server.wait(id, "ready", 120_000, (video) => video.state === "ready");
   const place = ["--set", `catalog.url=sqlite://${folder}/data/catalog.sqlite`, "--set", `store.url=file://${folder}/data`];
   const reader = await start("origin", `${folder}/reader`, ["--read-only", ...place]);

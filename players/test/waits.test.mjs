@@ -24,7 +24,7 @@ let server, browser, site, folder, ready;
 before(async () => {
   folder = await temporary(null, "waits");
   server = await serve(`${folder}/data`);
-  const short = await clip(folder, "short.mp4", { seconds: SECONDS, fps: String(FPS) });
+  const short = await clip(folder, "short.mp4", { seconds: SECONDS, fps: String(FPS), size: "640x360" });
   const { id } = await server.upload(short, "withheld");
   ready = await server.wait(id, "ready", 180_000, (seen) => seen.state === "ready");
   [browser, site] = await Promise.all([launch(), pages()]);
@@ -100,7 +100,7 @@ test("dash.js with the documented settings resumes", (t) =>
   resumes(t, (tab, base) => tab.call("openDash", base + ready.urls.dash, DASH_PATIENT)));
 
 test("hls.js seeks to 80 % as soon as a long film is playable and shows the right picture", async () => {
-  const seconds = 300;
+  const seconds = 120;
   const long = await clip(folder, "long.mp4", { seconds });
   const { id } = await server.upload(long, "seek ahead");
   const video = await server.wait(id, "playable", 30_000, (seen) => seen.playable);
