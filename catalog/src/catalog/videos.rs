@@ -34,11 +34,12 @@ impl Catalog {
     }
 
     /// Says that all bytes of the source are durable, and their SHA-256 in lower-case hexadecimal, if it
-    /// is known. From here on the upload is never lost. Saying the same again is harmless.
+    /// is known. From here on the upload is never lost. Saying the same again is harmless, and a video that failed
+    /// meanwhile stays so.
     ///
     /// # Errors
     /// `NotFound` when the upload expired or was abandoned (the caller removes what it stored),
-    /// `Conflict` when the video failed or is being deleted, or was finished with another size or digest.
+    /// `Conflict` when the video is being deleted, or was finished with another size or digest.
     pub fn finish_upload(&self, id: VideoId, bytes: u64, sha256: Option<String>) -> BoxFuture<'_, Result<Video>> {
         self.database.write(move |tx| sql::uploads::finish(tx, id, bytes, sha256.as_deref()))
     }

@@ -42,18 +42,22 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: VideoId, until_ms: Option<i64>) -> Resu
 pub(crate) fn finish(tx: &mut Tx<'_>, id: VideoId, bytes: u64, sha256: Option<&str>) -> Result<Video> {
     tx.lock(id)?;
     let video = videos::existing(tx, id)?;
-    let moved_on = matches!(video.state, State::Queued | State::Probing | State::Processing | State::Ready);
+    let moved_on = !matches!(video.state, State::Uploading | State::Deleting);
     let is_same = video.bytes == Some(bytes) && (sha256.is_none() || sha256 == video.sha256.as_deref());
     if moved_on && is_same {
         return Ok(video);
     }
-    if video.state != State::Uploading {
+    // Judged before its last byte was acknowledged: all of it is there nevertheless.
+    let has_failed = video.state == State::Failed && video.bytes.is_none();
+    if video.state != State::Uploading && !has_failed {
         return Err(Error::Conflict(format!("the video is {} and no upload of it can end", video.state)));
     }
-    videos::set_state(tx, &video, State::Queued)?;
+    if !has_failed {
+        videos::set_state(tx, &video, State::Queued)?;
+    }
     let sql = "UPDATE videos SET bytes = ?2, digest = ?3, uploaded = 1, upload_until_ms = NULL WHERE id = ?1";
     tx.execute(sql, params![id.to_string(), rows::int(bytes), sha256])?;
-    events::of_state(tx, id, &["video.queued"], 0)
+    events::of_state(tx, id, &[if has_failed { "video.updated" } else { "video.queued" }], 0)
 }
 
 /// Forgets an unfinished upload.

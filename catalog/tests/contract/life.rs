@@ -196,6 +196,13 @@ pub async fn a_failed_video_can_be_tried_again(place: &dyn Adapter) {
     assert_eq!(video(&catalog, partial).await.state, State::Failed);
     assert!(matches!(catalog.retry(partial, 1).await, Err(Error::Conflict(_))));
     assert!(matches!(catalog.renew_upload(partial).await, Err(Error::Conflict(_))));
+    // Judged before its last byte was acknowledged, which comes all the same.
+    let whole = catalog.finish_upload(partial, 9, None).await.unwrap();
+    assert_eq!((whole.state, whole.bytes), (State::Failed, Some(9)));
+    assert_eq!(catalog.finish_upload(partial, 9, None).await.unwrap(), whole);
+    assert!(matches!(catalog.finish_upload(partial, 8, None).await, Err(Error::Conflict(_))));
+    assert_eq!(catalog.retry(partial, 1).await.unwrap().state, State::Queued);
+    assert_sound(&catalog).await;
 }
 
 /// The number of a video's probe job.

@@ -254,12 +254,7 @@ impl Upload {
             }
         };
         let problem = match error {
-            Error::NotFound | Error::Conflict(_) => match self.app.catalog.lookup(id).await {
-                // Judged before its last byte was acknowledged: the client learns the reason from the
-                // video, as it would have a moment later.
-                Ok(Lookup::Live(video)) if video.state == State::Failed => return Ok(video),
-                _ => self.rejection(id).await,
-            },
+            Error::NotFound | Error::Conflict(_) => self.rejection(id).await,
             error => error.into(),
         };
         self.abandon(id).await;
