@@ -120,8 +120,14 @@ async fn end_of(role: &str, watch: Watch) -> Failure {
     failure
 }
 
+/// What some decoder of each machine takes.
+const H264: &str = "video/x-h264, stream-format=(string)avc, alignment=(string)au";
+
 fn inspect() -> Job {
-    Job::Inspect(InspectJob { elements: vec!["fakesink".into(), "no-such-element".into()], decoded: Vec::new() })
+    Job::Inspect(InspectJob {
+        elements: vec!["fakesink".into(), "no-such-element".into()],
+        decoded: vec![H264.into(), "video/x-of-nobody".into()],
+    })
 }
 
 fn local(dir: &Path) -> Local {
@@ -138,7 +144,7 @@ async fn a_child_does_its_job_and_is_gone() {
     let pid = spare.pid().unwrap();
     let ended = spare.run(inspect(), 0, WATCH, local(dir.path()), &CancellationToken::new()).await;
     let Ended::Reported(Ok(Report::Inspect(InspectReport { available }))) = ended else { panic!("{ended:?}") };
-    assert_eq!(available, ["fakesink"]);
+    assert_eq!(available, ["fakesink", H264]);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
     let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("child-")), "{left:?}");

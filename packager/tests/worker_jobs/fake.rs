@@ -32,7 +32,9 @@ const FPS: u64 = 25;
 /// Does a job as the orders in `dir` say.
 pub(crate) fn run(io: &ChildIo, job: &Job, dir: &Path) -> Result<Report, Failure> {
     match job {
-        Job::Inspect(job) => Ok(Report::Inspect(InspectReport { available: job.elements.clone() })),
+        Job::Inspect(job) => {
+            Ok(Report::Inspect(InspectReport { available: [job.elements.clone(), job.decoded.clone()].concat() }))
+        }
         Job::Probe(job) => probe(io, job, dir).map(|report| Report::Probe(Box::new(report))),
         Job::Encode(job) => encode(io, job, dir).map(|()| Report::Encode),
         Job::Sheet(job) => {
