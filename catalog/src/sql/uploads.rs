@@ -4,7 +4,7 @@ use vidstream_media::VideoId;
 
 use super::{
     Tx, events, jobs,
-    rows::{self, params},
+    rows::{self, Row, params},
     videos,
 };
 use crate::{Error, JobKind, NewUpload, Result, State, Video, check, limits};
@@ -38,17 +38,22 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: VideoId, until_ms: Option<i64>) -> Resu
     Ok(())
 }
 
+/// Whether all bytes of the source are durable.
+pub(super) fn is_uploaded(tx: &mut Tx<'_>, id: VideoId) -> Result<bool> {
+    tx.one("SELECT uploaded FROM videos WHERE id = ?1", params![id.to_string()], Row::scalar)
+}
+
 /// The upload is complete: from here on the video moves on by its jobs.
 pub(crate) fn finish(tx: &mut Tx<'_>, id: VideoId, bytes: u64, sha256: Option<&str>) -> Result<Video> {
     tx.lock(id)?;
     let video = videos::existing(tx, id)?;
-    let moved_on = !matches!(video.state, State::Uploading | State::Deleting);
+    let is_done = is_uploaded(tx, id)? && video.state != State::Deleting;
     let is_same = video.bytes == Some(bytes) && (sha256.is_none() || sha256 == video.sha256.as_deref());
-    if moved_on && is_same {
+    if is_done && is_same {
         return Ok(video);
     }
     // Judged before its last byte was acknowledged: all of it is there nevertheless.
-    let has_failed = video.state == State::Failed && video.bytes.is_none();
+    let has_failed = video.state == State::Failed && !is_done;
     if video.state != State::Uploading && !has_failed {
         return Err(Error::Conflict(format!("the video is {} and no upload of it can end", video.state)));
     }

@@ -5,6 +5,7 @@ use vidstream_media::VideoId;
 use super::{
     Db, Tx, events, jobs,
     rows::{self, Row, params},
+    uploads,
 };
 use crate::{
     Deletion, Edit, Error, Expiry, JobKind, ListQuery, Lookup, Page, Result, State, Video, VideoError, Warning, check,
@@ -128,8 +129,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: VideoId) -> Result<Deletion> {
 pub(crate) fn retry(tx: &mut Tx<'_>, id: VideoId, generation: u32) -> Result<Video> {
     tx.lock(id)?;
     let video = existing(tx, id)?;
-    let uploaded: bool = tx.one("SELECT uploaded FROM videos WHERE id = ?1", params![id.to_string()], Row::scalar)?;
-    if !uploaded {
+    if !uploads::is_uploaded(tx, id)? {
         return Err(Error::Conflict("the upload was never finished".to_owned()));
     }
     if !matches!(video.state, State::Failed | State::Ready) {

@@ -127,20 +127,13 @@ fn without_rolls_joins_are_heard() {
     gst::init().unwrap();
     let usual = Rolls::default();
     let (no_post, no_pre) = (Rolls { post_frames: 0, ..usual }, Rolls { pre_frames: 0, ..usual });
-    let rows = [
-        (Signal::Music, no_post, true, ALIASED),
-        (Signal::Speech, no_post, true, ALIASED),
-        (Signal::Chirp, no_post, true, ALIASED),
-        (Signal::Tone, no_post, true, ALIASED),
-        (Signal::Music, no_pre, true, STARTED),
-        (Signal::Tone, no_pre, true, STARTED),
-        (Signal::Speech, no_pre, true, STARTED),
-        (Signal::Chirp, no_pre, false, "low tones and high ones differ by more than a start costs"),
-    ];
-    for (signal, rolls, is_heard, why) in rows {
-        let score = Coded::make(signal, Cut { rolls, ..short(16) }).score();
-        println!("{signal:?} with {rolls:?}: {score:.3?}");
-        assert_eq!(!score.is_clean(), is_heard, "{signal:?} with {rolls:?}, {why}: {score:?}");
+    let rows = [(no_post, ALIASED), (no_pre, STARTED)];
+    for (rolls, why) in rows {
+        for signal in signals::ALL {
+            let score = Coded::make(signal, Cut { rolls, ..short(16) }).score();
+            println!("{signal:?} with {rolls:?}: {score:.3?}");
+            assert!(!score.is_clean(), "{signal:?} with {rolls:?}, {why}: {score:?}");
+        }
     }
 }
 
