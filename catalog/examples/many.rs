@@ -4,6 +4,12 @@
 //! all; that once more on a Postgres that waits for the disk at each commit. It prints one line of JSON, the URL and the
 //! claims per second of each, and keeps the catalogs until its input ends.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "it edits JSON of its own, and its output is its result"
+)]
+
 use std::{
     collections::BTreeSet,
     error::Error,
@@ -24,7 +30,7 @@ use vidstream_testkit::postgres;
 use fixture::{Adapter, Postgres, Sqlite};
 
 #[path = "../tests/contract/fixture.rs"]
-#[expect(dead_code, unreachable_pub, reason = "it is shared with the contract suite")]
+#[expect(dead_code, unreachable_pub, clippy::unwrap_used, reason = "it is shared with the contract suite")]
 mod fixture;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;

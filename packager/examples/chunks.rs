@@ -4,6 +4,8 @@
 //! processor time from the stored plan to the last chunk (and tile sheet). `bare` leaves out trick track
 //! and tile sheets. PROGRAM is the `vidstream` whose children do the work.
 
+#![expect(clippy::print_stdout, reason = "its output is its result")]
+
 use std::{
     error::Error,
     path::{Path, PathBuf},
