@@ -14,7 +14,7 @@ use crate::{
     exit::{Code, Failure},
     inventory::{Inventory, fault, of_store},
     parts, settings,
-    sums::{self, source::Damage},
+    sums::{self, Damage},
 };
 
 /// What is compared.
@@ -165,7 +165,7 @@ impl Pair {
     }
 
     /// What is wrong with the bytes of the source, if that is asked for and its digest is known.
-    async fn source_damage(&self, id: VideoId, inventory: &Inventory) -> Result<Option<Damage>, StoreError> {
+    async fn source_damage(&self, id: VideoId, inventory: &Inventory) -> Result<Option<Damage<()>>, StoreError> {
         match &inventory.sha256 {
             Some(sha256) if self.bytes => sums::source::damage(&self.store, &Key::Source { id }, sha256).await,
             _ => Ok(None),

@@ -4,7 +4,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use vidstream_media::{Crc32, Presentation};
 use vidstream_store::{Error, Key, Store};
 
+mod damage;
 pub(crate) mod source;
+
+pub(crate) use damage::Damage;
+use damage::{lasting, read};
 
 /// Objects that are read side by side.
 const OBJECTS_MAX: usize = 4;
@@ -44,15 +48,6 @@ pub(crate) struct Passing<'a> {
     damaged: Option<u64>,
 }
 
-/// What is wrong with an object.
-#[derive(Debug, PartialEq, Eq)]
-enum Damage {
-    /// The piece at this place, and maybe later ones, has other bytes than were written.
-    Piece(u64),
-    /// It cannot be read; a sentence's end that says why.
-    Unreadable(String),
-}
-
 /// The objects of a film in which bytes are not as they were written or cannot be read, each with a sentence's end that says
 /// so. What is missing or too short is for others to find.
 ///
@@ -64,7 +59,7 @@ pub(crate) async fn damaged(store: &Store, presentation: &Presentation) -> Resul
 }
 
 async fn all_damaged(store: &Store, known: &[(Key, Sums)]) -> Result<Vec<(Key, String)>, Error> {
-    let is_lost = |damages: &[Option<Damage>]| {
+    let is_lost = |damages: &[Option<Damage<u64>>]| {
         damages.len() > 1 && damages.iter().all(|damage| matches!(damage, Some(Damage::Unreadable(_))))
     };
     let mut damages = look(store, known).await?;
@@ -83,7 +78,7 @@ async fn all_damaged(store: &Store, known: &[(Key, Sums)]) -> Result<Vec<(Key, S
 }
 
 /// The first damage of each.
-async fn look(store: &Store, known: &[(Key, Sums)]) -> Result<Vec<Option<Damage>>, Error> {
+async fn look(store: &Store, known: &[(Key, Sums)]) -> Result<Vec<Option<Damage<u64>>>, Error> {
     let judged = stream::iter(known).map(|(key, sums)| first_damage(store, key, sums));
     judged.buffered(OBJECTS_MAX).try_collect().await
 }
@@ -93,44 +88,29 @@ pub(crate) fn named(presentation: &Presentation) -> impl Iterator<Item = (Key, S
     Key::named_by(presentation).map(|(key, bytes)| (key, Sums::of(presentation, &key, bytes)))
 }
 
-/// What is wrong with an object, or with the first piece of it that is damaged.
-async fn first_damage(store: &Store, key: &Key, sums: &Sums) -> Result<Option<Damage>, Error> {
-    let mut damage = None;
-    for _ in 0..READS_MAX {
-        damage = match read_once(store, key, sums).await {
-            Ok(place) => place.map(Damage::Piece),
-            Err(Error::NotFound { .. } | Error::Range { .. }) => None,
-            Err(error) => match store.unreadable(&error).await {
-                Some(text) => Some(Damage::Unreadable(text)),
-                None => return Err(error),
-            },
-        };
-        if damage.is_none() {
-            break;
-        }
-    }
-    Ok(damage)
+/// What is wrong with an object, or with the first piece of it that is damaged, by its place.
+async fn first_damage(store: &Store, key: &Key, sums: &Sums) -> Result<Option<Damage<u64>>, Error> {
+    lasting(store, async || read_once(store, key, sums).await).await
 }
 
 async fn read_once(store: &Store, key: &Key, sums: &Sums) -> Result<Option<u64>, Error> {
-    let size = store.size(key).await?;
-    let (mut passing, mut at) = (Passing::new(sums), 0_u64);
-    while at < size && passing.damaged.is_none() {
-        let end = at.saturating_add(READ_BYTES).min(size);
-        passing.pass(&store.range(key, at..end).await?);
-        at = end;
-    }
+    let mut passing = Passing::new(sums);
+    let take = |bytes: &[u8]| {
+        passing.pass(bytes);
+        passing.damaged.is_none()
+    };
+    read(store, key, take).await?;
     Ok(passing.finish())
 }
 
 // === impl Damage ===
 
-impl Damage {
+impl Damage<u64> {
     /// The end of one, after the name of the object.
     fn sentence(self, sums: &Sums) -> String {
         match self {
             Self::Unreadable(text) => text,
-            Self::Piece(place) => {
+            Self::Other(place) => {
                 let place = sums.first.map(|first| format!(", first in segment {}", first.saturating_add(place)));
                 format!("has other bytes than were written{}", place.unwrap_or_default())
             }
@@ -216,6 +196,14 @@ mod tests {
         (bytes, Sums { first: Some(7), pieces })
     }
 
+    /// One whose answers can be damaged or refused.
+    pub(super) async fn bucket() -> (Server, Store) {
+        let server = Server::start().unwrap();
+        let variables = server.variables().into_iter();
+        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        (server, store)
+    }
+
     fn key(token: u64) -> Key {
         Key::Poster { id: VideoId::from_bits(7), generation: 1, token }
     }
@@ -235,7 +223,7 @@ mod tests {
             let mut other = bytes.clone();
             other[end - 1] ^= 0x80;
             store.put(&key(place + 1), other.into()).await.unwrap();
-            assert_eq!(first_damage(&store, &key(place + 1), &sums).await.unwrap(), Some(Damage::Piece(place)));
+            assert_eq!(first_damage(&store, &key(place + 1), &sums).await.unwrap(), Some(Damage::Other(place)));
         }
         // Of what was stored without checksums nobody can tell, and what is missing is for others to find.
         let mut without = sums.clone();
@@ -282,9 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_can_read_for_a_while_is_not_damaged() {
-        let server = Server::start().unwrap();
-        let variables = server.variables().into_iter();
-        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        let (server, store) = bucket().await;
         let (bytes, sums) = object(&[1_000]);
         let known = [1, 2].map(|token| (key(token), sums.clone()));
         for (key, _) in &known {
@@ -305,12 +291,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_damaged_is_read_twice_and_not_once_more() {
-        let server = Server::start().unwrap();
-        let variables = server.variables().into_iter();
-        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        let (server, store) = bucket().await;
         let (bytes, sums) = object(&[1_000]);
         store.put(&key(1), bytes.into()).await.unwrap();
-        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Piece(0)))] {
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Other(0)))] {
             for _ in 0..times {
                 server.meet(" bytes=", Fault::DamageAnswer);
             }

@@ -24,7 +24,6 @@ mod page;
 mod request;
 mod respond;
 mod route;
-#[cfg(test)]
 mod scratch;
 mod server;
 mod ws;

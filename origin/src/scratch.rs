@@ -1,4 +1,5 @@
 //! An empty catalog for unit tests.
+#![cfg(test)]
 
 use tempfile::TempDir;
 use vidstream_catalog::{Catalog, Options};

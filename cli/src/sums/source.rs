@@ -5,24 +5,15 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 use vidstream_store::{Error, Key, Store};
 
-use super::{READ_BYTES, READS_MAX};
-
-/// What is wrong with a source.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Damage {
-    /// It has other bytes than were uploaded; what is made of it may still play.
-    Other,
-    /// It cannot be read; a sentence's end that says why.
-    Unreadable(String),
-}
+use super::damage::{Damage, lasting, read};
 
 // === impl Damage ===
 
-impl Damage {
+impl Damage<()> {
     /// The end of a sentence, after the name of the object.
     pub(crate) fn told(&self) -> &str {
         match self {
-            Self::Other => "has other bytes than were uploaded",
+            Self::Other(()) => "has other bytes than were uploaded",
             Self::Unreadable(text) => text,
         }
     }
@@ -32,33 +23,18 @@ impl Damage {
 ///
 /// # Errors
 /// Those of the store.
-pub(crate) async fn damage(store: &Store, key: &Key, sha256: &str) -> Result<Option<Damage>, Error> {
-    let mut damage = None;
-    for _ in 0..READS_MAX {
-        damage = match digest(store, key).await {
-            Ok(found) => (found != sha256).then_some(Damage::Other),
-            Err(Error::NotFound { .. } | Error::Range { .. }) => None,
-            Err(error) => match store.unreadable(&error).await {
-                Some(text) => Some(Damage::Unreadable(text)),
-                None => return Err(error),
-            },
-        };
-        if damage.is_none() {
-            break;
-        }
-    }
-    Ok(damage)
+pub(crate) async fn damage(store: &Store, key: &Key, sha256: &str) -> Result<Option<Damage<()>>, Error> {
+    lasting(store, async || Ok((digest(store, key).await? != sha256).then_some(()))).await
 }
 
 /// In lower-case hexadecimal, as the catalog has it.
 async fn digest(store: &Store, key: &Key) -> Result<String, Error> {
-    let size = store.size(key).await?;
-    let (mut state, mut at) = (Sha256::new(), 0_u64);
-    while at < size {
-        let end = at.saturating_add(READ_BYTES).min(size);
-        state.update(&store.range(key, at..end).await?);
-        at = end;
-    }
+    let mut state = Sha256::new();
+    let take = |bytes: &[u8]| {
+        state.update(bytes);
+        true
+    };
+    read(store, key, take).await?;
     let mut text = String::new();
     for byte in state.finalize() {
         // A text takes everything.
@@ -70,26 +46,26 @@ async fn digest(store: &Store, key: &Key) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use vidstream_media::VideoId;
-    use vidstream_store::Access;
-    use vidstream_testkit::s3::{BUCKET, Fault, Server};
+    use vidstream_testkit::s3::Fault;
 
-    use super::*;
+    use super::{
+        super::{READS_MAX, tests::bucket},
+        *,
+    };
 
     /// Of "hello world".
     const SHA256: &str = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
 
     #[tokio::test]
     async fn a_source_is_what_was_uploaded_or_is_told() {
-        let server = Server::start().unwrap();
-        let variables = server.variables().into_iter();
-        let store = Store::open_with(&format!("s3://{BUCKET}"), variables, Access::Write).await.unwrap();
+        let (server, store) = bucket().await;
         let [whole, other, missing] = [1, 2, 3].map(|n| Key::Source { id: VideoId::from_bits(n) });
         store.put(&whole, "hello world".into()).await.unwrap();
         store.put(&other, "hello worle".into()).await.unwrap();
         assert_eq!(damage(&store, &whole, SHA256).await.unwrap(), None);
-        assert_eq!(damage(&store, &other, SHA256).await.unwrap(), Some(Damage::Other));
+        assert_eq!(damage(&store, &other, SHA256).await.unwrap(), Some(Damage::Other(())));
         assert_eq!(damage(&store, &missing, SHA256).await.unwrap(), None);
-        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Other))] {
+        for (times, found) in [(READS_MAX - 1, None), (READS_MAX, Some(Damage::Other(())))] {
             for _ in 0..times {
                 server.meet(" bytes=", Fault::DamageAnswer);
             }
