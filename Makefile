@@ -14,7 +14,7 @@ cluster: ## the set of docker/compose.yaml as plain processes on 127.0.0.1:8080,
 test: ## set up and pass all tests (DASH_XSD= checks MPDs against the schema)
 	@scripts/test.sh
 
-test-long: ## the long rows, on top of those of test: films of every kind and of two hours, 20 kills of a 4-minute film, every fault of a cluster, more cases of every property
+test-long: ## the long rows, on top of those of test: films of every kind, of two hours, in a browser, uploads of 10 GiB, 20 kills, every fault of a cluster, every lie of a plugin, fresh systems, more cases
 	@scripts/test-long.sh
 
 check: ## formatting, lints, documentation and house rules

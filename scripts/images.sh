@@ -155,29 +155,21 @@ is_bound() {
     done' sh "$user:${user#*:}" || fail "what runs in the image of the $1 has more rights than a container"
 }
 
-# The executable with everything: as it is shipped if that was built, else that of the tests.
-with_packager() {
-  local built
-  for built in target/release/vidstream target/ci/vidstream; do
-    if ldd "$built" 2>/dev/null | grep -q libgstreamer; then
-      echo "$built"
+# An executable, as it is shipped if that was built, else that of the tests, of which a command says that it will do.
+#   built NAME COMMAND…
+built() {
+  local name=$1 file
+  shift
+  for file in target/{release,ci}/"$name"; do
+    if "$@" "$file"; then
+      echo "$file"
       return
     fi
   done
-  fail "no executable with the packager was built"
+  fail "no $name was built that will do"
 }
 
-# An executable of the tests, for what none of the images has.
-testkit() {
-  local built
-  for built in target/release/testkit target/ci/testkit; do
-    if [ -x "$built" ]; then
-      echo "$built"
-      return
-    fi
-  done
-  fail "no test kit was built"
-}
+has_packager() { ldd "$1" 2>/dev/null | grep -q libgstreamer; }
 
 # Starts a server of an image, waits until the image's own check says that it is well, uses it as `use` says, and asks it
 # to end. The first start of a packager looks through all elements.
@@ -207,7 +199,7 @@ command_of() {
 
 packager() {
   local plugin command token=/run/secrets/write_token server=http://127.0.0.1:8080
-  install "$(with_packager)" "$work/packager-2/usr/local/bin/vidstream"
+  install "$(built vidstream has_packager)" "$work/packager-2/usr/local/bin/vidstream"
   seal packager
   is_bound packager
   as_user packager vidstream --version
@@ -218,7 +210,7 @@ packager() {
   read -ra command <<<"$(command_of packager)"
   serves packager true "${command[@]}"
   # One container for all, as docker/README.md starts it: a film is uploaded, made and judged.
-  "$(testkit)" generate --seconds 9 --size 426x240 "$work/packager-2/srv/film.mp4"
+  "$(built testkit test -x)" generate --seconds 9 --size 426x240 "$work/packager-2/srv/film.mp4"
   # shellcheck disable=SC2016 # the shell inside puts them in
   serves packager '
     vidstream add /srv/film.mp4 --server '"$server"' --token-file '"$token"' >/tmp/said
@@ -249,8 +241,8 @@ demo() {
   # Compiling is not done here.
   printf '#!/bin/sh\n' >"$root/src/scripts/build.sh"
   chmod +x "$root/src/scripts/build.sh"
-  install -D "$(with_packager)" "$root/src/target/release/vidstream"
-  install -D "$(testkit)" "$root/src/target/release/testkit"
+  install -D "$(built vidstream has_packager)" "$root/src/target/release/vidstream"
+  install -D "$(built testkit test -x)" "$root/src/target/release/testkit"
   echo "== demo, set-up"
   env -i PATH="$rust_path" HOME=/root "${network[@]}" "$chroot" "$root" /src/scripts/setup.sh run
   echo "== demo"

@@ -8,19 +8,11 @@ use clap::{Args as Group, Parser, Subcommand};
 
 /// A file in, HLS and DASH out, from your own machine.
 #[derive(Parser, Debug)]
-#[command(name = "vidstream", version, about, max_term_width = 100, after_help = help::of(EXAMPLES))]
+#[command(name = "vidstream", version, about, max_term_width = 100, after_help = help::of(help::START))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const EXAMPLES: &str = "\
-Start with:
-  vidstream serve                        origin and packager on http://127.0.0.1:8080
-  vidstream add holiday.mp4              upload it and watch it being made
-or, without a server:
-  vidstream package holiday.mp4 --out holiday
-  vidstream check holiday                is it what players and platforms ask for?";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -49,12 +41,12 @@ pub(crate) enum Command {
     /// anything is wrong that was not repaired.
     Fsck(Fsck),
     /// Write everything that a server stores into a folder: a backup, or the way to another database
-    #[command(after_help = help::of(EXPORT_EXAMPLES))]
+    #[command(after_help = help::of(help::EXPORT))]
     Export(Transfer),
     /// Fill an empty catalog and store from an export, or from the data folder of another server
     ///
     /// What was being made is made on there.
-    #[command(after_help = help::of(IMPORT_EXAMPLES))]
+    #[command(after_help = help::of(help::IMPORT))]
     Import(Transfer),
     /// Upload a file and follow its packaging until it is ready
     ///
@@ -120,7 +112,7 @@ pub(crate) struct Common {
 }
 
 #[derive(Group, Debug)]
-#[command(after_help = help::of(MIGRATE_EXAMPLES))]
+#[command(after_help = help::of(help::MIGRATE))]
 pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -139,46 +131,13 @@ pub(crate) struct Transfer {
     pub(crate) place: Place,
 }
 
-const EXPORT_EXAMPLES: &str = "\
-Examples:
-  vidstream export /backup/monday
-  vidstream export /backup/monday --config /etc/vidstream.toml
-
-Servers may go on meanwhile: rows are those of one moment, and objects are written once and never changed. What is
-uploaded at that moment is not part of it, and goes on where it is. Into the same folder again it copies what is
-missing, and its rows take the place of the old ones at the end; what was deleted meanwhile stays there as objects
-that no row names. Exit code 1 and a list if objects are missing that rows name.";
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  vidstream import /backup/monday --data /srv/vidstream
-  vidstream import data --set catalog.url=postgres://vidstream@db.example/vidstream
-
-The second one moves a server with the embedded defaults to Postgres; with store.url also its objects. Stop it
-before, so that nothing comes that is not moved. Objects are copied first and rows at the end, all or none; if it is
-interrupted, say it again. What was being uploaded is left out. Exit code 1, a list and no rows if objects are missing
-that rows name.";
-
-const MIGRATE_EXAMPLES: &str = "\
-Examples:
-  vidstream migrate --config /etc/vidstream.toml
-  VIDSTREAM_CATALOG_URL=postgres://owner:SECRET@db.example/vidstream vidstream migrate
-
-The URL of a Postgres catalog:
-  postgres://USER:PASSWORD@HOST:PORT/DATABASE            TLS if the server offers it
-  …?sslmode=require&sslrootcert=/etc/ssl/db-ca.pem       TLS always, by a certificate of this authority
-  …?sslmode=disable                                      plaintext: on this machine, or where nobody can listen
-A certificate is verified whenever there is one. A password is safer in the variable, the configuration, or a file that
-catalog.url_file names, than in --set, which `ps` shows. Versions only go forward: an older vidstream refuses tables
-that a newer one has changed. Several may run this at the same time; one does the work and the others wait.";
-
 #[derive(Group, Debug)]
-#[command(after_help = help::of(FSCK_EXAMPLES))]
+#[command(after_help = help::of(help::FSCK))]
 pub(crate) struct Fsck {
     /// Delete what no row names, and let servers make again what misses media
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Read all media and sources, too, and hold them against their checksums
+    /// Read all media, pictures and sources, too, and hold them against their checksums
     #[arg(long)]
     pub(crate) bytes: bool,
     /// Delete also films, with their sources, of which the catalog knows nothing at all
@@ -187,18 +146,6 @@ pub(crate) struct Fsck {
     #[command(flatten)]
     pub(crate) place: Place,
 }
-
-const FSCK_EXAMPLES: &str = "\
-Examples:
-  vidstream fsck --data /var/lib/vidstream
-  vidstream fsck --config /etc/vidstream.toml --repair
-  vidstream fsck --config /etc/vidstream.toml --bytes
-
-Look at what it finds before you let it repair: with the catalog of a backup, newer videos are objects that no row
-names. Those that have a source are kept, unless --delete-unknown says otherwise. A video that misses media is made
-again from its source, as a new generation with new URLs; what is left of the old one is what no row names, once the
-new one is ready. One that misses its source, a tile sheet or its poster plays on and is reported each time. With
---bytes, which takes as long as reading everything does, damaged media is found, and counts as missing.";
 
 #[derive(Group, Debug)]
 #[command(after_help = help::of(help::ADD))]
@@ -221,7 +168,7 @@ pub(crate) struct Add {
 
 #[cfg(feature = "packager")]
 #[derive(Group, Debug)]
-#[command(after_help = help::of(PACKAGE_EXAMPLES))]
+#[command(after_help = help::of(help::PACKAGE))]
 pub(crate) struct Package {
     /// The file to package
     pub(crate) input: PathBuf,
@@ -235,16 +182,8 @@ pub(crate) struct Package {
     pub(crate) sources: Sources,
 }
 
-#[cfg(feature = "packager")]
-const PACKAGE_EXAMPLES: &str = "\
-Example:
-  vidstream package holiday.mp4 --out holiday
-  python3 -m http.server --directory holiday 8000
-Players then open http://127.0.0.1:8000/master.m3u8 (HLS) or manifest.mpd (DASH). On another host than
-the player's page, let the web server send Access-Control-Allow-Origin.";
-
 #[derive(Group, Debug)]
-#[command(after_help = help::of(CHECK_EXAMPLES))]
+#[command(after_help = help::of(help::CHECK))]
 pub(crate) struct Check {
     /// A multivariant playlist or an MPD, or the folder of master.m3u8 and manifest.mpd: a URL or a path
     #[arg(value_name = "URL|DIR")]
@@ -256,17 +195,6 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  vidstream check http://127.0.0.1:8080/v/vid_…/              both documents of a video
-  vidstream check http://127.0.0.1:8080/v/vid_…/master.m3u8   HLS alone
-  vidstream check holiday                                     what `vidstream package` made
-  vidstream check holiday --json | jq '.rules[] | select(.verdict == \"fail\")'
-
-A verdict is pass, fail or not_applicable (then the reason says what the stream lacks). Levels: MUST; C, where no
-standard says MUST and players go wrong without it; SHOULD. Only a failed MUST makes the exit code 1.
-Rules about servers (content type, compression) are not applicable to files.";
 
 #[derive(Group, Debug)]
 #[command(after_help = help::of(help::PLUGINS))]
@@ -294,7 +222,7 @@ pub(crate) enum PluginsAction {
     },
     /// Run the contract suite: a verdict for each promise, from real encodes of a made-up film
     ///
-    /// Takes some ten seconds a plugin, all of it in child processes confined as those of jobs are. Exit
+    /// Takes some fifteen seconds a plugin, all of it in child processes confined as those of jobs are. Exit
     /// code 1 if a promise that is made is broken, 64 if there is no such plugin, 69 if its element is missing.
     #[cfg(feature = "packager")]
     Check(PluginsCheck),

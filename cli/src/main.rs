@@ -8,6 +8,7 @@ mod client;
 mod exit;
 mod fsck;
 mod inventory;
+mod lines;
 mod logging;
 mod migrate;
 mod orphans;

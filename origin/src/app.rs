@@ -155,7 +155,7 @@ impl App {
 
     fn context(&self, peer: SocketAddr, request: &Parts) -> Context {
         let client = self.proxies.client(peer.ip(), &request.headers);
-        Context::new(peer, request.uri.clone()).of(client)
+        Context::new(peer, client, request.uri.clone())
     }
 
     async fn answer(
@@ -302,7 +302,7 @@ mod tests {
     async fn a_panic_is_a_500_that_ends_the_connection() {
         // A player on another website is told of it as of any other answer.
         for (path, shared) in [("/v/x", Some("*")), ("/v/x/1/360p/1.m4s", Some("*")), ("/v1/videos", None)] {
-            let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static(path));
+            let context = Context::new(([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into(), Uri::from_static(path));
             let mut response = caught(&context, async { panic!("a bug") }).await;
             finish(&mut response, &parts(path, &[]), &context, Route::parse(path));
             let said = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::limits::FORWARDED_MAX;
 
 /// What proxies write, nginx and CDNs alike; few write the `Forwarded` of RFC 7239.
-const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The proxies whose word is taken on who asks.
 pub(crate) struct Proxies {

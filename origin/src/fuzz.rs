@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
 use crate::{
-    client::Proxies,
+    client::{FORWARDED_FOR, Proxies},
     delivery::fuzzed::{Coding, Multipart, Validators, Verdict, Wanted, choose, judge, parse},
     route::{Part, Route, Target},
 };
@@ -117,10 +117,10 @@ pub fn forwarded(input: &[u8]) {
         input.split(|&byte| byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
     let made_up = HeaderValue::from_static("203.0.113.9");
     let (mut headers, mut longer) = (HeaderMap::new(), HeaderMap::new());
-    longer.append("x-forwarded-for", made_up);
+    longer.append(FORWARDED_FOR, made_up);
     for line in lines {
-        headers.append("x-forwarded-for", line.clone());
-        longer.append("x-forwarded-for", line);
+        headers.append(FORWARDED_FOR, line.clone());
+        longer.append(FORWARDED_FOR, line);
     }
     let proxies = Proxies::new(networks.clone());
     let stranger = IpAddr::from(Ipv4Addr::new(192, 0, 2, 1));

@@ -39,14 +39,9 @@ const METHOD_BYTES_MAX: usize = 32;
 // === impl Context ===
 
 impl Context {
-    /// A context with a fresh id, whose peer is the client.
-    pub(crate) fn new(peer: SocketAddr, uri: Uri) -> Self {
-        Self { id: Id::fresh(), peer, client: peer.ip().to_canonical(), uri }
-    }
-
-    /// The same, of another client.
-    pub(crate) fn of(self, client: IpAddr) -> Self {
-        Self { client, ..self }
+    /// A context with a fresh id.
+    pub(crate) fn new(peer: SocketAddr, client: IpAddr, uri: Uri) -> Self {
+        Self { id: Id::fresh(), peer, client, uri }
     }
 
     /// The path, without the query, cut to what a log line bears.
@@ -109,7 +104,7 @@ mod tests {
     #[test]
     fn a_log_line_has_so_much_of_a_path_and_of_a_method_and_not_a_byte_more() {
         let path = |bytes: usize| format!("/{}?secret", "x".repeat(bytes - 1)).parse().unwrap();
-        let shown = |bytes| Context::new(([127, 0, 0, 1], 1).into(), path(bytes)).path().len();
+        let shown = |bytes| Context::new(([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into(), path(bytes)).path().len();
         assert_eq!([PATH_BYTES_MAX, PATH_BYTES_MAX + 1].map(shown), [PATH_BYTES_MAX; 2]);
         let word = |bytes| Method::from_bytes("M".repeat(bytes).as_bytes()).unwrap();
         let shown = |bytes| logged(&word(bytes)).len();

@@ -250,14 +250,18 @@ impl Store {
     /// The end of a sentence that says why an object cannot be read, if that is at fault and neither the store nor who
     /// reads: a bad sector, a folder where a file should be, a refusal of this one object. Who reads many may go on with the
     /// next one.
-    pub fn unreadable<'a>(&'a self, error: &'a Error) -> BoxFuture<'a, Option<String>> {
+    ///
+    /// # Errors
+    /// The error itself, if it says nothing of the object.
+    pub fn unreadable(&self, error: Error) -> BoxFuture<'_, Result<String, Error>> {
         Box::pin(async move {
-            let Error::Io { source, .. } = error else { return None };
+            let Error::Io { source, .. } = &error else { return Err(error) };
             let is_of_object = match &self.0 {
                 Adapter::Local(_) => local::is_of_medium(source),
                 Adapter::Bucket(_) => source.kind() != io::ErrorKind::NotConnected,
             };
-            (is_of_object && self.is_reachable().await).then(|| format!("cannot be read: {source}"))
+            let text = format!("cannot be read: {source}");
+            if is_of_object && self.is_reachable().await { Ok(text) } else { Err(error) }
         })
     }
 

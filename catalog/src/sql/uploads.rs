@@ -52,17 +52,18 @@ pub(crate) fn finish(tx: &mut Tx<'_>, id: VideoId, bytes: u64, sha256: Option<&s
     if is_done && is_same {
         return Ok(video);
     }
-    // Judged before its last byte was acknowledged: all of it is there nevertheless.
-    let has_failed = video.state == State::Failed && !is_done;
-    if video.state != State::Uploading && !has_failed {
-        return Err(Error::Conflict(format!("the video is {} and no upload of it can end", video.state)));
-    }
-    if !has_failed {
-        videos::set_state(tx, &video, State::Queued)?;
-    }
+    let event = match video.state {
+        State::Uploading => {
+            videos::set_state(tx, &video, State::Queued)?;
+            "video.queued"
+        }
+        // Judged before its last byte was acknowledged: all of it is there nevertheless.
+        State::Failed if !is_done => "video.updated",
+        state => return Err(Error::Conflict(format!("the video is {state} and no upload of it can end"))),
+    };
     let sql = "UPDATE videos SET bytes = ?2, digest = ?3, uploaded = 1, upload_until_ms = NULL WHERE id = ?1";
     tx.execute(sql, params![id.to_string(), rows::int(bytes), sha256])?;
-    events::of_state(tx, id, &[if has_failed { "video.updated" } else { "video.queued" }], 0)
+    events::of_state(tx, id, &[event], 0)
 }
 
 /// Forgets an unfinished upload.

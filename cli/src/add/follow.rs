@@ -8,14 +8,13 @@ use serde::Deserialize;
 use crate::{
     add::{print, refusal, unreachable},
     exit::{Code, Failure},
+    lines::{Lines, whole},
 };
 
 /// How often the state is asked for.
 const POLL_EVERY: Duration = Duration::from_millis(300);
 /// This many polls in a row may fail, so that a restart of the server is ridden over (15 s).
 const FAILED_POLLS_MAX: u32 = 50;
-/// Without a terminal, one line each time this share more is made.
-const LINE_EVERY_PERCENT: f64 = 10.0;
 
 /// The part of the video object that is shown.
 #[derive(Deserialize)]
@@ -49,12 +48,11 @@ struct Sentence {
 
 /// Shows the progress until the video is ready (0) or has failed (1).
 pub(crate) async fn until_ready(client: &reqwest::Client, server: &str, id: &str) -> anyhow::Result<Code> {
-    let lines = !std::io::stderr().is_terminal();
-    let bar = if lines { ProgressBar::hidden() } else { ProgressBar::new(100) };
+    let mut lines = (!std::io::stderr().is_terminal()).then(Lines::new);
+    let bar = if lines.is_some() { ProgressBar::hidden() } else { ProgressBar::new(100) };
     let style = ProgressStyle::with_template("packaging [{bar:32}] {percent} % {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     let mut said_playable = false;
-    let mut next_line_percent = LINE_EVERY_PERCENT;
     let mut failed_polls = 0;
     loop {
         let video = match poll(client, server, id).await {
@@ -71,12 +69,11 @@ pub(crate) async fn until_ready(client: &reqwest::Client, server: &str, id: &str
             said_playable = true;
             bar.suspend(|| print(&addresses(server, id, &video.urls)));
         }
-        let percent = video.progress.percent;
-        bar.set_position(whole(percent));
+        let percent = whole(video.progress.percent);
+        bar.set_position(percent);
         bar.set_message(video.progress.eta_s.map_or(String::new(), |eta| format!("about {eta:.0} s left")));
-        if lines && percent >= next_line_percent {
-            print(&format!("packaging {percent:.0} %\n"));
-            next_line_percent = (percent / LINE_EVERY_PERCENT).floor() * LINE_EVERY_PERCENT + LINE_EVERY_PERCENT;
+        if let Some(line) = lines.as_mut().and_then(|lines| lines.at(percent)) {
+            print(&line);
         }
         if let Some((last, code)) = ended(&video) {
             bar.finish_and_clear();
@@ -122,9 +119,4 @@ fn addresses(server: &str, id: &str, urls: &Urls) -> String {
         path.as_ref().map_or(String::new(), |path| format!("  {name:<5} {server}{path}\n"))
     };
     format!("playable:\n{}{}  page  {server}/#/{id}\n", line("HLS", &urls.hls), line("DASH", &urls.dash))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100")]
-fn whole(percent: f64) -> u64 {
-    percent.clamp(0.0, 100.0) as u64
 }

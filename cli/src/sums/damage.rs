@@ -26,10 +26,7 @@ pub(super) async fn lasting<P>(
         damage = match reading().await {
             Ok(place) => place.map(Damage::Other),
             Err(Error::NotFound { .. } | Error::Range { .. }) => None,
-            Err(error) => match store.unreadable(&error).await {
-                Some(text) => Some(Damage::Unreadable(text)),
-                None => return Err(error),
-            },
+            Err(error) => Some(Damage::Unreadable(store.unreadable(error).await?)),
         };
         if damage.is_none() {
             break;

@@ -136,7 +136,7 @@ async fn copy_once(from: &Store, to: &Store, key: &Key, bytes: u64, sums: Option
             }
             Err(Error::NotFound { .. }) => return Ok(End::Gone),
             Err(error) => {
-                let Some(text) = from.unreadable(&error).await else { return Err(error) };
+                let text = from.unreadable(error).await?;
                 writer.discard().await;
                 return Ok(End::Damaged(format!("where it comes from it {text}")));
             }

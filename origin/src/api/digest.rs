@@ -19,15 +19,7 @@ pub(super) struct Digest {
     /// What arrived and is not hashed yet: less than [`GATHER_BYTES`] and the next piece.
     gathered: Vec<u8>,
     /// What came before it, on its thread.
-    hashing: Option<JoinHandle<Hashed>>,
-}
-
-/// What a thread gives back.
-#[derive(Default)]
-struct Hashed {
-    state: Sha256,
-    /// Empty, for what comes after the next.
-    buffer: Vec<u8>,
+    hashing: Option<JoinHandle<Sha256>>,
 }
 
 // === impl Digest ===
@@ -42,7 +34,7 @@ impl Digest {
     /// The digest of all bytes, in lower-case hexadecimal.
     pub(super) async fn finish(mut self) -> Result<String, Problem> {
         self.hash().await?;
-        let Hashed { state, .. } = self.hashed().await?;
+        let state = self.hashed().await?;
         let mut text = String::new();
         for byte in state.finalize() {
             // A text takes everything.
@@ -53,20 +45,19 @@ impl Digest {
 
     /// Begins to hash what was gathered, once that is done with what came before it.
     async fn hash(&mut self) -> Result<(), Problem> {
-        let Hashed { mut state, buffer } = self.hashed().await?;
-        let mut bytes = mem::replace(&mut self.gathered, buffer);
+        let mut state = self.hashed().await?;
+        let bytes = mem::replace(&mut self.gathered, Vec::with_capacity(GATHER_BYTES));
         self.hashing = Some(spawn_blocking(move || {
             state.update(&bytes);
-            bytes.clear();
-            Hashed { state, buffer: bytes }
+            state
         }));
         Ok(())
     }
 
-    async fn hashed(&mut self) -> Result<Hashed, Problem> {
+    async fn hashed(&mut self) -> Result<Sha256, Problem> {
         match self.hashing.take() {
             Some(hashing) => hashing.await.map_err(|_| Kind::Internal.because("the upload ended unexpectedly")),
-            None => Ok(Hashed::default()),
+            None => Ok(Sha256::default()),
         }
     }
 }

@@ -153,25 +153,15 @@ impl Listed {
         let wanted = self.piece.bytes.unwrap_or(UNIT_BYTES).min(LOAD_BYTES_MAX).div_ceil(UNIT_BYTES);
         let units = u32::try_from(wanted).unwrap_or(u32::MAX);
         let Ok(_memory) = objects.budget.acquire_many(units).await else { return Err(Missing::Failed) };
-        for reads in 1..=READS_MAX {
-            let bytes = match self.read().await {
-                Ok(bytes) => bytes,
-                Err(missing) => {
-                    if reads > 1 {
-                        self.tell(told::Outcome::Damaged);
-                    }
-                    return Err(missing);
-                }
-            };
-            if self.is_intact(&bytes) {
-                if reads > 1 {
-                    self.tell(told::Outcome::Whole);
-                }
-                return Ok(self.keep(bytes).await);
+        let mut outcome = self.read().await;
+        for _ in 1..READS_MAX {
+            if !matches!(outcome, Err(Missing::Damaged)) {
+                break;
             }
+            outcome = self.read().await;
+            self.tell(outcome.is_ok());
         }
-        self.tell(told::Outcome::Damaged);
-        Err(Missing::Damaged)
+        Ok(self.keep(outcome?).await)
     }
 
     /// Reads once.
@@ -192,31 +182,24 @@ impl Listed {
             );
             return Err(Missing::Gone);
         }
+        if self.piece.crc32.is_some_and(|sum| sum != Crc32::of(&bytes)) {
+            metrics::counter!("vidstream_store_corrupt_total").increment(1);
+            return Err(Missing::Damaged);
+        }
         Ok(bytes)
     }
 
-    fn is_intact(&self, bytes: &[u8]) -> bool {
-        let is_intact = self.piece.crc32.is_none_or(|sum| sum == Crc32::of(bytes));
-        if !is_intact {
-            metrics::counter!("vidstream_store_corrupt_total").increment(1);
-        }
-        is_intact
-    }
-
-    /// Says in the log what became of bytes that came damaged, unless it has lately.
-    fn tell(&self, outcome: told::Outcome) {
+    /// Says in the log whether bytes that came damaged came whole when they were read again, unless it has lately.
+    fn tell(&self, is_whole: bool) {
         let Piece { key, range, bytes, .. } = &self.piece;
-        if !self.objects.told.is_due(*key, outcome, Instant::now()) {
+        if !self.objects.told.is_due(*key, is_whole, Instant::now()) {
             return;
         }
         let (object, offset) = (key.path(), range.as_ref().map_or(0, |range| range.start));
-        match outcome {
-            told::Outcome::Whole => {
-                tracing::warn!(object, offset, bytes, "stored bytes came damaged, and whole when they were read again");
-            }
-            told::Outcome::Damaged => {
-                tracing::error!(object, offset, bytes, "stored bytes are damaged: their checksum is another each time");
-            }
+        if is_whole {
+            tracing::warn!(object, offset, bytes, "stored bytes came damaged, and whole when they were read again");
+        } else {
+            tracing::error!(object, offset, bytes, "stored bytes are damaged: their checksum is another each time");
         }
     }
 

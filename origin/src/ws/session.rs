@@ -260,7 +260,7 @@ impl Session<'_> {
         if self.bad_frames > BAD_FRAMES_MAX {
             return Err(End::Close(CloseCode::Policy, "too many bad messages"));
         }
-        let context = Context::new(([0, 0, 0, 0], 0).into(), Uri::from_static("/v1/ws"));
+        let context = Context::new(([0, 0, 0, 0], 0).into(), [0, 0, 0, 0].into(), Uri::from_static("/v1/ws"));
         let document: Value = serde_json::from_slice(&problem.to_json(&context)).unwrap_or_default();
         self.send_json(&json!({ "op": "error", "problem": document })).await
     }

@@ -61,11 +61,7 @@ pub(super) fn container_name(caps: &gst::CapsRef) -> String {
 pub(super) fn hdr(caps: &gst::CapsRef) -> Option<Hdr> {
     let colorimetry = caps.structure(0)?.get::<&str>("colorimetry").ok()?;
     let colorimetry: gst_video::VideoColorimetry = colorimetry.parse().ok()?;
-    match colorimetry.transfer() {
-        gst_video::VideoTransferFunction::Smpte2084 => Some(Hdr::Pq),
-        gst_video::VideoTransferFunction::AribStdB67 => Some(Hdr::Hlg),
-        _ => None,
-    }
+    Hdr::of_transfer(u16::try_from(colorimetry.transfer().to_iso()).ok()?)
 }
 
 /// Channels and samples per second of sound; 0 if unknown.

@@ -199,12 +199,15 @@ async fn who_shows_nothing_is_not_reachable() {
 async fn an_object_that_is_refused_is_told_from_a_server_that_refuses_all() {
     let (server, store) = store().await;
     store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
-    server.meet("GET ", Fault::Refuse(403, "InvalidObjectState"));
-    let error = store.range(&key(1), 0..1).await.unwrap_err();
-    let told = store.unreadable(&error).await.unwrap();
+    let refused = async || {
+        server.meet("GET ", Fault::Refuse(403, "InvalidObjectState"));
+        store.range(&key(1), 0..1).await.unwrap_err()
+    };
+    let told = store.unreadable(refused().await).await.unwrap();
     assert!(told.starts_with("cannot be read: "), "{told}");
+    let error = refused().await;
     server.meet("HEAD ", Fault::Refuse(403, "AccessDenied"));
-    assert_eq!(store.unreadable(&error).await, None);
+    assert!(matches!(store.unreadable(error).await, Err(Error::Io { .. })));
     assert_eq!(server.faults_left(), 0);
 }
 

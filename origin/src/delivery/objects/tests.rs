@@ -117,14 +117,14 @@ async fn bytes_that_come_damaged_are_read_twice_and_not_once_more() {
     assert_eq!(objects.get(&wanted(0)).await, Ok(right.clone()));
     assert!(server.faults_left() == 0 && objects.hot.contains_key(&wanted(0)));
     let is_due = |outcome| objects.told.is_due(key(1), outcome, Instant::now());
-    assert!(!is_due(told::Outcome::Whole), "it was told");
+    assert!(!is_due(true), "it was told");
     // Where it lies: what came is not kept, and the next who asks may find it mended.
     for _ in 0..READS_MAX {
         server.meet(" bytes=", Fault::DamageAnswer);
     }
     assert_eq!(objects.get(&wanted(500)).await, Err(Missing::Damaged));
     assert!(server.faults_left() == 0 && !objects.hot.contains_key(&wanted(500)));
-    assert!(!is_due(told::Outcome::Damaged), "it was told");
+    assert!(!is_due(false), "it was told");
     assert_eq!(objects.get(&wanted(500)).await, Ok(right.clone()));
     // Of what was stored without a checksum nobody can tell.
     server.meet(" bytes=", Fault::DamageAnswer);

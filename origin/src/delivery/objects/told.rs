@@ -13,27 +13,18 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// So many things are told in that time, and not one more: the counters have the rest.
 const TOLD_MAX: usize = 256;
 
-/// What became of bytes that came damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Outcome {
-    /// They came whole when they were read again.
-    Whole,
-    /// They came damaged each time.
-    Damaged,
-}
-
-/// What was told, and when.
+/// What was told, and when: of an object, whether it came whole in the end.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<HashMap<(Key, Outcome), Instant>>);
+pub(super) struct Told(Mutex<HashMap<(Key, bool), Instant>>);
 
 // === impl Told ===
 
 impl Told {
     /// Whether this is to be told now; it counts as told then.
-    pub(super) fn is_due(&self, key: Key, outcome: Outcome, now: Instant) -> bool {
+    pub(super) fn is_due(&self, key: Key, is_whole: bool, now: Instant) -> bool {
         let is_fresh = |at: &Instant| now.saturating_duration_since(*at) < TOLD_EVERY;
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(&(key, outcome)).is_some_and(is_fresh) {
+        if told.get(&(key, is_whole)).is_some_and(is_fresh) {
             return false;
         }
         if told.len() >= TOLD_MAX {
@@ -41,7 +32,7 @@ impl Told {
         }
         let has_room = told.len() < TOLD_MAX;
         if has_room {
-            told.insert((key, outcome), now);
+            told.insert((key, is_whole), now);
         }
         has_room
     }
@@ -57,18 +48,18 @@ mod tests {
     fn the_same_is_told_once_a_minute_and_so_many_things_in_it() {
         let (told, begin) = (Told::default(), Instant::now());
         let key = |n| Key::Source { id: VideoId::from_bits(n) };
-        assert!(told.is_due(key(0), Outcome::Whole, begin));
-        assert!(told.is_due(key(0), Outcome::Damaged, begin), "it is another thing");
+        assert!(told.is_due(key(0), true, begin));
+        assert!(told.is_due(key(0), false, begin), "it is another thing");
         let end = begin + TOLD_EVERY;
-        assert!(!told.is_due(key(0), Outcome::Damaged, end.checked_sub(Duration::from_nanos(1)).unwrap()));
-        assert!(told.is_due(key(0), Outcome::Damaged, end));
+        assert!(!told.is_due(key(0), false, end.checked_sub(Duration::from_nanos(1)).unwrap()));
+        assert!(told.is_due(key(0), false, end));
         for n in (1..).take(TOLD_MAX - 2) {
-            assert!(told.is_due(key(n), Outcome::Damaged, begin), "{n}");
+            assert!(told.is_due(key(n), false, begin), "{n}");
         }
         assert_eq!(told.0.lock().unwrap().len(), TOLD_MAX);
-        assert!(!told.is_due(key(u128::MAX), Outcome::Damaged, begin), "one too many");
+        assert!(!told.is_due(key(u128::MAX), false, begin), "one too many");
         // What is old makes room.
-        assert!(told.is_due(key(u128::MAX), Outcome::Damaged, end));
+        assert!(told.is_due(key(u128::MAX), false, end));
         assert_eq!(told.0.lock().unwrap().len(), 2);
     }
 }

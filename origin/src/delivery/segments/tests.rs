@@ -44,7 +44,7 @@ impl Waiting {
         let wait_max = Patience::default().segment_wait;
         let segments = Segments::new(catalog.clone(), Arc::clone(&views), wait_max, CancellationToken::new());
         let answer = tokio::spawn(async move {
-            let context = Context::new(([127, 0, 0, 1], 1).into(), Uri::from_static("/v/x"));
+            let context = Context::new(([127, 0, 0, 1], 1).into(), [127, 0, 0, 1].into(), Uri::from_static("/v/x"));
             let asked = Asked { id, generation: 1, track: Track::Audio, n: 2 };
             let began = Instant::now();
             (segments.place(&context, asked, &view).await, began.elapsed())

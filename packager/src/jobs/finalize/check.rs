@@ -35,16 +35,6 @@ struct Broken {
     examples: Vec<String>,
 }
 
-/// An object that is looked at.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    key: &'a Key,
-    /// Bytes that it has by its index.
-    indexed_bytes: u64,
-    /// A larger one is not read.
-    bytes_max: u64,
-}
-
 pub(super) async fn stored(shop: &Shop<'_>, presentation: &Presentation) -> Result<Verdict, Stop> {
     let mut damaged = BTreeSet::new();
     let mut broken: BTreeMap<u16, Broken> = BTreeMap::new();
@@ -85,19 +75,20 @@ async fn part_findings(
         let part = chunk.track(track);
         part.map(|part| cmaf::verify(&plan, part, &bytes)).unwrap_or_default()
     };
-    let asked = Asked { key: &key, indexed_bytes, bytes_max: OBJECT_BYTES_MAX };
-    object_findings(&shop.context.store, asked, verify).await
+    object_findings(&shop.context.store, &key, indexed_bytes, OBJECT_BYTES_MAX, verify).await
 }
 
-/// What is wrong with an object, as `verify` says.
+/// What is wrong with an object that has so many bytes by its index, as `verify` says; a larger one is not read.
 async fn object_findings(
     store: &Store,
-    asked: Asked<'_>,
+    key: &Key,
+    indexed_bytes: u64,
+    bytes_max: u64,
     verify: impl Fn(Bytes) -> Vec<Finding> + Clone + Send + 'static,
 ) -> Result<Vec<Finding>, Stop> {
     let mut findings = Vec::new();
     for _ in 0..READS_MAX {
-        findings = read_once(store, asked, verify.clone()).await?;
+        findings = read_once(store, key, indexed_bytes, bytes_max, verify.clone()).await?;
         if findings.iter().all(|finding| finding.severity != Severity::Damaged) {
             break;
         }
@@ -107,10 +98,11 @@ async fn object_findings(
 
 async fn read_once(
     store: &Store,
-    asked: Asked<'_>,
+    key: &Key,
+    indexed_bytes: u64,
+    bytes_max: u64,
     verify: impl Fn(Bytes) -> Vec<Finding> + Send + 'static,
 ) -> Result<Vec<Finding>, Stop> {
-    let Asked { key, indexed_bytes, bytes_max } = asked;
     let damaged = |text: String| vec![Finding { rule: 0, severity: Severity::Damaged, text }];
     match of_object(store, store.size(key).await).await? {
         Ok(bytes) if bytes != indexed_bytes => {
@@ -133,10 +125,7 @@ async fn of_object<T>(store: &Store, asked: Result<T, StoreError>) -> Result<Res
     match asked {
         Ok(given) => Ok(Ok(given)),
         Err(StoreError::NotFound { .. }) => Ok(Err("the object is missing".to_owned())),
-        Err(error) => match store.unreadable(&error).await {
-            Some(text) => Ok(Err(format!("the object {text}"))),
-            None => Err(error),
-        },
+        Err(error) => Ok(Err(format!("the object {}", store.unreadable(error).await?))),
     }
 }
 
@@ -180,8 +169,7 @@ mod tests {
             for _ in 0..times {
                 server.meet("GET ", Fault::DamageAnswer);
             }
-            let asked = Asked { key: &key, indexed_bytes: 1_000, bytes_max: OBJECT_BYTES_MAX };
-            let findings = object_findings(&store, asked, verify).await.unwrap();
+            let findings = object_findings(&store, &key, 1_000, OBJECT_BYTES_MAX, verify).await.unwrap();
             assert_eq!((findings.len(), server.faults_left()), (found, 0));
         }
     }
@@ -194,9 +182,9 @@ mod tests {
         for (id, bytes, found) in [(1, 1_000, 1), (2, 1_001, 0)] {
             let key = Key::Source { id: VideoId::from_bits(id) };
             store.put(&key, vec![7; bytes].into()).await.unwrap();
-            let asked = Asked { key: &key, indexed_bytes: bytes as u64, bytes_max: 1_000 };
             let verify = move |_: Bytes| vec![read()];
-            assert_eq!(object_findings(&store, asked, verify).await.unwrap().len(), found, "{bytes}");
+            let findings = object_findings(&store, &key, bytes as u64, 1_000, verify).await.unwrap();
+            assert_eq!(findings.len(), found, "{bytes}");
         }
     }
 
