@@ -111,7 +111,7 @@ export class Part {
 }
 
 // To a process that may have ended.
-function signal(pid, name) {
+export function signal(pid, name) {
   try {
     process.kill(pid, name);
   } catch (error) {
@@ -120,7 +120,7 @@ function signal(pid, name) {
 }
 
 // The state of a process as proc(5) has it; empty without one.
-async function state(pid) {
+export async function state(pid) {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return text.slice(text.lastIndexOf(")") + 2).slice(0, 1).trim();
 }

@@ -2,14 +2,13 @@
 // other, and a client that asks for every document and segment in turn, also of each origin.
 import { createHash } from "node:crypto";
 import { launch, open } from "./browser.mjs";
+import { frameAt } from "./pictures.mjs";
 
 // A view, whose film is a few seconds long, and within it the longest that nothing moves, its beginning included.
 const VIEW_WAIT_MS = 60_000;
 const STALL_MAX_MS = 5_000;
 // How often a viewer looks at the screen.
 const LOOK_EVERY_MS = 250;
-// Timestamps are whole microseconds: a picture may seem to begin so much of a frame early.
-const EARLY_FRAMES = 1e-3;
 // Who waits longer for what is hot sees the picture stand still.
 const ANSWER_WAIT_MS = 5_000;
 // From one question to the next: what is tested is whether they are answered, not how many.
@@ -40,7 +39,7 @@ export async function watch(player, site, { url, urls, fps }) {
     if (!picture || picture.counter === last) return;
     last = picture.counter;
     seen.pictures += 1;
-    if (last !== Math.floor(picture.time * fps + EARLY_FRAMES)) seen.errors.push(`at ${picture.time} s the picture is ${last}`);
+    if (last !== frameAt(picture.time, fps)) seen.errors.push(`at ${picture.time} s the picture is ${last}`);
   };
   const view = async () => {
     const tab = await open(browser, site.url);

@@ -2,10 +2,12 @@
 // other scripts.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort, signal, state } from "../../docker/cluster/part.mjs";
+import { childrenOf } from "../lib/measure.mjs";
 import { clip, profile, temporary, until } from "../lib/vidstream.mjs";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -21,13 +23,6 @@ async function listen(t) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
   return server;
-}
-
-async function freePort(t) {
-  const server = await listen(t);
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 // A copy of make's file and the script, where the program under test is what they take for the release build.
@@ -58,7 +53,7 @@ function demo(t, folder, settings, { byItself = false } = {}) {
   let ended = null;
   child.once("close", (code, signal) => { ended = { code, signal }; });
   t.after(async () => {
-    if (!ended) for (const pid of [...await startedBy(child.pid), child.pid]) kill(pid, "SIGKILL");
+    if (!ended) for (const pid of [...await startedBy(child.pid), child.pid]) signal(pid, "SIGKILL");
   });
   return {
     pid: child.pid,
@@ -72,45 +67,29 @@ function demo(t, folder, settings, { byItself = false } = {}) {
   };
 }
 
-function kill(pid, signal) {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended.
-  }
-}
-
-// The parent of each process that there is.
-async function processes() {
-  const parents = new Map();
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number)) {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
-    const [state, parent] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? ["Z"];
-    if (state !== "Z") parents.set(pid, Number(parent));
-  }
-  return parents;
+// Those of some processes that are there; a zombie has ended.
+async function alive(pids) {
+  const states = await Promise.all(pids.map(state));
+  return pids.filter((_, n) => !["", "Z"].includes(states[n]));
 }
 
 async function startedBy(root) {
-  const parents = await processes();
-  const found = [root];
-  for (const pid of found) for (const [child, parent] of parents) if (parent === pid) found.push(child);
-  return found.slice(1);
+  const children = await alive(await childrenOf(root));
+  return [...children, ...(await Promise.all(children.map(startedBy))).flat()];
 }
 
 // A signal to its process group, once or again and again, ends the demo with all that it started.
-async function ends(run, signal, { again = false } = {}) {
+async function ends(run, name, { again = false } = {}) {
   const started = [run.pid, ...await startedBy(run.pid)];
   // The script and its server at least.
   assert.ok(started.length > 1, `only ${started} runs`);
-  kill(-run.pid, signal);
+  signal(-run.pid, name);
   await until("end of the demo", END_WAIT_MS, () => {
-    if (again && !run.ended()) kill(-run.pid, signal);
+    if (again && !run.ended()) signal(-run.pid, name);
     return run.ended();
   });
-  const there = await processes();
-  const left = started.filter((pid) => there.has(pid));
-  for (const pid of left) kill(pid, "SIGKILL");
+  const left = await alive(started);
+  for (const pid of left) signal(pid, "SIGKILL");
   assert.deepEqual(left, [], run.said());
 }
 
@@ -127,7 +106,7 @@ async function addresses(said) {
 // the script before it had ended its server.
 test("without a film the demo makes one, ends all that it started, and has it again", async (t) => {
   const folder = await project(t);
-  const settings = { PORT: await freePort(t), DATA: join(folder, "data") };
+  const settings = { PORT: await freePort(), DATA: join(folder, "data") };
   const first = demo(t, folder, settings);
   await first.says("generating a clip of 60 s\n");
   await first.says("playable:", CLIP_WAIT_MS);
@@ -140,7 +119,7 @@ test("without a film the demo makes one, ends all that it started, and has it ag
 
 test("the demo makes a film ready and says where it plays; another one finds it so and does nothing", async (t) => {
   const folder = await project(t);
-  const [port, video] = [await freePort(t), await clip(folder, "clip.mp4", { seconds: 10, size: "426x240" })];
+  const [port, video] = [await freePort(), await clip(folder, "clip.mp4", { seconds: 10, size: "426x240" })];
   const settings = { PORT: port, DATA: join(folder, "data"), VIDEO: video };
   const get = async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
   // Whatever is uploaded or encoded is an event.
@@ -174,7 +153,7 @@ test("a film that is not there and a port that is taken are one sentence and an 
   const { port } = (await listen(t)).address();
   const missing = join(folder, "missing.mp4");
   for (const [settings, code, sentence] of [
-    [{ PORT: await freePort(t), VIDEO: missing }, 66, `there is no file ${missing}`],
+    [{ PORT: await freePort(), VIDEO: missing }, 66, `there is no file ${missing}`],
     [{ PORT: port }, 69, `port ${port} is in use: stop what listens there, or choose another with PORT=`],
   ]) {
     const run = demo(t, folder, { ...settings, DATA: join(folder, "data") });

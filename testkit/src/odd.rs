@@ -20,18 +20,18 @@ pub struct Odd {
     pub name: &'static str,
     /// The file.
     pub path: PathBuf,
-    /// What a platform has to make of it.
+    /// What ffprobe makes of it.
     pub outcome: Outcome,
 }
 
-/// What a platform has to make of an odd file.
+/// What ffprobe makes of an odd file. What becomes of it on the platform is told in `cli/tests/it/bad_files.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// There is nothing to play.
+    /// It cannot be read.
     Fails,
-    /// All of it can be played.
+    /// It is read as a film.
     Plays,
-    /// A part can be played: ready with a warning, or failed.
+    /// Either, as the version of ffprobe has it.
     Either,
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 use vidstream_catalog::{
     Catalog, Edit, Error, Options, State, Video, Wanted,
     limits::{ANSWER_MS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
@@ -25,21 +25,20 @@ use crate::{
     fixture::{self, Adapter, Postgres},
 };
 
-/// Waits until so many connections to a database do.
-async fn all_wait_for_a_lock(place: &Postgres, connections: usize) {
-    // Not in the transaction that has the lock: one sees the connections that were there at its first look.
-    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
+/// A connection of the test's own.
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
+    client
+}
+
+/// Waits until so many connections to a database wait for a lock.
+async fn wait_for_lock(place: &Postgres, connections: usize) {
+    // Not in the transaction that has the lock: one sees the connections that were there at its first look.
+    let client = connect(&place.url()).await;
     let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let asking = async { while client.query(waits, &[]).await.unwrap().len() < connections {} };
     timeout(Duration::from_millis(QUEUE_WAIT_MS), asking).await.expect("not all wait for the lock");
-}
-
-/// Waits until somebody does, in the database of this connection.
-async fn somebody_waits_for_a_lock(locker: &tokio_postgres::Client) {
-    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let asking = async { while locker.query(waits, &[]).await.unwrap().is_empty() {} };
-    timeout(Duration::from_millis(QUEUE_WAIT_MS), asking).await.expect("nobody waits for the lock");
 }
 
 /// Does something until the database lets it: what a worker and an uploader do while it is away.
@@ -157,9 +156,8 @@ async fn all_ready(catalog: &Catalog, videos: &[VideoId]) -> bool {
 }
 
 /// Somebody else's transaction that keeps a video locked.
-async fn lock(url: &str, id: VideoId) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(connection);
+pub async fn lock(url: &str, id: VideoId) -> Client {
+    let client = connect(url).await;
     client.batch_execute(&format!("BEGIN; SELECT 1 FROM videos WHERE id = '{id}' FOR UPDATE")).await.unwrap();
     client
 }
@@ -174,7 +172,7 @@ struct Locked {
     place: Postgres,
     catalog: Catalog,
     id: VideoId,
-    locker: tokio_postgres::Client,
+    locker: Client,
 }
 
 impl Locked {
@@ -189,14 +187,14 @@ impl Locked {
 
 /// Begins to rename a video that somebody has locked, until it waits.
 async fn rename_and_wait(
+    place: &Postgres,
     catalog: &Catalog,
     id: VideoId,
     title: &'static str,
-    locker: &tokio_postgres::Client,
 ) -> JoinHandle<Result<Video, Error>> {
     let catalog = catalog.clone();
     let renaming = tokio::spawn(async move { catalog.edit(id, Edit::title(title), None).await });
-    somebody_waits_for_a_lock(locker).await;
+    wait_for_lock(place, 1).await;
     renaming
 }
 
@@ -236,9 +234,9 @@ async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
-    let Locked { catalog, id, locker, .. } = Locked::new().await;
+    let Locked { place, catalog, id, locker } = Locked::new().await;
     // The one connection waits for the lock; nobody else gets one.
-    let renaming = rename_and_wait(&catalog, id, "patient", &locker).await;
+    let renaming = rename_and_wait(&place, &catalog, id, "patient").await;
     assert!(matches!(catalog.video(id).await, Err(Error::Busy)));
     locker.batch_execute("COMMIT").await.unwrap();
     assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
@@ -247,13 +245,13 @@ async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_reads_wait_for_a_connection_and_the_next_is_refused_at_once() {
-    let Locked { catalog, id, locker, .. } = Locked::new().await;
+    let Locked { place, catalog, id, locker } = Locked::new().await;
     let write = || {
         let catalog = catalog.clone();
         tokio::spawn(async move { catalog.delete(id).await })
     };
     let first = write();
-    somebody_waits_for_a_lock(&locker).await;
+    wait_for_lock(&place, 1).await;
     let mut reading = JoinSet::new();
     for _ in 0..=READS_QUEUED_MAX {
         let catalog = catalog.clone();
@@ -278,8 +276,7 @@ async fn a_claim_passes_over_jobs_that_others_are_claiming() {
     let place = Postgres::new();
     let catalog = open(&place, "-c lock_timeout=200", 4).await;
     let id = fixture::planned(&catalog, fixture::plan(100, &[1, 2, 4])).await;
-    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = connect(&place.url()).await;
     client.batch_execute("BEGIN; SELECT 1 FROM jobs WHERE kind = 'encode' AND first = 1 FOR UPDATE").await.unwrap();
     let claim = fixture::claim_any(&catalog).await.unwrap();
     assert_eq!((claim.video, fixture::segments(&claim).first), (id, 2));
@@ -369,8 +366,7 @@ async fn a_session_that_is_being_counted_again_is_not_forgotten() {
         watch(&catalog, id, session).await;
     }
     fixture::advance(&place, VIEW_SESSION_MS);
-    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = connect(&place.url()).await;
     let renew = format!("BEGIN; UPDATE view_sessions SET at_ms = {} WHERE session = 'a'", fixture::now(&place));
     client.batch_execute(&renew).await.unwrap();
     catalog.sweep().await.unwrap();
@@ -396,15 +392,14 @@ fn end_sessions(place: &Postgres, which: &str) {
 
 /// Makes a catalog read over so many connections at once, all of which wait for more after that.
 async fn read_over_all(place: &Postgres, catalog: &Catalog, id: VideoId, connections: usize) {
-    let (client, connection) = tokio_postgres::connect(&place.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = connect(&place.url()).await;
     client.batch_execute("BEGIN READ WRITE; LOCK TABLE videos IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let mut reading = JoinSet::new();
     for _ in 0..connections {
         let catalog = catalog.clone();
         reading.spawn(async move { catalog.video(id).await });
     }
-    all_wait_for_a_lock(place, connections).await;
+    wait_for_lock(place, connections).await;
     client.batch_execute("COMMIT").await.unwrap();
     for read in reading.join_all().await {
         assert!(read.unwrap().is_some());
@@ -449,7 +444,7 @@ async fn only_reads_for_a_while(connections: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
     let Locked { place, catalog, id, locker } = Locked::new().await;
-    let renaming = rename_and_wait(&catalog, id, "late", &locker).await;
+    let renaming = rename_and_wait(&place, &catalog, id, "late").await;
     end_sessions(&place, "wait_event_type = 'Lock'");
     let ended = renaming.await.unwrap();
     assert!(matches!(&ended, Err(Error::Unavailable(reason)) if reason.contains("terminating")), "{ended:?}");

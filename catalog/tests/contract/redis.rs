@@ -19,6 +19,7 @@ use vidstream_testkit::{postgres, redis};
 
 use crate::{
     audience::{until_views, viewer, views, watch},
+    faults::lock,
     fixture::{self, Adapter, Postgres, Sqlite, WithRedis, open, queued, upload},
 };
 
@@ -278,9 +279,7 @@ async fn the_last_views_are_left_with_the_server_if_the_database_does_not_take_t
     let ending = connect(&place, &events_url).await;
     let alone = connect(&place, "local:").await;
     // A video that somebody changes for longer than the end may take.
-    let (locker, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
-    locker.batch_execute(&format!("BEGIN; SELECT 1 FROM videos WHERE id = '{changing}' FOR UPDATE")).await.unwrap();
+    let locker = lock(&place.url(), changing).await;
     ending.note_viewer(viewer(changing, "a")).unwrap();
     let limit = Duration::from_millis(300);
     let began = Instant::now();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use vidstream_testkit::{Clip, Encoding, s3};
 
-use crate::server::{Server, after, until};
+use crate::server::{Server, after, number, small_clip, until};
 
 /// How much of the server's own memory an upload may take, whatever its size.
 const UPLOAD_MEMORY_BYTES_MAX: u64 = 100 << 20;
@@ -76,14 +76,9 @@ where
     server.http.put(format!("{}/v1/videos?title=large", server.url)).body(body)
 }
 
-/// The size of an upload, unless this variable has another.
-fn size(variable: &str, bytes: u64) -> u64 {
-    std::env::var(variable).map_or(bytes, |text| text.parse().unwrap())
-}
-
 #[tokio::test]
 async fn an_upload_takes_no_more_memory_the_larger_it_is() {
-    let bytes = size("TEST_UPLOAD_BYTES", UPLOAD_BYTES);
+    let bytes = number("TEST_UPLOAD_BYTES").unwrap_or(UPLOAD_BYTES);
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
     let id = upload_within_memory(&server, put(&server, film_without_end(bytes))).await;
@@ -97,7 +92,7 @@ async fn an_upload_takes_no_more_memory_the_larger_it_is() {
 async fn an_upload_of_which_every_packet_is_read_takes_no_more_memory_the_larger_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let pieces = film_with_room(size("TEST_READ_UPLOAD_BYTES", READ_UPLOAD_BYTES));
+    let pieces = film_with_room(number("TEST_READ_UPLOAD_BYTES").unwrap_or(READ_UPLOAD_BYTES));
     let bytes: usize = pieces.iter().map(Bytes::len).sum();
     let id = upload_within_memory(&server, put(&server, pieces.into_iter().map(Ok))).await;
     // Its last picture lies at its end.
@@ -111,7 +106,7 @@ async fn an_upload_into_a_bucket_takes_no_more_memory_the_larger_it_is() {
     let (folder, bucket) = (tempfile::tempdir().unwrap(), s3::Server::start().unwrap());
     let url = format!("store.url=s3://{}", s3::BUCKET);
     let server = Server::with_variables(&folder.path().join("data"), &["--set", &url], &bucket.variables()).await;
-    let bytes = size("TEST_BUCKET_UPLOAD_BYTES", BUCKET_UPLOAD_BYTES);
+    let bytes = number("TEST_BUCKET_UPLOAD_BYTES").unwrap_or(BUCKET_UPLOAD_BYTES);
     let id = upload_within_memory(&server, put(&server, film_without_end(bytes))).await;
     let failed = server.until(&id, "failed", Duration::from_secs(10), |video| video["state"] == "failed").await;
     assert_eq!(failed["error"]["code"], "missing_index", "{failed:#}");
@@ -149,8 +144,7 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
         let objects = || fs::read_dir(server.data.join("objects")).map_or(0, Iterator::count);
         until("without objects", Duration::from_secs(10), || objects() == 0).await;
     }
-    let small = Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap();
-    let id = server.upload(&small).await;
+    let id = server.upload(&small_clip()).await;
     server.until(&id, "ready", Duration::from_mins(1), |video| video["state"] == "ready").await;
 }
 

@@ -9,7 +9,7 @@ use vidstream_testkit::{
     s3::{BUCKET, Fault, Host, Server as Bucket},
 };
 
-use crate::server::{Server, VIDSTREAM, until};
+use crate::server::{Server, VIDSTREAM, refused, until};
 
 /// A job is given back within this: its requests are asked again for half a minute before.
 const GIVEN_BACK_WAIT_MAX: Duration = Duration::from_mins(2);
@@ -58,8 +58,7 @@ async fn a_film_is_made_served_and_deleted_in_a_bucket() {
     assert!(status == 206 && part == whole[10..110]);
     let read = bucket.requests().split_off(before);
     assert!(read.len() == 1 && read[0].contains(&format!("{id}/1/{rung}/")) && read[0].contains(" bytes="), "{read:?}");
-    let shown = vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{rung}/index.m3u8", server.url)]).unwrap();
-    assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "the counters are not unbroken");
+    server.assert_unbroken(&id, rung, film.frames);
 
     server.http.delete(format!("{}/v1/videos/{id}", server.url)).send().await.unwrap();
     server.until(&id, "gone", Duration::from_secs(10), |video| video["code"] == "deleted").await;
@@ -138,8 +137,7 @@ async fn a_film_becomes_ready_although_its_bucket_is_killed() {
         "{left:?}"
     );
     let rung = left.iter().find_map(|name| name.split('/').find(|part| part.ends_with("0p"))).unwrap();
-    let shown = vidstream_testkit::counters(&["-i", &format!("{}/v/{id}/1/{rung}/index.m3u8", server.url)]).unwrap();
-    assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "the counters are not unbroken");
+    server.assert_unbroken(&id, rung, film.frames);
 }
 
 #[tokio::test]
@@ -189,9 +187,8 @@ fn a_bucket_that_cannot_be_used_is_one_sentence_and_an_exit_code() {
         let mut command = Command::new(VIDSTREAM);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path());
         command.envs(bucket.variables()).env(variable.0, variable.1).env("VIDSTREAM_STORE_URL", url);
-        let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{url} {variable:?}: {text}");
+        let (ended, text) = refused(&mut command);
+        assert_eq!(ended, Some(code), "{url} {variable:?}: {text}");
         assert!(text.contains(sentence) && text.trim_end().lines().count() == 1, "{text}");
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn delivered(server: &Server, id: &str) -> Delivered {
         let body = answer.bytes().await.unwrap().to_vec();
         if path.rsplit_once('.').is_some_and(|(_, kind)| kind == "m3u8") {
             let (folder, _) = path.rsplit_once('/').unwrap();
-            asked.extend(uris(std::str::from_utf8(&body).unwrap()).map(|uri| format!("{folder}/{uri}")));
+            asked.extend(uris(std::str::from_utf8(&body).unwrap()).iter().map(|uri| format!("{folder}/{uri}")));
         }
         found.insert(path, (tag, body));
     }
@@ -41,10 +41,9 @@ pub(crate) fn assert_same(before: &Delivered, after: &Delivered) {
     assert!(other.is_empty(), "not as before: {other:?}");
 }
 
-/// What a playlist names, relative to itself.
-fn uris(playlist: &str) -> impl Iterator<Item = &str> {
-    playlist.lines().filter_map(|line| match line.split_once("URI=\"") {
-        Some((_, rest)) => rest.split_once('"').map(|(uri, _)| uri),
-        None => Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
-    })
+/// Every relative URI of a playlist, in attributes and on lines of their own.
+pub(crate) fn uris(playlist: &str) -> Vec<String> {
+    let attributes = playlist.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let lines = playlist.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    attributes.chain(lines).map(str::to_owned).collect()
 }

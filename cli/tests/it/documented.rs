@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-use crate::server::VIDSTREAM;
+use crate::server::{VIDSTREAM, ended};
 
 /// All commands of a block take less than this; 124 is the exit code then.
 const SHELL_WAIT_MAX_S: &str = "120";
@@ -27,7 +27,5 @@ pub(crate) fn shell(folder: &Path, commands: &str, variables: &[(String, String)
     let ours = Path::new(VIDSTREAM).parent().unwrap().display();
     let mut shell = Command::new("timeout");
     shell.args([SHELL_WAIT_MAX_S, "sh", "-e", "-c", commands]).current_dir(folder).envs(variables.iter().cloned());
-    let output = shell.env("PATH", format!("{ours}:{}", env::var("PATH").unwrap())).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    (output.status.code(), said)
+    ended(shell.env("PATH", format!("{ours}:{}", env::var("PATH").unwrap())))
 }

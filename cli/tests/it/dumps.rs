@@ -1,29 +1,18 @@
 //! Backups by the tools of the databases, made and brought back as docs/operating.md says.
 
-use std::{
-    fs,
-    io::Write as _,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, io::Write as _, net::TcpStream, path::Path, process::Command, time::Duration};
 
-use vidstream_testkit::{Clip, Encoding, postgres};
+use vidstream_testkit::postgres;
 
 use crate::{
     delivered::{assert_same, delivered},
     documented::{block, shell},
-    server::{Server, VIDSTREAM, until},
+    server::{Server, VIDSTREAM, ended, small_clip, until},
 };
 
 /// An upload that has begun is in the catalog within this.
 const BEGUN_WAIT_MAX: Duration = Duration::from_secs(20);
 const UPLOADING: &str = "SELECT id FROM videos WHERE state = 'uploading'";
-
-fn film() -> PathBuf {
-    Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()
-}
 
 fn say(folder: &Path, begins: &str, words: &[(&str, &str)]) {
     let (code, said) = shell(folder, &block(begins, words), &[]);
@@ -39,14 +28,12 @@ fn statements(other: &str) -> String {
 }
 
 fn fsck(data: &Path, flags: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(VIDSTREAM).args(["fsck", "--data"]).arg(data).args(flags).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    (output.status.code(), said)
+    ended(Command::new(VIDSTREAM).args(["fsck", "--data"]).arg(data).args(flags))
 }
 
 /// Sends the first half of the film, and no more; the upload lasts as long as the connection.
 fn begin_upload(server: &Server) -> TcpStream {
-    let bytes = fs::read(film()).unwrap();
+    let bytes = fs::read(small_clip()).unwrap();
     let mut socket = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let head = format!("POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n", bytes.len());
     socket.write_all(head.as_bytes()).unwrap();
@@ -64,7 +51,7 @@ async fn a_lost_postgres_comes_back_from_its_dump() {
     let catalog = format!("catalog.url={url}");
     let flags = ["--set", &catalog, "--set", "retention.orphans_after="];
     let server = Server::with(&data, &flags).await;
-    let id = server.upload(&film()).await;
+    let id = server.upload(&small_clip()).await;
     server.until_made(&id).await;
     let before = delivered(&server, &id).await;
     let uploading = begin_upload(&server);
@@ -76,7 +63,7 @@ async fn a_lost_postgres_comes_back_from_its_dump() {
     let server_of = ("postgres://vidstream@db.example/vidstream", url.as_str());
     let words = [server_of, ("/srv/vidstream/objects", objects.as_str()), ("/backup", place.as_str())];
     say(folder.path(), "pg_dump", &words);
-    let newer = server.upload(&film()).await;
+    let newer = server.upload(&small_clip()).await;
     server.kill();
     drop(uploading);
     let (all, name) = (database.url("postgres"), url.rsplit('/').next().unwrap());
@@ -113,7 +100,7 @@ async fn a_lost_file_comes_back_from_its_copy_with_the_objects() {
     let [data, backup] = ["data", "backup"].map(|name| folder.path().join(name));
     fs::create_dir(&backup).unwrap();
     let server = Server::start(&data).await;
-    let id = server.upload(&film()).await;
+    let id = server.upload(&small_clip()).await;
     server.until_made(&id).await;
     let before = delivered(&server, &id).await;
     let [place, own] = [&backup, &data].map(|path| path.display().to_string());

@@ -13,7 +13,7 @@ use vidstream_testkit::{
     s3::{BUCKET, Host},
 };
 
-use crate::server::VIDSTREAM;
+use crate::server::{VIDSTREAM, ended, refused};
 
 /// Nothing that fails at the start takes longer; a server that is silent is given up after 10 s.
 const WAIT_MAX_S: &str = "60";
@@ -78,9 +78,8 @@ fn failures_have_their_code_and_a_sentence() {
         (&["plugins", "show", "nobody"], 64, "there is no plugin nobody"),
     ];
     for (args, code, sentence) in cases {
-        let output = bounded().args(*args).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(*code), "{args:?}: {text}");
+        let (ended, text) = refused(bounded().args(*args));
+        assert_eq!(ended, Some(*code), "{args:?}: {text}");
         assert!(text.contains(sentence), "{args:?}: {text}");
         assert!(!text.contains("secret"), "{args:?}: {text}");
     }
@@ -155,9 +154,8 @@ fn an_element_that_is_missing_is_named_with_its_package_at_the_start() {
         }
         let mut serve = bounded();
         serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        let output = serve.env("GST_PLUGIN_SYSTEM_PATH", &plugins).env_remove("GST_PLUGIN_PATH").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(69), "{name}: {text}");
+        let (code, text) = refused(serve.env("GST_PLUGIN_SYSTEM_PATH", &plugins).env_remove("GST_PLUGIN_PATH"));
+        assert_eq!(code, Some(69), "{name}: {text}");
         let told: Vec<&str> = text.lines().filter(|line| line.starts_with("vidstream: ")).collect();
         assert!(told.len() == 1 && told[0].starts_with(sentence), "{name}: {text}");
     }
@@ -179,10 +177,9 @@ fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
     sqlite.pragma_update(None, "user_version", 7).unwrap();
     let behind = |statement: &str| postgres::shared().execute(&url, statement).unwrap();
     behind("UPDATE vidstream_schema SET version = 7 WHERE version = (SELECT max(version) FROM vidstream_schema)");
-    let refused = |command: &[&str], place: &[&str], sentence: &str| {
-        let output = bounded().args(command).args(place).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(64), "{command:?} {place:?}: {text}");
+    let assert_refused = |command: &[&str], place: &[&str], sentence: &str| {
+        let (code, text) = refused(bounded().args(command).args(place));
+        assert_eq!(code, Some(64), "{command:?} {place:?}: {text}");
         assert!(text.contains(sentence), "{command:?} {place:?}: {text}");
     };
     let [serve, origin] = ["serve", "origin"].map(|command| [command, "--listen", "127.0.0.1:0"]);
@@ -191,7 +188,7 @@ fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
     let alone: [&[&str]; 2] = [&fsck, &export];
     for place in [file.as_slice(), &database] {
         for command in [serve.as_slice(), &origin, &packager, &migrate, &import].into_iter().chain(alone) {
-            refused(command, place, "schema 7, made by a newer version");
+            assert_refused(command, place, "schema 7, made by a newer version");
         }
     }
     behind("DELETE FROM vidstream_schema WHERE version = 7");
@@ -199,10 +196,10 @@ fn a_catalog_of_another_version_has_the_same_code_for_every_command() {
     let sentence = "made by an older version of vidstream: `vidstream migrate` brings it up to date";
     for place in [file.as_slice(), &database] {
         for command in alone {
-            refused(command, place, sentence);
+            assert_refused(command, place, sentence);
         }
     }
-    refused(&["import", &newer], &["--data", &good], sentence);
+    assert_refused(&["import", &newer], &["--data", &good], sentence);
 }
 
 /// Whoever connects as a user who may read and write rows, and no more.
@@ -236,9 +233,8 @@ fn a_database_that_refuses_is_told_with_what_to_do() {
         (&["fsck"], &known, 64, "made by an older version of vidstream", "`vidstream migrate` brings it up to date"),
     ];
     for (command, place, code, reason, advice) in cases {
-        let output = bounded().args(command).args(["--data", &data, "--set", place]).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{command:?} {reason}: {text}");
+        let (ended, text) = refused(bounded().args(command).args(["--data", &data, "--set", place]));
+        assert_eq!(ended, Some(code), "{command:?} {reason}: {text}");
         // A server has its log before it.
         let sentence = text.lines().last().unwrap_or_default();
         assert!(sentence.starts_with("vidstream: "), "{command:?} {reason}: {text}");
@@ -261,11 +257,7 @@ impl Secrets {
     fn refused(&self, variables: &[(&str, &str)]) -> (Option<i32>, String) {
         let mut command = bounded();
         command.args(["origin", "--data"]).arg(self.0.path()).env("RUST_LOG", "debug").envs(variables.iter().copied());
-        let output = command.output().unwrap();
-        (
-            output.status.code(),
-            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat(),
-        )
+        ended(&mut command)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `vidstream fsck`: catalog and store that were made to disagree, on files and on servers.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command};
 
 use bytes::Bytes;
 use vidstream_media::{Track, VideoId};
@@ -10,9 +10,7 @@ use vidstream_testkit::{
     s3::{BUCKET, Host},
 };
 
-use crate::server::{Server, VIDSTREAM};
-
-const READY_WAIT_MAX: Duration = Duration::from_mins(2);
+use crate::server::{Server, VIDSTREAM, ended};
 
 /// Where catalog and store are.
 struct Site<'a> {
@@ -36,9 +34,7 @@ impl Site<'_> {
     fn fsck(&self, more: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(VIDSTREAM);
         command.args(["fsck", "--data"]).arg(self.data).args(&self.flags).args(more);
-        let output = command.envs(self.variables.iter().cloned()).output().unwrap();
-        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        (output.status.code(), text)
+        ended(command.envs(self.variables.iter().cloned()))
     }
 
     /// The object of a film whose path has this part.
@@ -51,12 +47,6 @@ impl Site<'_> {
         let listed = self.store.list_video(id).await.unwrap();
         listed.into_iter().map(|(path, _)| path).collect()
     }
-}
-
-async fn until_ready(server: &Server, id: VideoId) {
-    let is_settled =
-        |video: &serde_json::Value| video["state"] == "ready" && video["artifacts"]["storyboard"]["state"] == "ready";
-    server.until(&id.to_string(), "ready", READY_WAIT_MAX, is_settled).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +74,7 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     let server = site.serve().await;
     let clip = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
     let id: VideoId = server.upload(&clip).await.parse().unwrap();
-    until_ready(&server, id).await;
+    server.until_made(&id.to_string()).await;
     let whole = site.paths(id).await;
     let right = format!("1 videos, 0 of them in work and passed over, {} objects: nothing is wrong\n", whole.len());
     assert_eq!(site.fsck(&[]), (Some(0), right));
@@ -123,7 +113,7 @@ async fn they_agree_after_a_repair(site: Site<'_>) {
     assert_eq!(site.fsck(&[]), (Some(0), nothing));
 
     let server = site.serve().await;
-    until_ready(&server, id).await;
+    server.until_made(&id.to_string()).await;
     assert_eq!(server.video(&id.to_string()).await["generation"], 2);
     // What is left of the first generation, all but its source.
     let (code, text) = site.fsck(&["--repair"]);
@@ -198,7 +188,7 @@ async fn a_bit_that_has_turned_over_is_found_and_mended() {
     let server = site.serve().await;
     let clip = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
     let id: VideoId = server.upload(&clip).await.parse().unwrap();
-    until_ready(&server, id).await;
+    server.until_made(&id.to_string()).await;
     let (code, text) = site.fsck(&["--bytes"]);
     assert!(code == Some(0) && text.ends_with(": nothing is wrong\n"), "{text}");
 
@@ -220,7 +210,7 @@ async fn a_bit_that_has_turned_over_is_found_and_mended() {
     assert!(code == Some(1) && text.contains(&line) && text.ends_with(": 1 wrong\n"), "{text}");
     let (code, text) = site.fsck(&["--bytes", "--repair"]);
     assert!(code == Some(0) && text.contains(&line) && text.ends_with(": 1 wrong, 1 repaired\n"), "{text}");
-    until_ready(&server, id).await;
+    server.until_made(&id.to_string()).await;
     assert_eq!(status("2/180p/1.m4s").await.0, 200);
     let (code, text) = site.fsck(&["--bytes", "--repair"]);
     assert!(code == Some(0) && text.contains("row names: removed"), "{text}");

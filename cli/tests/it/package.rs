@@ -14,7 +14,10 @@ use nix::{
 };
 use vidstream_testkit::{Clip, Encoding, Schema, decode};
 
-use crate::server::{Server, VIDSTREAM};
+use crate::{
+    delivered::uris,
+    server::{Server, VIDSTREAM},
+};
 
 /// A packaging that was told to end is gone by then.
 const END_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -36,13 +39,6 @@ fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-/// Every relative URI of a playlist, in attributes and on lines of their own.
-fn uris(playlist: &str) -> Vec<String> {
-    let attributes = playlist.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let lines = playlist.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    attributes.chain(lines).map(str::to_owned).collect()
 }
 
 /// A number of an attribute list. What has commas of its own stands in quotes, and numbers do not.

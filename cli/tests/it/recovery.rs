@@ -16,7 +16,7 @@ use vidstream_testkit::{
     decode::{self, SOUND_RATE},
 };
 
-use crate::server::{LOOK_EVERY, Server, after, alive, until};
+use crate::server::{LOOK_EVERY, Server, after, alive, number, until};
 
 /// Two jobs side by side, however many cores there are: then a film of that length outlasts the kills.
 const FLAGS: [&str; 2] = ["--set", "worker.slots=2"];
@@ -47,11 +47,6 @@ const HURRY_PERCENT: f64 = 50.0;
 const BEEP_OFF_S_MAX: f64 = 0.05;
 /// Sound ends with the pictures, but for the last frame of AAC and what a player adds.
 const SOUND_OFF_S_MAX: f64 = 0.1;
-
-/// A number from the environment, if it is there.
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
-}
 
 /// How many kills, and of how long a film: a short row in every run, the long one by environment.
 fn size() -> (u32, u32) {
@@ -120,16 +115,13 @@ async fn kill_child(server: &Server, random: &mut Random) -> Vec<u32> {
 
 /// Every picture of every rung, and all the sound.
 fn is_whole(server: &Server, id: &str, ready: &Value, film: &Clip) {
-    let playlist = |track: &str| format!("{}/v/{id}/1/{track}/index.m3u8", server.url);
     let artifacts = ready["artifacts"].as_object().unwrap();
     let made: BTreeSet<&str> = artifacts.keys().filter_map(|name| name.strip_prefix("rendition.")).collect();
     assert_eq!(made, BTreeSet::from(RUNGS));
-    let wanted: Vec<Option<u32>> = (0..film.frames).map(Some).collect();
     for rung in RUNGS {
-        let shown = vidstream_testkit::counters(&["-i", &playlist(rung)]).unwrap();
-        assert!(shown == wanted, "{rung}: the counters are not unbroken");
+        server.assert_unbroken(id, rung, film.frames);
     }
-    let heard = decode::sound(&["-i", &playlist("audio")]).unwrap();
+    let heard = decode::sound(&["-i", &format!("{}/v/{id}/1/audio/index.m3u8", server.url)]).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "samples of a film stay below 2^53")]
     let heard_s = heard.len() as f64 / f64::from(SOUND_RATE);
     assert!((heard_s - film.seconds()).abs() < SOUND_OFF_S_MAX, "{heard_s} s of sound");

@@ -5,7 +5,7 @@ use std::{fs, process::Command, time::Duration};
 use tokio::time::timeout;
 use vidstream_testkit::redis;
 
-use crate::server::{Server, VIDSTREAM};
+use crate::server::{Server, VIDSTREAM, refused};
 
 /// A server connects again, and says so, within this.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -18,9 +18,8 @@ async fn a_server_begins_while_redis_is_away_and_not_with_a_wrong_password() {
     let set = format!("events.url={}", redis.url());
     let mut origin = Command::new(VIDSTREAM);
     origin.args(["origin", "--set", &set.replace("right", "hunter2"), "--data"]).arg(folder.path());
-    let output = origin.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(69), "{text}");
+    let (code, text) = refused(&mut origin);
+    assert_eq!(code, Some(69), "{text}");
     assert!(text.contains("WRONGPASS") && !text.contains("hunter2"), "{text}");
 
     redis.kill().unwrap();

@@ -38,8 +38,7 @@ async fn a_server_deletes_what_nobody_knows_and_what_is_over() {
     let clip = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mp4").unwrap();
     let id: VideoId = server.upload(&clip).await.parse().unwrap();
     let name = id.to_string();
-    server.until(&name, "ready", WAIT_MAX, |video| video["artifacts"]["storyboard"]["state"] == "ready").await;
-    server.until(&name, "ready", WAIT_MAX, |video| video["state"] == "ready").await;
+    server.until_made(&name).await;
     drop(server);
 
     let store = Store::open(&format!("file://{}", data.display())).await.unwrap();

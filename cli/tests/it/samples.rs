@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use vidstream_media::VideoId;
 use vidstream_testkit::{
-    Clip, Encoding, postgres, redis,
+    postgres, redis,
     s3::{BUCKET, Server as Bucket},
 };
 
-use crate::server::Server;
+use crate::server::{Server, small_clip};
 
 /// A port that the sample pins, and one that is free.
 const ADMIN: (&str, &str) = ("127.0.0.1:9090", "127.0.0.1:0");
@@ -100,7 +100,7 @@ async fn the_cluster_sample_is_on_postgres_redis_and_a_bucket() {
     ];
     let server = start(folder.path(), "cluster.toml", &words, &bucket.variables()).await;
     assert_ready(&server).await;
-    let film = fs::read(Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()).unwrap();
+    let film = fs::read(small_clip()).unwrap();
     let sent = server.http.put(format!("{}/v1/videos", server.url)).bearer_auth("s3cret").body(film);
     let sent: serde_json::Value = sent.send().await.unwrap().json().await.unwrap();
     let id = sent["id"].as_str().unwrap_or_else(|| panic!("{sent}"));

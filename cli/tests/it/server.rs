@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
+use vidstream_testkit::{Clip, Encoding, counters};
 
 /// The executable under test.
 pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
@@ -163,6 +164,13 @@ impl Server {
         self.until(id, "made", MADE_WAIT_MAX, is_made).await;
     }
 
+    /// What a rung of a film shows is all of its frames, each once and in its order.
+    pub(crate) fn assert_unbroken(&self, id: &str, rung: &str, frames: u32) {
+        let shown = counters(&["-i", &format!("{}/v/{id}/1/{rung}/index.m3u8", self.url)]).unwrap();
+        let is_unbroken = shown == (0..frames).map(Some).collect::<Vec<_>>();
+        assert!(is_unbroken, "{rung} of {}: the counters are not unbroken", self.data.display());
+    }
+
     /// The processes that this server has started and that are alive, zombies left out.
     pub(crate) fn children(&self) -> Vec<u32> {
         children_of(self.child.id())
@@ -203,6 +211,29 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Four seconds of film that are soon made.
+pub(crate) fn small_clip() -> PathBuf {
+    Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()
+}
+
+/// A number from the environment, if it is there.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Runs a command to its end; gives its exit code, and its output with its errors behind it.
+pub(crate) fn ended(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.code(), said)
+}
+
+/// Runs a command to its end; gives its exit code, and its errors alone, among which a refusal is said.
+pub(crate) fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A tick after that long: for looking again, and for the random moment of a kill.

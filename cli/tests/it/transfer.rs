@@ -8,23 +8,22 @@ use std::{
 };
 
 use vidstream_testkit::{
-    Clip, Encoding, counters, postgres,
+    Clip, Encoding, postgres,
     s3::{BUCKET, Fault, Server as Bucket},
 };
 
 use crate::{
     delivered::{assert_same, delivered},
     documented::{block, shell},
-    server::{Server, VIDSTREAM, until},
+    server::{Server, VIDSTREAM, ended, small_clip, until},
 };
 
 const READY_WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// Runs a command; gives its exit code and what it said.
 fn run(args: &[&str]) -> (i32, String) {
-    let output = Command::new(VIDSTREAM).args(args).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-    (output.status.code().unwrap(), said)
+    let (code, said) = ended(Command::new(VIDSTREAM).args(args));
+    (code.unwrap(), said)
 }
 
 /// A film that was playable when it was moved is made to its end elsewhere, from its first frame to its last.
@@ -56,8 +55,7 @@ async fn what_a_server_has_goes_on_behind_another_database() {
         assert_eq!((code, said.contains("is not empty")), (64, true), "{said}");
         let server = Server::with(Path::new(&new), &["--set", &catalog]).await;
         server.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
-        let shown = counters(&["-i", &format!("{}/v/{id}/1/360p/index.m3u8", server.url)]).unwrap();
-        assert!(shown == (0..film.frames).map(Some).collect::<Vec<_>>(), "{source}: the counters are not unbroken");
+        server.assert_unbroken(&id, "360p", film.frames);
     }
 }
 
@@ -96,7 +94,7 @@ async fn a_folder_is_outgrown_by_one_command_and_what_took_its_place_is_backed_u
     let at = |name: &str| folder.path().join(name).display().to_string();
     let [old, config, backup] = ["old", "vidstream.toml", "backup"].map(at);
     let server = Server::start(Path::new(&old)).await;
-    let id = server.upload(&Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()).await;
+    let id = server.upload(&small_clip()).await;
     server.until_made(&id).await;
     let list = async |server: &Server| {
         server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap().text().await.unwrap()
@@ -154,8 +152,7 @@ async fn a_film_goes_into_a_bucket_and_comes_out_as_it_was() {
     let old = Server::with(Path::new(&at("old")), &[]).await;
     let film = Clip::new((320, 180), 25, 12).cached(&Encoding::default(), "mkv").unwrap();
     let id = old.upload(&film).await;
-    old.until(&id, "ready", READY_WAIT_MAX, |video| video["artifacts"]["storyboard"]["state"] == "ready").await;
-    old.until(&id, "ready", READY_WAIT_MAX, |video| video["state"] == "ready").await;
+    old.until_made(&id).await;
     drop(old);
     assert_eq!(run(&["export", &at("first"), "--data", &at("old")]).0, 0);
 
@@ -165,22 +162,17 @@ async fn a_film_goes_into_a_bucket_and_comes_out_as_it_was() {
         command.args(args).args(["--data", &at("new"), "--set", &store]).envs(bucket.variables());
         command
     };
-    let ended = |args: &[&str]| {
-        let output = command(args).output().unwrap();
-        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-        (output.status.code().unwrap(), said)
-    };
     bucket.meet("/poster-", Fault::Hang);
     let mut killed = command(&["import", &at("first")]).spawn().unwrap();
     until("a request that hangs", READY_WAIT_MAX, || bucket.faults_left() == 0).await;
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let (code, said) = ended(&["import", &at("first")]);
-    assert_eq!((code, said.contains(" came from ")), (0, true), "{said}");
-    let (code, said) = ended(&["fsck"]);
-    assert!(code == 0 && said.ends_with("nothing is wrong\n"), "{said}");
-    let (code, said) = ended(&["export", &at("second")]);
-    assert_eq!(code, 0, "{said}");
+    let (code, said) = ended(&mut command(&["import", &at("first")]));
+    assert_eq!((code, said.contains(" came from ")), (Some(0), true), "{said}");
+    let (code, said) = ended(&mut command(&["fsck"]));
+    assert!(code == Some(0) && said.ends_with("nothing is wrong\n"), "{said}");
+    let (code, said) = ended(&mut command(&["export", &at("second")]));
+    assert_eq!(code, Some(0), "{said}");
     let objects = |name: &str| tree(&folder.path().join(name).join("objects"));
     assert!(objects("first") == objects("second"));
 

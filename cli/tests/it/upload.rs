@@ -3,9 +3,8 @@
 use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
-use vidstream_testkit::{Clip, Encoding};
 
-use crate::server::{Server, VIDSTREAM};
+use crate::server::{Server, VIDSTREAM, small_clip};
 
 fn sh(script: &str) -> (i32, String) {
     let output = Command::new("sh").args(["-c", script]).output().unwrap();
@@ -120,8 +119,4 @@ async fn add_speaks_https_with_servers_that_it_trusts() {
 
 fn entries(folder: &std::path::Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
-}
-
-fn small_clip() -> std::path::PathBuf {
-    Clip::new((320, 180), 25, 4).cached(&Encoding::default(), "mp4").unwrap()
 }

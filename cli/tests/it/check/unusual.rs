@@ -23,25 +23,9 @@ const LOUDNESS: Lapse = (33, "the sound of none of our streams says how loud it 
 const SHORT: Lapse = (20, "it is longer than four seconds, and none of its segments is");
 const PICTURES: Lapse = (45, "at eight a second its smallest I-frames need about as much as its largest variant");
 
-struct Unusual {
-    what: &'static str,
-    file: PathBuf,
-    /// How it is packaged.
-    flags: &'static [&'static str],
-    breaks: &'static [Lapse],
-    /// What it breaks or does not, as the encoder spends its bits.
-    may_break: &'static [Lapse],
-}
-
-fn of(
-    what: &'static str,
-    file: PathBuf,
-    flags: &'static [&'static str],
-    breaks: &'static [Lapse],
-    may_break: &'static [Lapse],
-) -> Unusual {
-    Unusual { what, file, flags, breaks, may_break }
-}
+/// What it is, its file, how that is packaged, what it breaks, and what it breaks or does not, as the encoder spends its
+/// bits.
+type Unusual = (&'static str, PathBuf, &'static [&'static str], &'static [Lapse], &'static [Lapse]);
 
 fn unusual(folder: &Path) -> [Unusual; 8] {
     let file = |clip: &Clip| clip.cached(&Encoding::default(), "mp4").unwrap();
@@ -52,23 +36,23 @@ fn unusual(folder: &Path) -> [Unusual; 8] {
     let extra = ["-vf", HOLE, "-fps_mode", "passthrough"].map(str::to_owned).to_vec();
     let hole = small(16).cached(&Encoding { extra, ..Encoding::default() }, "mp4").unwrap();
     [
-        of(
+        (
             "mono",
             file(&Clip { audio: sound(44_100, 1), ..Clip::new((426, 240), 25, 5) }),
             &[],
             &[SHORT, LOUDNESS],
             &[PICTURES],
         ),
-        of("one rung", file(&small(3)), &[], &[LOUDNESS], &[PICTURES]),
-        of(
+        ("one rung", file(&small(3)), &[], &[LOUDNESS], &[PICTURES]),
+        (
             "film rate",
             file(&Clip { fps: (24_000, 1001), frames: 211, ..Clip::new((426, 240), 24, 1) }),
             &[],
             &[LOUDNESS],
             &[PICTURES],
         ),
-        of("sound alone", alone, &[], &[LOUDNESS], &[]),
-        of(
+        ("sound alone", alone, &[], &[LOUDNESS], &[]),
+        (
             "portrait without sound",
             file(&Clip { audio: None, ..Clip::new((144, 256), 30, 3) }),
             SMALL,
@@ -76,15 +60,15 @@ fn unusual(folder: &Path) -> [Unusual; 8] {
             &[PICTURES],
         ),
         // The last 15 of these frames are less than half a GOP.
-        of(
+        (
             "5.1 and a tail that joins",
             file(&Clip { frames: 135, audio: sound(48_000, 6), ..small(1) }),
             SMALL,
             &[SHORT, LOUDNESS],
             &[],
         ),
-        of("uneven pictures with a hole", hole, SMALL, &[LOUDNESS], &[]),
-        of("half a second", file(&Clip { frames: 15, ..small(1) }), SMALL, &[LOUDNESS], &[]),
+        ("uneven pictures with a hole", hole, SMALL, &[LOUDNESS], &[]),
+        ("half a second", file(&Clip { frames: 15, ..small(1) }), SMALL, &[LOUDNESS], &[]),
     ]
 }
 
@@ -92,7 +76,7 @@ fn unusual(folder: &Path) -> [Unusual; 8] {
 fn what_is_made_of_unusual_sources_passes() {
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
-    for (n, Unusual { what, file, flags, breaks, may_break }) in unusual(folder.path()).into_iter().enumerate() {
+    for (n, (what, file, flags, breaks, may_break)) in unusual(folder.path()).into_iter().enumerate() {
         let out = folder.path().join(format!("tree{n}"));
         let mut package = Command::new(VIDSTREAM);
         let output = package.arg("package").arg(file).arg("--out").arg(&out).args(flags).output().unwrap();
