@@ -150,12 +150,14 @@ fn copy(line: &Value, n: u32) -> Value {
     line
 }
 
-/// The catalog as so many processes have it.
+/// The catalog as so many processes have it, each with a worker that found nothing to do.
 async fn processes(place: &impl Adapter) -> Result<Vec<Catalog>> {
     let mut catalogs = Vec::new();
-    for _ in 0..WORKERS {
+    for n in 0..WORKERS {
         let options = Options { connections: CONNECTIONS, ..Options::default() };
-        catalogs.push(Catalog::open(&place.url(), options).await?);
+        let catalog = Catalog::open(&place.url(), options).await?;
+        assert!(catalog.claim(&worker(n), Wanted::ALL).await?.is_none(), "there is a job already");
+        catalogs.push(catalog);
     }
     Ok(catalogs)
 }
@@ -173,7 +175,7 @@ async fn claims(place: &impl Adapter, catalogs: Vec<Catalog>) -> Result<f64> {
     let mut working = JoinSet::new();
     let began = Instant::now();
     for (n, catalog) in catalogs.into_iter().enumerate() {
-        working.spawn(claim_all(catalog, fixture::worker(&format!("worker-{n}")), Arc::clone(&claimed)));
+        working.spawn(claim_all(catalog, worker(n), Arc::clone(&claimed)));
     }
     let mut jobs = BTreeSet::new();
     while let Some(claims) = working.join_next().await {
@@ -184,6 +186,10 @@ async fn claims(place: &impl Adapter, catalogs: Vec<Catalog>) -> Result<f64> {
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!(jobs.len(), FILMS * CHUNKS);
     Ok(f64::from(u32::try_from(jobs.len())?) / seconds)
+}
+
+fn worker(n: usize) -> Worker {
+    fixture::worker(&format!("worker-{n}"))
 }
 
 /// Claims until all workers together have all chunks.

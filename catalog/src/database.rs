@@ -13,7 +13,7 @@ use crate::{
     postgres::Postgres,
     sql::{
         self, Access, Connection, Db, Held, Tx, cache,
-        claim::{self, Given},
+        claim::{self, Earlier, Given},
         raise,
         transaction::{self, Surroundings},
     },
@@ -144,21 +144,25 @@ impl Database {
 
     async fn claim_next(&self, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
         let worker = Arc::new(worker);
-        let looking = Arc::clone(&worker);
-        let due = self.read(move |db| claim::due(db, &looking)).await?;
-        if due.upkeep {
-            let noted = Arc::clone(&worker);
-            self.write(move |tx| claim::upkeep(tx, &noted)).await?;
-        } else if !due.pending {
-            return Ok(None);
+        // `SQLite` has one writer at a time, and most often nobody has a job.
+        if let Adapter::Sqlite(_) = &self.adapter {
+            let looking = Arc::clone(&worker);
+            if !self.read(move |db| claim::any(db, &looking)).await? {
+                return Ok(None);
+            }
         }
-        let mut busy = None;
+        let mut earlier = Earlier::default();
         for _ in 0..limits::CLAIM_TRIES {
-            let worker = Arc::clone(&worker);
-            match self.write(move |tx| claim::claim(tx, &worker, wanted, busy)).await? {
+            let asking = Arc::clone(&worker);
+            match self.write(move |tx| claim::claim(tx, &asking, wanted, earlier)).await? {
                 Given::Nothing => return Ok(None),
                 Given::Claim(claim) => return Ok(Some(*claim)),
-                Given::Busy(video) => busy = Some(video),
+                Given::Busy(video) => earlier.busy = Some(video),
+                Given::Upkeep => {
+                    let noted = Arc::clone(&worker);
+                    self.write(move |tx| claim::upkeep(tx, &noted)).await?;
+                    earlier.upkeep = true;
+                }
             }
         }
         Err(Error::Busy)

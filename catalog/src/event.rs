@@ -39,7 +39,7 @@ pub enum HintKind {
     Job,
     /// A chunk, sheet or poster was published.
     Media,
-    /// The log has grown.
+    /// The log has grown by more than what became of an attempt.
     Event,
     /// A claim may have been cancelled: holders of claims on this video renew at once.
     Cancelled,

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use deadpool::managed::QueueMode;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::{
     sync::{Semaphore, broadcast, oneshot},
@@ -128,6 +129,8 @@ fn pool(target: &Target, connections: usize) -> Result<Pool> {
     );
     Pool::builder(manager)
         .max_size(connections.max(1))
+        // The one that was used last has its statements prepared and planned.
+        .queue_mode(QueueMode::Lifo)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(Duration::from_millis(limits::QUEUE_WAIT_MS)))
         .create_timeout(Some(Duration::from_millis(limits::CONNECT_MS)))

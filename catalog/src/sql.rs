@@ -63,17 +63,22 @@ pub(crate) enum Access {
 /// A connection that one thread uses at a time: what a database must do for the operations.
 pub(crate) trait Connection {
     fn engine(&self) -> Engine;
-    fn begin(&self, access: Access) -> Result<()>;
-    fn commit(&self) -> Result<()>;
+    /// Begins a transaction and gives the database's own time, in milliseconds since the Unix epoch.
+    fn begin(&self, access: Access) -> Result<i64>;
+    /// Runs the last statements of the transaction and commits it; then other processes are told of the hints, if the
+    /// database can.
+    fn commit(&self, last: &[Statement], hints: &[Hint]) -> Result<()>;
     /// Undoes the transaction. What cannot be undone over this connection ends with it.
     fn rollback(&self);
-    /// The database's own time, in milliseconds since the Unix epoch.
-    fn now_ms(&self) -> Result<i64>;
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>>;
     /// Gives how many rows were changed.
     fn execute(&self, sql: &str, values: &[Value]) -> Result<u64>;
-    /// Tells other processes of hints once the transaction is committed, if the database can.
-    fn announce(&self, hints: &[Hint]) -> Result<()>;
+}
+
+/// A statement whose answer nobody needs.
+pub(crate) struct Statement {
+    pub(crate) sql: &'static str,
+    pub(crate) values: Vec<Value>,
 }
 
 /// Where a claim stands: what a writer proves before it may write.
@@ -102,7 +107,7 @@ pub(crate) struct Tx<'a> {
 
 impl Engine {
     /// The text for this engine.
-    fn pick<'a>(self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+    fn pick(self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite => sqlite,
             Self::Postgres => postgres,

@@ -3,6 +3,7 @@
 use std::{cell::Cell, result, sync::Arc, time::Duration};
 
 use deadpool_postgres::Object;
+use futures_util::future::{join, join_all, try_join};
 use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::types::ToSql;
 
@@ -10,10 +11,17 @@ use super::{dialect, error, listen, values};
 use crate::{
     Error, Hint, Result, hints, limits,
     sql::{
-        Access, Connection, Engine,
+        Access, Connection, Engine, Statement,
         rows::{Row, Value},
     },
 };
+
+type Answer<T> = result::Result<T, tokio_postgres::Error>;
+
+const NOW_MS: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+/// Statements that are on their way together with the commit. Of a few [`join_all`] polls one after the other, so that they
+/// are sent in their order.
+const TOGETHER_MAX: usize = 16;
 
 /// A connection of the pool while a transaction has it. Used by one thread, which may block.
 pub(super) struct Client<'a> {
@@ -41,7 +49,7 @@ impl<'a> Client<'a> {
     }
 
     /// Waits for the server, for a bounded time.
-    fn wait<T>(&self, work: impl Future<Output = result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+    fn wait<T>(&self, work: impl Future<Output = Answer<T>>) -> Result<T> {
         if self.lost.get() {
             return Err(Error::Unavailable("the connection to the database was lost".to_owned()));
         }
@@ -70,6 +78,19 @@ impl<'a> Client<'a> {
     fn simple(&self, sql: &str) -> Result<()> {
         self.wait(self.connection.batch_execute(sql))
     }
+
+    async fn run(&self, statement: &tokio_postgres::Statement, values: &[Value]) -> Answer<()> {
+        self.connection.execute(statement, &parameters(values)).await.map(drop)
+    }
+
+    /// What tells other processes of the hints at the commit.
+    fn telling(&self, hints: &[Hint]) -> Option<Statement> {
+        let instance = self.instance.filter(|_| !hints.is_empty())?;
+        // What does not fit is lost, as any hint may be.
+        let (text, _) = hints::write(instance, hints);
+        let values = vec![Value::Text(listen::CHANNEL.to_owned()), Value::Text(text)];
+        Some(Statement { sql: "SELECT 1 FROM pg_notify(?1, ?2)", values })
+    }
 }
 
 impl Connection for Client<'_> {
@@ -77,25 +98,47 @@ impl Connection for Client<'_> {
         Engine::Postgres
     }
 
-    fn begin(&self, access: Access) -> Result<()> {
+    fn begin(&self, access: Access) -> Result<i64> {
         self.failed.set(false);
         // A reader sees one state. A writer sees, at each statement, what was committed before it: that of
         // others after it has waited for their locks. Whether it may write is the server's to say: READ WRITE would overrule
         // `default_transaction_read_only`, by which operators keep writers away from a full disk or a former primary.
-        self.simple(match access {
+        let begin = match access {
             Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
+        // Both are on their way before the first is answered: a transaction costs its trips more than its work.
+        self.wait(async {
+            let now = self.connection.prepare_cached(NOW_MS).await?;
+            let (_, row) = try_join(self.connection.batch_execute(begin), self.connection.query_one(&now, &[])).await?;
+            row.try_get(0)
         })
     }
 
-    fn commit(&self) -> Result<()> {
+    fn commit(&self, last: &[Statement], hints: &[Hint]) -> Result<()> {
         if self.failed.get() {
             return Err(Error::Unavailable("a statement failed and its transaction was undone".to_owned()));
         }
         // Claims wait for the disk, too, although one that a crash takes back is only made again. What else it had would be
         // given again as well: its token, to a worker whose results could then not be told from those of the first, and the
         // place of its event, to one that a reader of the first event misses.
-        self.simple("COMMIT")
+        let telling = self.telling(hints);
+        let last: Vec<&Statement> = telling.iter().chain(last).collect();
+        let (early, last) = last.split_at(last.len().saturating_sub(TOGETHER_MAX));
+        for Statement { sql, values } in early {
+            self.execute(sql, values)?;
+        }
+        // All are on their way before the first is answered: the counter of events, which all writers wait for, is locked
+        // for no trip. If one fails the server undoes the transaction, whatever follows.
+        self.wait(async {
+            let mut prepared = Vec::new();
+            for Statement { sql, values } in last {
+                prepared.push((self.connection.prepare_cached(&dialect::render(sql)).await?, values));
+            }
+            let running = join_all(prepared.iter().map(|(statement, values)| self.run(statement, values)));
+            let (answers, committed) = join(running, self.connection.batch_execute("COMMIT")).await;
+            answers.into_iter().collect::<Answer<()>>().and(committed)
+        })
     }
 
     fn rollback(&self) {
@@ -104,15 +147,9 @@ impl Connection for Client<'_> {
         }
     }
 
-    fn now_ms(&self) -> Result<i64> {
-        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
-        let rows = self.query(sql, &[])?;
-        rows.first().ok_or_else(|| Error::Corrupt("the server has no time".to_owned()))?.scalar()
-    }
-
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let sql = dialect::render(sql);
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let values = parameters(values);
         let (names, found) = self.wait(async {
             let statement = self.connection.prepare_cached(&sql).await?;
             let names: Arc<[String]> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
@@ -123,18 +160,14 @@ impl Connection for Client<'_> {
 
     fn execute(&self, sql: &str, values: &[Value]) -> Result<u64> {
         let sql = dialect::render(sql);
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let values = parameters(values);
         self.wait(async {
             let statement = self.connection.prepare_cached(&sql).await?;
             self.connection.execute(&statement, &values).await
         })
     }
+}
 
-    fn announce(&self, hints: &[Hint]) -> Result<()> {
-        let Some(instance) = self.instance.filter(|_| !hints.is_empty()) else { return Ok(()) };
-        // What does not fit is lost, as any hint may be.
-        let (text, _) = hints::write(instance, hints);
-        let values = [Value::Text(listen::CHANNEL.to_owned()), Value::Text(text)];
-        self.query("SELECT 1 FROM pg_notify(?1, ?2)", &values).map(drop)
-    }
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as _).collect()
 }

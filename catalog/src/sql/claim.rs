@@ -7,19 +7,32 @@ use vidstream_media::{
 };
 
 use super::{
-    Db, Tx, chunks, events, jobs, leases, order, raise,
+    Db, Tx, chunks, events, jobs, leases,
+    order::{self, Pending},
+    raise,
     rows::{self, Row, params},
     videos, workers,
 };
 use crate::{Claim, Error, JobKind, Result, Wanted, Work, Worker, check, limits};
 
 /// What a worker that asks for a job finds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Due {
+#[derive(Debug)]
+struct Due {
     /// Leases have run out, or the worker is not noted as present.
+    upkeep: bool,
+    /// The parts of the queue that hold jobs.
+    pending: Pending,
+    /// The numbers of the encoder sets of which the worker has all, as JSON.
+    encoders: String,
+}
+
+/// What an earlier try of the same claim led to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Earlier {
+    /// The upkeep is done.
     pub(crate) upkeep: bool,
-    /// A job is pending.
-    pub(crate) pending: bool,
+    /// The video that was waited for.
+    pub(crate) busy: Option<VideoId>,
 }
 
 /// How a claim went.
@@ -30,21 +43,39 @@ pub(crate) enum Given {
     Claim(Box<Claim>),
     /// A job whose video somebody else is changing: wait for this video, then ask again.
     Busy(VideoId),
+    /// The upkeep is due: do it, then ask again.
+    Upkeep,
 }
 
-/// Looks whether there is anything to do for a worker: most often nobody has a job, and looking locks nothing.
-pub(crate) fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
+/// Whether there is anything to do for a worker.
+pub(crate) fn any(db: &Db<'_>, worker: &Worker) -> Result<bool> {
+    due(db, worker).map(|due| due.upkeep || due.pending.any())
+}
+
+fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
     check::name("a worker's id", &worker.id)?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND lease_until_ms <= ?1) AS expired,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending') AS pending,
-         EXISTS (SELECT 1 FROM workers WHERE id = ?2 AND encoders = ?3 AND seen_at_ms > ?4) AS noted";
+    let sets = workers::SETS;
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND lease_until_ms <= ?1) AS expired,
+         EXISTS (SELECT 1 FROM workers WHERE id = ?2 AND encoders = ?3 AND seen_at_ms > ?4) AS noted,
+         {sets} AS sets,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_waited_for WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1) AS waited_for,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?5) AS ahead,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_first WHERE state = 'pending' AND kind = 'encode' AND first = 1) AS first,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'probe') AS probe,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'encode') AS encode,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'sheet') AS sheet,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'finalize') AS finalize,
+         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'delete') AS \"delete\"");
     let stale_ms = db.now_ms.saturating_sub(limits::WORKER_NOTED_MS);
-    let key = params![db.now_ms, worker.id, rows::to_json(&worker.encoders)?, stale_ms];
+    let far_ms = db.now_ms.saturating_sub(limits::AHEAD_MS);
+    let key = params![db.now_ms, worker.id, rows::to_json(&worker.encoders)?, stale_ms, far_ms];
     let read = |row: &Row| {
         let (expired, noted): (bool, bool) = (row.get("expired")?, row.get("noted")?);
-        Ok(Due { upkeep: expired || !noted, pending: row.get("pending")? })
+        let sets: Option<String> = row.get("sets")?;
+        let encoders = rows::to_json(&workers::fulfilled(sets.as_deref().unwrap_or_default(), &worker.encoders)?)?;
+        Ok(Due { upkeep: expired || !noted, pending: Pending::read(row)?, encoders })
     };
-    db.one(sql, key, read)
+    db.one(&sql, key, read)
 }
 
 /// Ends claims that nobody holds any more, and notes that the worker is there.
@@ -56,15 +87,21 @@ pub(crate) fn upkeep(tx: &mut Tx<'_>, worker: &Worker) -> Result<()> {
     Ok(())
 }
 
-/// Gives a worker its next job. `busy` is the video that an earlier try found so.
-pub(crate) fn claim(tx: &mut Tx<'_>, worker: &Worker, wanted: Wanted, busy: Option<VideoId>) -> Result<Given> {
-    if let Some(video) = busy {
+/// Gives a worker its next job.
+pub(crate) fn claim(tx: &mut Tx<'_>, worker: &Worker, wanted: Wanted, earlier: Earlier) -> Result<Given> {
+    if let Some(video) = earlier.busy {
         tx.lock(video)?;
     }
-    let encoders = rows::to_json(&workers::fulfilled(tx, &worker.encoders)?)?;
-    let Some(job) = order::next(tx, wanted, &encoders)? else { return Ok(Given::Nothing) };
+    let Due { upkeep, pending, encoders } = due(tx, worker)?;
+    if upkeep && !earlier.upkeep {
+        return Ok(Given::Upkeep);
+    }
+    if !pending.any() {
+        return Ok(Given::Nothing);
+    }
+    let Some(job) = order::next(tx, wanted, pending, &encoders)? else { return Ok(Given::Nothing) };
     // The job is locked before its video, all others lock in the opposite order: so this one must not wait.
-    if changes_video(tx, &job) && busy != Some(job.video) && !tx.try_lock(job.video)? {
+    if changes_video(tx, &job) && earlier.busy != Some(job.video) && !tx.try_lock(job.video)? {
         return Ok(Given::Busy(job.video));
     }
     give(tx, worker, job).map(|claim| Given::Claim(Box::new(claim)))
@@ -77,10 +114,8 @@ fn changes_video(tx: &Tx<'_>, job: &jobs::Job) -> bool {
 
 fn give(tx: &mut Tx<'_>, worker: &Worker, job: jobs::Job) -> Result<Claim> {
     let job = split_where_wanted(tx, job)?;
-    let token = jobs::next_token(tx)?;
     let lease_until_ms = tx.now_ms.saturating_add(limits::LEASE_MS);
-    let sql = "UPDATE jobs SET state = 'running', worker = ?2, token = ?3, lease_until_ms = ?4 WHERE id = ?1";
-    tx.execute(sql, params![job.id, worker.id, rows::int(token), lease_until_ms])?;
+    let token = jobs::begin(tx, job.id, &worker.id, lease_until_ms)?;
     if job.kind == JobKind::Probe {
         leases::begin_probing(tx, &job)?;
     }

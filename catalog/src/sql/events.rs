@@ -5,10 +5,10 @@ use serde_json::Value;
 use vidstream_media::VideoId;
 
 use super::{
-    Db, Tx,
+    Db, Statement, Tx,
     rows::{self, Row, params},
 };
-use crate::{Error, Event, HintKind, Result, Video, limits};
+use crate::{Event, HintKind, Result, Video, limits};
 
 /// Appends an event with the video as it is now, and gives the video.
 pub(super) fn of_state(tx: &mut Tx<'_>, id: VideoId, kinds: &[&str], attempt: u32) -> Result<Video> {
@@ -36,31 +36,33 @@ pub(super) struct Entry {
 }
 
 fn append(tx: &mut Tx<'_>, entry: Entry) {
-    tx.hint(Some(entry.video), HintKind::Event);
+    // Nobody follows the jobs: their timeline is read when it is asked for, and a word to all for each claim is dear.
+    if !entry.of_job {
+        tx.hint(Some(entry.video), HintKind::Event);
+    }
     tx.events.push(entry);
 }
 
-/// Gives the events of a transaction their places: the last that it does before it commits.
+/// What gives the events of a transaction their places: the last that it does before it commits.
 ///
 /// Postgres: the counter's row stays locked until the commit can be seen, so nobody takes a later place
-/// before. A sequence would not do: its numbers are taken long before they are committed. `SQLite` has one
-/// writer anyway.
-pub(super) fn flush(tx: &mut Tx<'_>) -> Result<()> {
+/// before. A sequence would not do: its numbers are taken long before they are committed. Without a counter the place
+/// is NULL, which the table refuses. `SQLite` has one writer anyway.
+pub(super) fn placing(tx: &mut Tx<'_>) -> Vec<Statement> {
     let sql = tx.engine().pick(
         "INSERT INTO events (id, kind, of_job, video, attempt, created_at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         "WITH place AS (UPDATE counters SET value = value + 1 WHERE name = 'event' RETURNING value)
          INSERT INTO events (seq, id, kind, of_job, video, attempt, created_at_ms, data)
-         SELECT value, ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM place",
+         SELECT (SELECT value FROM place), ?1, ?2, ?3, ?4, ?5, ?6, ?7",
     );
-    for entry in std::mem::take(&mut tx.events) {
+    let now_ms = tx.now_ms;
+    let statement = |entry: Entry| {
         let name = format!("evt_{}", uuid::Uuid::now_v7().simple());
         let video = entry.video.to_string();
-        let row = params![name, entry.kind, entry.of_job, video, entry.attempt, tx.now_ms, entry.data];
-        if tx.execute(sql, row)? != 1 {
-            return Err(Error::Corrupt("the counter of events is gone".to_owned()));
-        }
-    }
-    Ok(())
+        let row = params![name, entry.kind, entry.of_job, video, entry.attempt, now_ms, entry.data];
+        Statement { sql, values: row.to_vec() }
+    };
+    std::mem::take(&mut tx.events).into_iter().map(statement).collect()
 }
 
 /// `video.*` events after a place.

@@ -3,7 +3,7 @@
 use vidstream_media::{VideoId, chunks::Segments};
 
 use super::{
-    Db, Held, Tx,
+    Db, Engine, Held, Tx,
     rows::{self, Row, params},
 };
 use crate::{Error, HintKind, JobKind, Result};
@@ -154,14 +154,18 @@ pub(super) fn cancel(tx: &mut Tx<'_>, video: VideoId) -> Result<()> {
     Ok(())
 }
 
-/// The next fencing token: one sequence for all jobs of all processes.
-pub(super) fn next_token(tx: &Tx<'_>) -> Result<u64> {
-    // A sequence may leave numbers out, and takes no lock until the commit.
+/// Makes a pending job running, and gives the next fencing token: one sequence for all jobs of all processes.
+pub(super) fn begin(tx: &Tx<'_>, id: i64, worker: &str, lease_until_ms: i64) -> Result<u64> {
+    // Of Postgres it is one in the word's own sense: it may leave numbers out, and takes no lock until the commit.
+    if tx.engine() == Engine::Sqlite {
+        tx.execute("UPDATE counters SET value = value + 1 WHERE name = 'token'", params![])?;
+    }
     let sql = tx.engine().pick(
-        "UPDATE counters SET value = value + 1 WHERE name = 'token' RETURNING value",
-        "SELECT nextval('tokens') AS value",
+        "UPDATE jobs SET state = 'running', worker = ?2, token = (SELECT value FROM counters WHERE name = 'token'), lease_until_ms = ?3
+         WHERE id = ?1 RETURNING token",
+        "UPDATE jobs SET state = 'running', worker = ?2, token = nextval('tokens'), lease_until_ms = ?3 WHERE id = ?1 RETURNING token",
     );
-    tx.one(sql, params![], |row| row.get("value"))
+    tx.one(sql, params![id, worker, lease_until_ms], Row::scalar)
 }
 
 /// `first` and `last` of a row.

@@ -4,28 +4,64 @@
 
 use super::{
     Db, Engine, jobs,
-    rows::{Value, params},
+    rows::{Row, Value, params},
 };
 use crate::{JobKind, Result, Wanted, limits};
 
 /// Looks for the first job of a class.
 type Find<'a> = dyn Fn() -> Result<Option<jobs::Job>> + 'a;
 
+/// Which parts of the queue hold jobs, of any worker's: so that those without are not asked one by one.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for a part of the queue")]
+pub(crate) struct Pending {
+    waited_for: bool,
+    ahead: bool,
+    first: bool,
+    probe: bool,
+    encode: bool,
+    sheet: bool,
+    finalize: bool,
+    delete: bool,
+}
+
+// === impl Pending ===
+
+impl Pending {
+    pub(super) fn read(row: &Row) -> Result<Self> {
+        Ok(Self {
+            waited_for: row.get("waited_for")?,
+            ahead: row.get("ahead")?,
+            first: row.get("first")?,
+            probe: row.get("probe")?,
+            encode: row.get("encode")?,
+            sheet: row.get("sheet")?,
+            finalize: row.get("finalize")?,
+            delete: row.get("delete")?,
+        })
+    }
+
+    /// Whether there is any job.
+    pub(crate) fn any(self) -> bool {
+        self.probe || self.encode || self.sheet || self.finalize || self.delete
+    }
+}
+
 /// The job to give next: the classes in the order of the design. Short jobs that end a wait or free
 /// room (probes, deletions, finalizing, sheets) come before the long background.
 ///
 /// `encoders` is a JSON array of the encoder sets that the worker fulfils.
-pub(super) fn next(db: &Db<'_>, wanted: Wanted, encoders: &str) -> Result<Option<jobs::Job>> {
-    let classes: [(bool, &Find<'_>); 9] = [
-        (wanted.urgent, &|| waited_for(db, encoders)),
-        (wanted.probe, &|| plain(db, JobKind::Probe)),
-        (wanted.background, &|| ahead(db, encoders)),
-        (wanted.urgent, &|| first(db, encoders)),
-        (wanted.probe || wanted.urgent || wanted.background, &|| plain(db, JobKind::Delete)),
-        (wanted.background, &|| plain(db, JobKind::Finalize)),
-        (wanted.background, &|| plain(db, JobKind::Sheet)),
-        (wanted.background, &|| of_idle_video(db, encoders)),
-        (wanted.background, &|| of_busy_video(db, encoders)),
+pub(super) fn next(db: &Db<'_>, wanted: Wanted, pending: Pending, encoders: &str) -> Result<Option<jobs::Job>> {
+    let any = wanted.probe || wanted.urgent || wanted.background;
+    let classes: [(bool, &Find<'_>); 8] = [
+        (wanted.urgent && pending.waited_for, &|| waited_for(db, encoders)),
+        (wanted.probe && pending.probe, &|| plain(db, JobKind::Probe)),
+        (wanted.background && pending.ahead, &|| ahead(db, encoders)),
+        (wanted.urgent && pending.first, &|| first(db, encoders)),
+        (any && pending.delete, &|| plain(db, JobKind::Delete)),
+        (wanted.background && pending.finalize, &|| plain(db, JobKind::Finalize)),
+        (wanted.background && pending.sheet, &|| plain(db, JobKind::Sheet)),
+        (wanted.background && pending.encode, &|| of_some_video(db, encoders)),
     ];
     for (_, find) in classes.iter().filter(|(asked, _)| *asked) {
         if let Some(job) = find()? {
@@ -57,43 +93,55 @@ fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     one(db, sql, params![db.now_ms, encoders])
 }
 
-/// Class 4: the oldest video that nobody works for.
-fn of_idle_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sqlite = "SELECT id, generation FROM videos WHERE state = 'processing'
-         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
-             AND busy.kind = 'encode' AND busy.state = 'running')
-         AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
-             AND free.kind = 'encode' AND free.state = 'pending' AND free.not_before_ms <= ?1
-             AND free.encoders IN (SELECT value FROM json_each(?2)))
-         ORDER BY created_at_ms, id LIMIT 1";
-    // A video whose free chunks are all being claimed is passed over. The videos are in order before their chunks are
-    // looked for, so that the first chunk found is the only one locked.
-    let postgres = "SELECT free.* FROM (SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
-             AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
-                 AND busy.kind = 'encode' AND busy.state = 'running')
-             ORDER BY created_at_ms, id) AS idle
-         JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = idle.id AND jobs.generation = idle.generation
-             AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
-             ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
-         ORDER BY idle.created_at_ms, idle.id LIMIT 1";
+/// Class 4: of the oldest video that nobody works for; when every video with work is worked for, of the one with the
+/// fewest running chunks, then the oldest.
+fn of_some_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     match db.engine() {
-        Engine::Sqlite => of_videos(db, encoders, sqlite),
-        Engine::Postgres => db.first(postgres, params![db.now_ms, encoders], jobs::job),
+        Engine::Sqlite => match of_videos(db, encoders, IDLE_VIDEOS)? {
+            None => of_videos(db, encoders, BUSY_VIDEOS),
+            job => Ok(job),
+        },
+        Engine::Postgres => db.first(OF_SOME_VIDEO, params![db.now_ms, encoders], jobs::job),
     }
 }
 
-/// Class 4, when every video with work is worked for: the one with the fewest running chunks, then the oldest.
-fn of_busy_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
-         WHERE busy.state = 'running' AND busy.kind = 'encode'
-         GROUP BY busy.video, busy.generation, videos.created_at_ms
-         HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
-             AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
-         ORDER BY count(*), videos.created_at_ms, busy.video";
-    of_videos(db, encoders, sql)
-}
+const IDLE_VIDEOS: &str = "SELECT id, generation FROM videos WHERE state = 'processing'
+     AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+         AND busy.kind = 'encode' AND busy.state = 'running')
+     AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
+         AND free.kind = 'encode' AND free.state = 'pending' AND free.not_before_ms <= ?1
+         AND free.encoders IN (SELECT value FROM json_each(?2)))
+     ORDER BY created_at_ms, id LIMIT 1";
 
-/// The first free chunk of the first video that has one, of those that a statement gives.
+const BUSY_VIDEOS: &str = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
+     WHERE busy.state = 'running' AND busy.kind = 'encode'
+     GROUP BY busy.video, busy.generation, videos.created_at_ms
+     HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
+         AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
+     ORDER BY count(*), videos.created_at_ms, busy.video";
+
+/// Both at once; the second part is not run when the first gives a job. A video whose free chunks are all being claimed is
+/// passed over. The videos are in order before their chunks are looked for, so that the first chunk found is the only one locked.
+/// OFFSET keeps the planner from reading all that runs to tell whether the first video is idle.
+const OF_SOME_VIDEO: &str = "(SELECT free.* FROM (SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
+         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+             AND busy.kind = 'encode' AND busy.state = 'running' OFFSET 0)
+         ORDER BY created_at_ms, id) AS idle
+     JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = idle.id AND jobs.generation = idle.generation
+         AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
+         ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
+     ORDER BY idle.created_at_ms, idle.id LIMIT 1)
+     UNION ALL
+     (SELECT free.* FROM (SELECT busy.video, busy.generation, busy.running, videos.created_at_ms
+         FROM (SELECT video, generation, count(*) AS running FROM jobs WHERE state = 'running' AND kind = 'encode' GROUP BY video, generation) AS busy
+         JOIN videos ON videos.id = busy.video ORDER BY busy.running, videos.created_at_ms, busy.video) AS busy
+     JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = busy.video AND jobs.generation = busy.generation
+         AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
+         ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
+     ORDER BY busy.running, busy.created_at_ms, busy.video LIMIT 1)
+     LIMIT 1";
+
+/// The first free chunk of the first video that has one, of those that a statement gives: what `SQLite` does in two steps.
 fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
     for row in db.query(sql, params![db.now_ms, encoders])? {
         let (video, generation): (String, u32) = (row.get("id")?, row.get("generation")?);
@@ -108,8 +156,12 @@ fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>
 
 /// The oldest job of a kind that every worker can do.
 fn plain(db: &Db<'_>, kind: JobKind) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = ?2 AND not_before_ms <= ?1 ORDER BY id LIMIT 1";
-    one(db, sql, params![db.now_ms, kind.as_str()])
+    // The kind stands in the text: of one that is a parameter a planner does not know how rare it is.
+    let sql = format!(
+        "SELECT * FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = '{}' AND not_before_ms <= ?1 ORDER BY id LIMIT 1",
+        kind.as_str()
+    );
+    one(db, &sql, params![db.now_ms])
 }
 
 fn one(db: &Db<'_>, sql: &str, key: &[Value]) -> Result<Option<jobs::Job>> {

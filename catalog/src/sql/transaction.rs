@@ -1,6 +1,6 @@
 //! One transaction, from its beginning to its hints.
 
-use super::{Access, Connection, Db, Tx, cache::Cache, events};
+use super::{Access, Connection, Db, Statement, Tx, cache::Cache, events};
 use crate::{Clock, Hint, Result};
 
 /// What a transaction needs beside its connection.
@@ -23,9 +23,9 @@ pub(crate) fn read<T>(
     with: Surroundings<'_>,
     function: impl FnOnce(&Db<'_>) -> Result<T>,
 ) -> Result<T> {
-    let open = Open::begin(conn, Access::Read)?;
-    let value = function(&db(conn, with)?)?;
-    open.commit()?;
+    let (open, now_ms) = Open::begin(conn, Access::Read, with)?;
+    let value = function(&Db { conn, now_ms, cache: with.cache })?;
+    open.commit(&[], &[])?;
     Ok(value)
 }
 
@@ -36,31 +36,25 @@ pub(crate) fn write<T>(
     with: Surroundings<'_>,
     function: impl FnOnce(&mut Tx<'_>) -> Result<T>,
 ) -> Result<(T, Vec<Hint>)> {
-    let open = Open::begin(conn, Access::Write)?;
-    let mut tx = Tx { db: db(conn, with)?, events: Vec::new(), hints: Vec::new() };
+    let (open, now_ms) = Open::begin(conn, Access::Write, with)?;
+    let mut tx = Tx { db: Db { conn, now_ms, cache: with.cache }, events: Vec::new(), hints: Vec::new() };
     let value = function(&mut tx)?;
-    conn.announce(&tx.hints)?;
-    events::flush(&mut tx)?;
-    open.commit()?;
+    open.commit(&events::placing(&mut tx), &tx.hints)?;
     Ok((value, tx.hints))
-}
-
-/// The time is taken inside: with `SQLite` the lock is held then, so rows are written in the order of their times.
-fn db<'a>(conn: &'a dyn Connection, with: Surroundings<'a>) -> Result<Db<'a>> {
-    let now_ms = with.clock.map_or_else(|| conn.now_ms(), |clock| Ok(clock()))?;
-    Ok(Db { conn, now_ms, cache: with.cache })
 }
 
 // === impl Open ===
 
 impl<'a> Open<'a> {
-    fn begin(conn: &'a dyn Connection, access: Access) -> Result<Self> {
-        conn.begin(access)?;
-        Ok(Self { conn, ended: false })
+    /// Gives the time, too. It is taken inside: with `SQLite` the lock is held then, so rows are written in the order of
+    /// their times.
+    fn begin(conn: &'a dyn Connection, access: Access, with: Surroundings<'_>) -> Result<(Self, i64)> {
+        let database_ms = conn.begin(access)?;
+        Ok((Self { conn, ended: false }, with.clock.map_or(database_ms, |clock| clock())))
     }
 
-    fn commit(mut self) -> Result<()> {
-        self.conn.commit()?;
+    fn commit(mut self, last: &[Statement], hints: &[Hint]) -> Result<()> {
+        self.conn.commit(last, hints)?;
         self.ended = true;
         Ok(())
     }

@@ -68,12 +68,13 @@ pub(crate) fn list(db: &Db<'_>, query: &ListQuery) -> Result<Page> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
     let (time, id) = after.map_or((i64::MAX, String::new()), |cursor| (cursor.created_at_ms, cursor.id.to_string()));
     let state = query.state.map_or("deleting", State::as_str);
-    // Two texts, so that each uses its own index from the cursor on.
+    // Texts of their own, so that each uses its own index from the cursor on: of a state that is a parameter a planner does
+    // not know how rare it is.
     let same = if query.state.is_some() { "=" } else { "<>" };
     let sql = format!(
-        "{SELECT} WHERE state {same} ?1 AND (created_at_ms, id) < (?2, ?3) ORDER BY created_at_ms DESC, id DESC LIMIT ?4"
+        "{SELECT} WHERE state {same} '{state}' AND (created_at_ms, id) < (?1, ?2) ORDER BY created_at_ms DESC, id DESC LIMIT ?3"
     );
-    let mut videos: Vec<Video> = db.all(&sql, params![state, time, id, i64::from(limit) + 1], video)?;
+    let mut videos: Vec<Video> = db.all(&sql, params![time, id, i64::from(limit) + 1], video)?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = videos.len() > shown;
     videos.truncate(shown);

@@ -6,10 +6,10 @@ use vidstream_media::VideoId;
 
 use super::{
     Db, Tx, jobs,
-    rows::{self, params},
+    rows::{self, Row, params},
     videos,
 };
-use crate::{Result, State, Step, VideoError, Worker, limits};
+use crate::{Error, Result, State, Step, VideoError, Worker, limits};
 
 /// Encoders as (plugin, version).
 type Encoders = BTreeSet<(String, String)>;
@@ -24,14 +24,18 @@ pub(super) fn note(tx: &mut Tx<'_>, worker: &Worker) -> Result<()> {
     Ok(())
 }
 
+/// The encoder sets as lines of text, each a number and JSON: all of them are one value of a larger statement.
+pub(super) const SETS: &str = "(SELECT string_agg(id || ' ' || encoders, '\n') FROM encoder_sets)";
+
 /// The numbers of the encoder sets of which somebody with these encoders has all.
-pub(super) fn fulfilled(db: &Db<'_>, encoders: &Encoders) -> Result<Vec<i64>> {
-    let sets = db.query("SELECT id, encoders FROM encoder_sets", params![])?;
+pub(super) fn fulfilled(sets: &str, encoders: &Encoders) -> Result<Vec<i64>> {
+    let damaged = || Error::Corrupt("an encoder set is damaged".to_owned());
     let mut fulfilled = Vec::new();
-    for row in &sets {
-        let needed: Encoders = rows::json(row, "encoders")?;
+    for line in sets.lines() {
+        let (id, needed) = line.split_once(' ').ok_or_else(damaged)?;
+        let needed: Encoders = serde_json::from_str(needed).map_err(|_| damaged())?;
         if needed.is_subset(encoders) {
-            fulfilled.push(row.get("id")?);
+            fulfilled.push(id.parse().map_err(|_| damaged())?);
         }
     }
     Ok(fulfilled)
@@ -45,9 +49,10 @@ pub(super) fn restart_orphans(tx: &mut Tx<'_>) -> Result<Vec<VideoId>> {
     if workers.is_empty() {
         return Ok(Vec::new());
     }
+    let sets: Option<String> = tx.one(&format!("SELECT {SETS}"), params![], Row::scalar)?;
     let mut known = BTreeSet::new();
     for encoders in &workers {
-        known.extend(fulfilled(tx, encoders)?);
+        known.extend(fulfilled(sets.as_deref().unwrap_or_default(), encoders)?);
     }
     let known = rows::to_json(&known)?;
     let mut restarted = Vec::new();

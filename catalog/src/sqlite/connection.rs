@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{
-    Statement, ToSql, params_from_iter,
+    ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -12,7 +12,7 @@ use crate::{
     Error, Hint, Result,
     catalog::system_clock_ms,
     sql::{
-        Access, Connection, Engine,
+        Access, Connection, Engine, Statement,
         rows::{Row, Value},
     },
 };
@@ -22,15 +22,20 @@ impl Connection for rusqlite::Connection {
         Engine::Sqlite
     }
 
-    fn begin(&self, access: Access) -> Result<()> {
+    fn begin(&self, access: Access) -> Result<i64> {
         let begin = match access {
             Access::Read => "BEGIN",
             Access::Write => "BEGIN IMMEDIATE",
         };
-        self.execute_batch(begin).map_err(from_driver)
+        self.execute_batch(begin).map_err(from_driver)?;
+        Ok(system_clock_ms())
     }
 
-    fn commit(&self) -> Result<()> {
+    /// No other process is told: one alone has the file.
+    fn commit(&self, last: &[Statement], _: &[Hint]) -> Result<()> {
+        for Statement { sql, values } in last {
+            Connection::execute(self, sql, values)?;
+        }
         self.execute_batch("COMMIT").map_err(from_driver)
     }
 
@@ -43,10 +48,6 @@ impl Connection for rusqlite::Connection {
         }
     }
 
-    fn now_ms(&self) -> Result<i64> {
-        Ok(system_clock_ms())
-    }
-
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let mut statement = self.prepare_cached(sql).map_err(from_driver)?;
         read(&mut statement, values).map_err(from_driver)
@@ -56,10 +57,6 @@ impl Connection for rusqlite::Connection {
         let mut statement = self.prepare_cached(sql).map_err(from_driver)?;
         let changed = statement.execute(params_from_iter(values)).map_err(from_driver)?;
         u64::try_from(changed).map_err(|_| Error::Corrupt("more rows than numbers".to_owned()))
-    }
-
-    fn announce(&self, _: &[Hint]) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -73,7 +70,7 @@ impl ToSql for Value {
     }
 }
 
-fn read(statement: &mut Statement<'_>, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
+fn read(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
     let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
     let mut found = statement.query(params_from_iter(values))?;
     let mut rows = Vec::new();

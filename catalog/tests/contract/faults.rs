@@ -452,3 +452,18 @@ async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
     // The very next call has a new one.
     assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
 }
+
+/// The last statements of a transaction are on their way together with its commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_beside_the_commit_undoes_all_of_it() {
+    let place = Postgres::new();
+    let catalog = fixture::open(&place).await;
+    let id = fixture::upload(&catalog).await;
+    let events = place.rows("events");
+    place.behind("DELETE FROM counters WHERE name = 'event'");
+    let renamed = catalog.edit(id, Edit::title("late"), None).await;
+    assert!(renamed.is_err(), "{renamed:?}");
+    assert_eq!((fixture::video(&catalog, id).await.title, place.rows("events")), ("a talk".to_owned(), events));
+    place.behind("INSERT INTO counters (name, value) SELECT 'event', max(seq) FROM events");
+    assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
+}

@@ -41,6 +41,7 @@ macro_rules! meeting {
         contract! { $adapter:
             hints {
                 hints_follow_commits,
+                a_claim_of_a_chunk_is_no_news,
             }
             audience {
                 a_session_is_one_view_a_day,
