@@ -10,7 +10,7 @@ use super::{
     ending,
     film::Film,
     planned,
-    studio::{Objects, Round, Studio},
+    studio::{Objects, Round, SourceEnd, Studio},
 };
 use crate::{
     elements::Site,
@@ -151,17 +151,17 @@ impl Desk<'_> {
     /// A chunk as usual, and then one that the source breaks off.
     async fn broken_off(&self) -> Result<TrialReport, Failure> {
         let Some(&first) = self.plan.chunks.first() else { return Ok(TrialReport::default()) };
-        let (segments, breaks_at) = self.break_off();
+        let (segments, at) = self.break_off();
         let job = TrialJob { encode: self.encode_job(first, 2), rounds: vec![first], broken_off: Some(segments) };
-        let studio = Studio::breaking(&self.film, &self.objects, TRIAL, Some(breaks_at));
+        let studio = Studio::ending(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Breaks)));
         report(run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await?)
     }
 
     /// A chunk job whose process is killed in the middle.
     async fn killed(&self) -> Killed {
-        let (segments, breaks_at) = self.break_off();
-        let studio = Studio::breaking(&self.film, &self.objects, TRIAL, Some(breaks_at));
-        let cancel = studio.broke();
+        let (segments, at) = self.break_off();
+        let studio = Studio::ending(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Hangs)));
+        let cancel = studio.ended();
         let spare = match self.site.launcher.launch(Start::Cold).await {
             Ok(spare) => spare,
             Err(failure) => return Killed { end_ms: Err(failure) },
@@ -169,7 +169,7 @@ impl Desk<'_> {
         let pid = spare.pid();
         let job = Job::Encode(self.encode_job(segments, 2));
         let ended = spare.run(job, 0, WATCH, studio.clone(), &cancel).await;
-        let end_ms = match (ended, studio.broke_at()) {
+        let end_ms = match (ended, studio.ended_at()) {
             (Ended::Cancelled, Some(since)) => {
                 // A worker leaves one that does not end to the kernel, long before this. One without a number was
                 // reaped before it got its job.

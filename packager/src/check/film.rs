@@ -25,8 +25,8 @@ pub(super) struct Film {
     /// Bytes of a picture, or of an audio frame.
     pub(super) unit_bytes: u32,
     /// Pictures, or samples of all channels.
-    units: u64,
-    is_sound: bool,
+    pub(super) units: u64,
+    pub(super) is_sound: bool,
 }
 
 // === impl Film ===

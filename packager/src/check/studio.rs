@@ -34,10 +34,10 @@ struct Shared {
     objects: Objects,
     /// Tells apart the objects of different ways to make the same segments.
     token: u64,
-    /// Where the source breaks off, in bytes.
-    breaks_at: Option<u64>,
-    /// Cancelled when the child reads where the source breaks off.
-    broke: CancellationToken,
+    /// Where the source ends before its end, in bytes, and how.
+    ends: Option<(u64, SourceEnd)>,
+    /// Cancelled when the child reads where the source ends.
+    ended: CancellationToken,
     heard: Mutex<Heard>,
 }
 
@@ -46,7 +46,16 @@ struct Heard {
     parts: Vec<Part>,
     rounds: Vec<Round>,
     bytes: usize,
-    broke_at: Option<Instant>,
+    ended_at: Option<Instant>,
+}
+
+/// What whoever reads a source beyond its end is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SourceEnd {
+    /// That it cannot be read.
+    Breaks,
+    /// Nothing: the reader waits, and is there when it is killed however late that comes.
+    Hangs,
 }
 
 /// One run of segments on trial.
@@ -69,30 +78,30 @@ pub(super) struct Sheet {
 impl Studio {
     /// For one child, whose objects get this token.
     pub(super) fn new(film: &Arc<Film>, objects: &Objects, token: u64) -> Self {
-        Self::breaking(film, objects, token, None)
+        Self::ending(film, objects, token, None)
     }
 
-    /// With a source that cannot be read from `breaks_at` on.
-    pub(super) fn breaking(film: &Arc<Film>, objects: &Objects, token: u64, breaks_at: Option<u64>) -> Self {
+    /// With a source that cannot be read from this byte on.
+    pub(super) fn ending(film: &Arc<Film>, objects: &Objects, token: u64, ends: Option<(u64, SourceEnd)>) -> Self {
         let shared = Shared {
             film: Arc::clone(film),
             objects: Arc::clone(objects),
             token,
-            breaks_at,
-            broke: CancellationToken::new(),
+            ends,
+            ended: CancellationToken::new(),
             heard: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Cancelled when the child reads where the source breaks off.
-    pub(super) fn broke(&self) -> CancellationToken {
-        self.shared.broke.clone()
+    /// Cancelled when the child reads where the source ends.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.shared.ended.clone()
     }
 
-    /// When the child first read where the source breaks off.
-    pub(super) fn broke_at(&self) -> Option<Instant> {
-        self.heard().broke_at
+    /// When the child first read where the source ends.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        self.heard().ended_at
     }
 
     /// The published runs, in order.
@@ -134,11 +143,15 @@ impl Backend for Studio {
             let end = start.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX)).min(whole.len());
             Bytes::copy_from_slice(whole.get(start..end).unwrap_or_default())
         };
+        let end = self.shared.ends.filter(|&(at, _)| offset.saturating_add(bytes.into()) > at);
         match object {
-            Input::Source if self.shared.breaks_at.is_some_and(|at| offset.saturating_add(bytes.into()) > at) => {
-                self.heard().broke_at.get_or_insert_with(Instant::now);
-                self.shared.broke.cancel();
-                Err(refusal(RefusalKind::Io, "the source breaks off here, on purpose"))
+            Input::Source if let Some((_, end)) = end => {
+                self.heard().ended_at.get_or_insert_with(Instant::now);
+                self.shared.ended.cancel();
+                match end {
+                    SourceEnd::Breaks => Err(refusal(RefusalKind::Io, "the source breaks off here, on purpose")),
+                    SourceEnd::Hangs => std::future::pending().await,
+                }
             }
             Input::Source => Ok(self.shared.film.read(offset, bytes).into()),
             Input::Packets => Ok(slice(&self.shared.film.packets)),
@@ -202,4 +215,25 @@ fn refusal(kind: RefusalKind, detail: &str) -> Refusal {
 
 fn missing(object: Input) -> Refusal {
     refusal(RefusalKind::NotFound, &format!("{object:?} was not made"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A child that is told of the end may be gone before it is killed, which is then no proof of anything.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_reads_beyond_the_end_is_told_of_it_or_waits() {
+        let film = Arc::new(Film { packets: Vec::new(), unit_bytes: 8192, units: 3, is_sound: true });
+        for (end, waits) in [(SourceEnd::Breaks, false), (SourceEnd::Hangs, true)] {
+            let studio = Studio::ending(&film, &Objects::default(), 0, Some((8192, end)));
+            assert!(studio.read(Input::Source, 0, 8192).await.is_ok());
+            assert!(studio.ended_at().is_none() && !studio.ended().is_cancelled());
+            let beyond = tokio::time::timeout(Duration::from_secs(600), studio.read(Input::Source, 1, 8192)).await;
+            assert_eq!(beyond.map_or(true, |told| told.is_ok()), waits, "{end:?}");
+            assert!(studio.ended_at().is_some() && studio.ended().is_cancelled());
+        }
+    }
 }
