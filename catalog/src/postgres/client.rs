@@ -110,7 +110,8 @@ impl Connection for Client<'_> {
         // Both are on their way before the first is answered: a transaction costs its trips more than its work.
         self.wait(async {
             let now = self.connection.prepare_cached(NOW_MS).await?;
-            let (_, row) = try_join(self.connection.batch_execute(begin), self.connection.query_one(&now, &[])).await?;
+            let ((), row) =
+                try_join(self.connection.batch_execute(begin), self.connection.query_one(&now, &[])).await?;
             row.try_get(0)
         })
     }

@@ -231,7 +231,7 @@ mod tests {
             let studio = Studio::ending(&film, &Objects::default(), 0, Some((8192, end)));
             assert!(studio.read(Input::Source, 0, 8192).await.is_ok());
             assert!(studio.ended_at().is_none() && !studio.ended().is_cancelled());
-            let beyond = tokio::time::timeout(Duration::from_secs(600), studio.read(Input::Source, 1, 8192)).await;
+            let beyond = tokio::time::timeout(Duration::from_mins(10), studio.read(Input::Source, 1, 8192)).await;
             assert_eq!(beyond.map_or(true, |told| told.is_ok()), waits, "{end:?}");
             assert!(studio.ended_at().is_some() && studio.ended().is_cancelled());
         }
