@@ -118,9 +118,14 @@ fn check(folder: &Folder, name: &str) -> (Value, Option<i32>) {
     (reports[0].clone(), output.status.code())
 }
 
-/// Lies that break a promise in another way than one that is always told; they are told when `TEST_LIES` is `all`.
+/// Whether all is judged that there is, which takes minutes.
+fn is_long() -> bool {
+    std::env::var("TEST_LIES").as_deref() == Ok("all")
+}
+
+/// Lies that break a promise in another way than one that is always told.
 fn more<const N: usize>(lies: [Lie; N]) -> Vec<Lie> {
-    if std::env::var("TEST_LIES").as_deref() == Ok("all") { lies.into() } else { Vec::new() }
+    if is_long() { lies.into() } else { Vec::new() }
 }
 
 /// A lie, the promise that it breaks, a part of the reason, and the promises that may break with it.
@@ -298,8 +303,11 @@ fn the_example_is_listed_shown_and_keeps_its_promises() {
     for part in ["library   libvidstream_example.so", "calmx264enc (available)", "calm = 6"] {
         assert!(shown.contains(part), "{shown}");
     }
-    let (report, code) = check(&folder, "calm-x264");
-    assert_eq!((code, with_outcome(&report, "pass").len()), (Some(0), ALL.len()), "{report:#}");
+    // It is x264 behind another name, and that is judged in any case.
+    if is_long() {
+        let (report, code) = check(&folder, "calm-x264");
+        assert_eq!((code, with_outcome(&report, "pass").len()), (Some(0), ALL.len()), "{report:#}");
+    }
 }
 
 #[tokio::test]
