@@ -109,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_is_ready_when_all_that_it_needs_is_well() {
-        let (_folder, catalog) = scratch::catalog().await;
+        let (_folder, catalog) = scratch::catalog().await.unwrap();
         for (check, reason) in [
             (None, None),
             (Some(check(Ok(()))), None),

@@ -155,8 +155,8 @@ const harness = {
     globalThis.dashPlayer = player;
     player.updateSettings(settings);
     player.on("error", ({ error }) => errors.push(`dash.js: ${error?.code} ${error?.message}`));
-    // It looks for the end on a timer as well, and on a machine that is too busy pauses half a second before it, with all that
-    // is left in the buffer: whoever watches presses play.
+    // On a machine that is too busy it now and then pauses half a second before the end, with all that is left in the buffer:
+    // whoever watches presses play.
     video.addEventListener("pause", () => { if (isAtEnd(video)) video.play(); });
     player.initialize(video, url, false);
     return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.getRepresentationsByType("video").map((representation) => representation.height) }));

@@ -75,10 +75,6 @@ impl<'a> Client<'a> {
         Err(outcome)
     }
 
-    fn simple(&self, sql: &str) -> Result<()> {
-        self.wait(self.connection.batch_execute(sql))
-    }
-
     async fn run(&self, statement: &tokio_postgres::Statement, values: &[Value]) -> Answer<()> {
         self.connection.execute(statement, &parameters(values)).await.map(drop)
     }
@@ -143,7 +139,7 @@ impl Connection for Client<'_> {
     }
 
     fn rollback(&self) {
-        if !self.lost.get() && self.simple("ROLLBACK").is_err() {
+        if !self.lost.get() && self.wait(self.connection.batch_execute("ROLLBACK")).is_err() {
             self.lost.set(true);
         }
     }

@@ -97,15 +97,21 @@ fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
 /// fewest running chunks, then the oldest.
 fn of_some_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     match db.engine() {
-        Engine::Sqlite => match of_videos(db, encoders, IDLE_VIDEOS)? {
-            None => of_videos(db, encoders, BUSY_VIDEOS),
+        Engine::Sqlite => match of_videos(db, encoders, SQLITE_IDLE)? {
+            None => of_videos(db, encoders, SQLITE_BUSY),
             job => Ok(job),
         },
-        Engine::Postgres => db.first(OF_SOME_VIDEO, params![db.now_ms, encoders], jobs::job),
+        Engine::Postgres => {
+            let idle = first_free(POSTGRES_IDLE, &["created_at_ms", "id"]);
+            let busy = first_free(POSTGRES_BUSY, &["running", "created_at_ms", "id"]);
+            // The second part is not run when the first gives a job.
+            let sql = format!("({idle}) UNION ALL ({busy}) LIMIT 1");
+            db.first(&sql, params![db.now_ms, encoders], jobs::job)
+        }
     }
 }
 
-const IDLE_VIDEOS: &str = "SELECT id, generation FROM videos WHERE state = 'processing'
+const SQLITE_IDLE: &str = "SELECT id, generation FROM videos WHERE state = 'processing'
      AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
          AND busy.kind = 'encode' AND busy.state = 'running')
      AND EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = videos.id AND free.generation = videos.generation
@@ -113,41 +119,44 @@ const IDLE_VIDEOS: &str = "SELECT id, generation FROM videos WHERE state = 'proc
          AND free.encoders IN (SELECT value FROM json_each(?2)))
      ORDER BY created_at_ms, id LIMIT 1";
 
-const BUSY_VIDEOS: &str = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
+const SQLITE_BUSY: &str = "SELECT busy.video AS id, busy.generation AS generation FROM jobs AS busy INDEXED BY jobs_running JOIN videos ON videos.id = busy.video
      WHERE busy.state = 'running' AND busy.kind = 'encode'
      GROUP BY busy.video, busy.generation, videos.created_at_ms
      HAVING EXISTS (SELECT 1 FROM jobs AS free WHERE free.video = busy.video AND free.generation = busy.generation AND free.kind = 'encode' AND free.state = 'pending'
          AND free.not_before_ms <= ?1 AND free.encoders IN (SELECT value FROM json_each(?2)))
      ORDER BY count(*), videos.created_at_ms, busy.video";
 
-/// Both at once; the second part is not run when the first gives a job. A video whose free chunks are all being claimed is
-/// passed over. The videos are in order before their chunks are looked for, so that the first chunk found is the only one locked.
 /// OFFSET keeps the planner from reading all that runs to tell whether the first video is idle.
-const OF_SOME_VIDEO: &str = "(SELECT free.* FROM (SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
-         AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
-             AND busy.kind = 'encode' AND busy.state = 'running' OFFSET 0)
-         ORDER BY created_at_ms, id) AS idle
-     JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = idle.id AND jobs.generation = idle.generation
-         AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
-         ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
-     ORDER BY idle.created_at_ms, idle.id LIMIT 1)
-     UNION ALL
-     (SELECT free.* FROM (SELECT busy.video, busy.generation, busy.running, videos.created_at_ms
-         FROM (SELECT video, generation, count(*) AS running FROM jobs WHERE state = 'running' AND kind = 'encode' GROUP BY video, generation) AS busy
-         JOIN videos ON videos.id = busy.video ORDER BY busy.running, videos.created_at_ms, busy.video) AS busy
-     JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = busy.video AND jobs.generation = busy.generation
-         AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
-         ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
-     ORDER BY busy.running, busy.created_at_ms, busy.video LIMIT 1)
-     LIMIT 1";
+const POSTGRES_IDLE: &str = "SELECT id, generation, created_at_ms FROM videos WHERE state = 'processing'
+     AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.video = videos.id AND busy.generation = videos.generation
+         AND busy.kind = 'encode' AND busy.state = 'running' OFFSET 0)";
 
-/// The first free chunk of the first video that has one, of those that a statement gives: what `SQLite` does in two steps.
+const POSTGRES_BUSY: &str = "SELECT videos.id, busy.generation, busy.running, videos.created_at_ms
+     FROM (SELECT video, generation, count(*) AS running FROM jobs WHERE state = 'running' AND kind = 'encode' GROUP BY video, generation) AS busy
+     JOIN videos ON videos.id = busy.video";
+
+/// The first free chunk of the first video that has one, for Postgres. A video whose free chunks are all being claimed is
+/// passed over. The videos are in order before their chunks are looked for, so that the first chunk found is the only one
+/// locked: hence both orders, by the same columns.
+fn first_free(videos: &str, columns: &[&str]) -> String {
+    let order = columns.join(", ");
+    let same_order = columns.join(", own.");
+    format!(
+        "SELECT free.* FROM ({videos} ORDER BY {order}) AS own
+         JOIN LATERAL (SELECT * FROM jobs WHERE jobs.video = own.id AND jobs.generation = own.generation
+             AND jobs.kind = 'encode' AND jobs.state = 'pending' AND jobs.not_before_ms <= ?1 AND jobs.encoders IN (SELECT value FROM json_each(?2))
+             ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) AS free ON TRUE
+         ORDER BY own.{same_order} LIMIT 1"
+    )
+}
+
+/// The first free chunk of the first video that has one, of those that a statement gives, for `SQLite`.
 fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>> {
     for row in db.query(sql, params![db.now_ms, encoders])? {
         let (video, generation): (String, u32) = (row.get("id")?, row.get("generation")?);
         let sql = "SELECT * FROM jobs INDEXED BY jobs_by_video WHERE video = ?3 AND generation = ?4 AND kind = 'encode' AND state = 'pending'
              AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY first LIMIT 1";
-        if let Some(job) = one(db, sql, params![db.now_ms, encoders, video, generation])? {
+        if let Some(job) = db.first(sql, params![db.now_ms, encoders, video, generation], jobs::job)? {
             return Ok(Some(job));
         }
     }

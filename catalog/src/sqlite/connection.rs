@@ -31,7 +31,7 @@ impl Connection for rusqlite::Connection {
         Ok(system_clock_ms())
     }
 
-    /// No other process is told: one alone has the file.
+    /// No other process is told: none serves from the same file, and who only looks at it asks by itself.
     fn commit(&self, last: &[Statement], _: &[Hint]) -> Result<()> {
         for Statement { sql, values } in last {
             Connection::execute(self, sql, values)?;

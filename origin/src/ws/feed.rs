@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_sockets_have_a_place_and_not_one_more() {
-        let (_folder, catalog) = scratch::catalog().await;
+        let (_folder, catalog) = scratch::catalog().await.unwrap();
         let feed = Feed::new(catalog.clone(), Arc::new(Views::new(catalog)));
         let mut places: Vec<_> = (0..SOCKETS_MAX).map_while(|_| feed.enter()).collect();
         assert_eq!(places.len(), SOCKETS_MAX);

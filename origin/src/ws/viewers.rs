@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_so_many_videos_is_asked_and_not_of_one_more() {
-        let (_folder, catalog) = scratch::catalog().await;
+        let (_folder, catalog) = scratch::catalog().await.unwrap();
         let viewers = Viewers::new(catalog);
         let nth = |n: usize| VideoId::from_bits(n as u128);
         let mut questions: Vec<_> = (0..VIDEOS_ASKED_MAX).map_while(|n| viewers.ask(nth(n))).collect();

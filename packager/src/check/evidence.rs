@@ -153,14 +153,14 @@ impl Desk<'_> {
         let Some(&first) = self.plan.chunks.first() else { return Ok(TrialReport::default()) };
         let (segments, at) = self.break_off();
         let job = TrialJob { encode: self.encode_job(first, 2), rounds: vec![first], broken_off: Some(segments) };
-        let studio = Studio::ending(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Breaks)));
+        let studio = Studio::cut_short(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Breaks)));
         report(run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await?)
     }
 
     /// A chunk job whose process is killed in the middle.
     async fn killed(&self) -> Killed {
         let (segments, at) = self.break_off();
-        let studio = Studio::ending(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Hangs)));
+        let studio = Studio::cut_short(&self.film, &self.objects, TRIAL, Some((at, SourceEnd::Hangs)));
         let cancel = studio.ended();
         let spare = match self.site.launcher.launch(Start::Cold).await {
             Ok(spare) => spare,

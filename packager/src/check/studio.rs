@@ -78,11 +78,11 @@ pub(super) struct Sheet {
 impl Studio {
     /// For one child, whose objects get this token.
     pub(super) fn new(film: &Arc<Film>, objects: &Objects, token: u64) -> Self {
-        Self::ending(film, objects, token, None)
+        Self::cut_short(film, objects, token, None)
     }
 
     /// With a source that cannot be read from this byte on.
-    pub(super) fn ending(film: &Arc<Film>, objects: &Objects, token: u64, ends: Option<(u64, SourceEnd)>) -> Self {
+    pub(super) fn cut_short(film: &Arc<Film>, objects: &Objects, token: u64, ends: Option<(u64, SourceEnd)>) -> Self {
         let shared = Shared {
             film: Arc::clone(film),
             objects: Arc::clone(objects),
@@ -228,7 +228,7 @@ mod tests {
     async fn whoever_reads_beyond_the_end_is_told_of_it_or_waits() {
         let film = Arc::new(Film { packets: Vec::new(), unit_bytes: 8192, units: 3, is_sound: true });
         for (end, waits) in [(SourceEnd::Breaks, false), (SourceEnd::Hangs, true)] {
-            let studio = Studio::ending(&film, &Objects::default(), 0, Some((8192, end)));
+            let studio = Studio::cut_short(&film, &Objects::default(), 0, Some((8192, end)));
             assert!(studio.read(Input::Source, 0, 8192).await.is_ok());
             assert!(studio.ended_at().is_none() && !studio.ended().is_cancelled());
             let beyond = tokio::time::timeout(Duration::from_mins(10), studio.read(Input::Source, 1, 8192)).await;

@@ -37,7 +37,7 @@ impl Waiting {
     async fn begin() -> Self {
         let (still, end) = mpsc::channel();
         spawn_blocking(move || end.recv());
-        let (folder, catalog) = scratch::catalog().await;
+        let (folder, catalog) = scratch::catalog().await.unwrap();
         let id = planned(&catalog).await;
         let views = Arc::new(Views::new(catalog.clone()));
         let view = views.get(id).await.unwrap();
@@ -162,7 +162,7 @@ async fn what_nobody_told_of_is_seen_after_a_fifth_of_a_second_and_not_a_millise
 
 /// Of a catalog of its own, in a folder that lasts as long as the first of these.
 async fn segments() -> (tempfile::TempDir, Segments) {
-    let (folder, catalog) = scratch::catalog().await;
+    let (folder, catalog) = scratch::catalog().await.unwrap();
     let views = Arc::new(Views::new(catalog.clone()));
     (folder, Segments::new(catalog, views, Duration::ZERO, CancellationToken::new()))
 }

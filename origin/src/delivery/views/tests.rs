@@ -36,7 +36,7 @@ async fn a_view_that_cannot_be_read_again_is_served_for_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn the_age_of_the_oldest_view_that_was_served_is_told_for_a_while() {
-    let (_folder, catalog) = scratch::catalog().await;
+    let (_folder, catalog) = scratch::catalog().await.unwrap();
     let views = Views::new(catalog);
     assert_eq!(views.stalest(), Duration::ZERO);
     let old = Arc::new(view());
@@ -59,7 +59,7 @@ async fn the_age_of_the_oldest_view_that_was_served_is_told_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
-    let (_folder, catalog) = scratch::catalog().await;
+    let (_folder, catalog) = scratch::catalog().await.unwrap();
     let views = Views::new(catalog);
     let id = VideoId::from_bits(1);
     // Somebody else's read, which does not end.
@@ -71,7 +71,7 @@ async fn a_catalog_that_does_not_answer_is_waited_for_three_seconds() {
 
 #[tokio::test]
 async fn while_the_catalog_is_silent_a_known_view_is_waited_for_once() {
-    let (_folder, catalog) = scratch::catalog().await;
+    let (_folder, catalog) = scratch::catalog().await.unwrap();
     let views = Views::new(catalog);
     let id = VideoId::from_bits(1);
     let known = views.get(id).await.unwrap();
