@@ -145,7 +145,7 @@ impl Database {
     async fn claim_next(&self, worker: Worker, wanted: Wanted) -> Result<Option<Claim>> {
         let worker = Arc::new(worker);
         // `SQLite` has one writer at a time, and most often nobody has a job.
-        if let Adapter::Sqlite(_) = &self.adapter {
+        if matches!(self.adapter, Adapter::Sqlite(_)) {
             let looking = Arc::clone(&worker);
             if !self.read(move |db| claim::any(db, &looking)).await? {
                 return Ok(None);

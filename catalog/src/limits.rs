@@ -91,8 +91,8 @@ pub const CONNECT_MS: u64 = 5_000;
 pub const STATEMENT_MS: u64 = 10_000;
 /// How long a server waits for the next statement of a transaction, whose locks others may wait for, in milliseconds.
 pub const IDLE_TRANSACTION_MS: u64 = 10_000;
-/// How long a process waits for a server's answer before it gives the connection up, in milliseconds; longer
-/// than any statement may take.
+/// How long a process waits for a server's answer before it gives the connection up, in milliseconds; longer than any
+/// statement may take. The last statements of a transaction and its commit are one answer.
 pub const ANSWER_MS: u64 = 15_000;
 /// How long `migrate` waits for another process that migrates, in milliseconds.
 pub const MIGRATE_WAIT_MS: u64 = 60_000;

@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool::managed::QueueMode;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use tokio::{
     sync::{Semaphore, broadcast, oneshot},
     task::JoinHandle,

@@ -1,9 +1,12 @@
 //! What the operations ask of a connection, done by Postgres.
 
-use std::{cell::Cell, result, sync::Arc, time::Duration};
+use std::{cell::Cell, pin::pin, result, sync::Arc, time::Duration};
 
 use deadpool_postgres::Object;
-use futures_util::future::{join, join_all, try_join};
+use futures_util::{
+    FutureExt,
+    future::{join, try_join, try_join_all},
+};
 use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::types::ToSql;
 
@@ -19,8 +22,8 @@ use crate::{
 type Answer<T> = result::Result<T, tokio_postgres::Error>;
 
 const NOW_MS: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
-/// Statements that are on their way together with the commit. Of a few [`join_all`] polls one after the other, so that they
-/// are sent in their order.
+/// Statements that are on their way together with the commit. Of a few [`try_join_all`] polls one after the other, so that
+/// they are sent in their order.
 const TOGETHER_MAX: usize = 16;
 
 /// A connection of the pool while a transaction has it. Used by one thread, which may block.
@@ -104,12 +107,15 @@ impl Connection for Client<'_> {
             Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };
         // Both are on their way before the first is answered: a transaction costs its trips more than its work.
-        self.wait(async {
+        let now_ms = self.wait(async {
             let now = self.connection.prepare_cached(NOW_MS).await?;
             let ((), row) =
                 try_join(self.connection.batch_execute(begin), self.connection.query_one(&now, &[])).await?;
             row.try_get(0)
-        })
+        });
+        // Whether it has begun nobody knows then, so nobody would end it.
+        self.lost.set(self.lost.get() || now_ms.is_err());
+        now_ms
     }
 
     fn commit(&self, last: &[Statement], hints: &[Hint]) -> Result<()> {
@@ -126,15 +132,22 @@ impl Connection for Client<'_> {
             self.execute(sql, values)?;
         }
         // All are on their way before the first is answered: the counter of events, which all writers wait for, is locked
-        // for no trip. If one fails the server undoes the transaction, whatever follows.
+        // for no trip. If one fails at the server that undoes the transaction, whatever follows.
         self.wait(async {
             let mut prepared = Vec::new();
             for Statement { sql, values } in last {
                 prepared.push((self.connection.prepare_cached(&dialect::render(sql)).await?, values));
             }
-            let running = join_all(prepared.iter().map(|(statement, values)| self.run(statement, values)));
-            let (answers, committed) = join(running, self.connection.batch_execute("COMMIT")).await;
-            answers.into_iter().collect::<Answer<()>>().and(committed)
+            let running = try_join_all(prepared.iter().map(|(statement, values)| self.run(statement, values)));
+            let mut running = pin!(running.map(|answers| answers.map(drop)));
+            let commit = self.connection.batch_execute("COMMIT");
+            // This sends them. What fails here was never sent, and the server would commit the rest.
+            if let Some(answers) = running.as_mut().now_or_never() {
+                answers?;
+                return commit.await;
+            }
+            let (answers, committed) = join(running, commit).await;
+            answers.and(committed)
         })
     }
 

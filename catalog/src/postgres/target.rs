@@ -186,7 +186,7 @@ mod tests {
         let options = target.config().get_options().unwrap();
         let bounds = ["statement_timeout=10000", "lock_timeout=5000", "idle_in_transaction_session_timeout=10000"];
         assert!(options.starts_with(&bounds.map(|bound| format!("-c {bound} ")).concat()), "{options}");
-        assert!(options.ends_with(" -c lock_timeout=7"), "{options}");
+        assert!(options.ends_with(" -c plan_cache_mode=force_generic_plan -c lock_timeout=7"), "{options}");
         assert_eq!(target.config().get_application_name(), Some("vidstream"));
         let verified = Target::parse("postgres://u@%2Ftmp/db?sslmode=verify-full").unwrap();
         assert_eq!(verified.config().get_ssl_mode(), SslMode::Require);

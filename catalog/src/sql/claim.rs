@@ -54,18 +54,18 @@ pub(crate) fn any(db: &Db<'_>, worker: &Worker) -> Result<bool> {
 
 fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
     check::name("a worker's id", &worker.id)?;
-    let sets = workers::SETS;
-    let sql = format!("SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND lease_until_ms <= ?1) AS expired,
+    let expired = first_of("jobs_running", "state = 'running' AND lease_until_ms <= ?1", "lease_until_ms");
+    let parts = order::PARTS.map(|(name, index, condition, order)| {
+        let first = first_of(index, &format!("state = 'pending' AND {condition}"), order);
+        format!("{first} AS \"{name}\"")
+    });
+    let sql = format!(
+        "SELECT {expired} AS expired,
          EXISTS (SELECT 1 FROM workers WHERE id = ?2 AND encoders = ?3 AND seen_at_ms > ?4) AS noted,
-         {sets} AS sets,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_waited_for WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1) AS waited_for,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?5) AS ahead,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_first WHERE state = 'pending' AND kind = 'encode' AND first = 1) AS first,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'probe') AS probe,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'encode') AS encode,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'sheet') AS sheet,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'finalize') AS finalize,
-         EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = 'delete') AS \"delete\"");
+         {} AS sets, {}",
+        workers::SETS,
+        parts.join(", ")
+    );
     let stale_ms = db.now_ms.saturating_sub(limits::WORKER_NOTED_MS);
     let far_ms = db.now_ms.saturating_sub(limits::AHEAD_MS);
     let key = params![db.now_ms, worker.id, rows::to_json(&worker.encoders)?, stale_ms, far_ms];
@@ -76,6 +76,12 @@ fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
         Ok(Due { upkeep: expired || !noted, pending: Pending::read(row)?, encoders })
     };
     db.one(&sql, key, read)
+}
+
+/// Whether an index has such a row. It is asked for its first one: for any one Postgres would rather read the table, in which
+/// all that is done lies before what waits.
+fn first_of(index: &str, condition: &str, order: &str) -> String {
+    format!("(SELECT 1 FROM jobs INDEXED BY {index} WHERE {condition} ORDER BY {order} LIMIT 1) IS NOT NULL")
 }
 
 /// Ends claims that nobody holds any more, and notes that the worker is there.

@@ -8,6 +8,28 @@ use super::{
 };
 use crate::{JobKind, Result, Wanted, limits};
 
+/// The parts of the queue: the name of each, and the index, the condition and the order in which it is read.
+pub(super) const PARTS: [(&str, &str, &str, &str); 8] = [
+    (
+        "waited_for",
+        "jobs_waited_for",
+        "kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1",
+        "deadline_ms, id",
+    ),
+    (
+        "ahead",
+        "jobs_ahead",
+        "kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?5",
+        "ahead_at_ms DESC, first",
+    ),
+    ("first", "jobs_first", "kind = 'encode' AND first = 1", "id"),
+    ("probe", "jobs_pending", "kind = 'probe'", "kind, id"),
+    ("encode", "jobs_pending", "kind = 'encode'", "kind, id"),
+    ("sheet", "jobs_pending", "kind = 'sheet'", "kind, id"),
+    ("finalize", "jobs_pending", "kind = 'finalize'", "kind, id"),
+    ("delete", "jobs_pending", "kind = 'delete'", "kind, id"),
+];
+
 /// Looks for the first job of a class.
 type Find<'a> = dyn Fn() -> Result<Option<jobs::Job>> + 'a;
 

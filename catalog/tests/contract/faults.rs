@@ -462,8 +462,28 @@ async fn what_fails_beside_the_commit_undoes_all_of_it() {
     let events = place.rows("events");
     place.behind("DELETE FROM counters WHERE name = 'event'");
     let renamed = catalog.edit(id, Edit::title("late"), None).await;
-    assert!(renamed.is_err(), "{renamed:?}");
+    assert!(matches!(renamed, Err(Error::Corrupt(_))), "{renamed:?}");
     assert_eq!((fixture::video(&catalog, id).await.title, place.rows("events")), ("a talk".to_owned(), events));
     place.behind("INSERT INTO counters (name, value) SELECT 'event', max(seq) FROM events");
     assert_eq!(catalog.edit(id, Edit::title("now"), None).await.unwrap().title, "now");
+}
+
+/// What begins a transaction is two statements, and nobody has it to end when the second fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_fails_while_it_begins_is_not_left_open() {
+    let place = Postgres::new();
+    fixture::open(&place).await;
+    place.behind(
+        "CREATE SCHEMA late;
+         CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+             IF to_regclass('late.clock') IS NULL THEN RAISE lock_not_available; END IF;
+             RETURN pg_catalog.clock_timestamp(); END $$",
+    );
+    let catalog = open(&place, "-c search_path=late,pg_catalog,public", 1).await;
+    for _ in 0..2 {
+        let asked = catalog.last_seq().await;
+        assert!(matches!(asked, Err(Error::Busy)), "{asked:?}");
+    }
+    place.behind("CREATE TABLE late.clock ()");
+    catalog.last_seq().await.unwrap();
 }

@@ -14,6 +14,7 @@ mod hints;
 mod life;
 mod log;
 mod order;
+mod plans;
 mod processes;
 mod publishing;
 mod random;

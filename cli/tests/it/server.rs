@@ -16,6 +16,8 @@ pub(crate) const VIDSTREAM: &str = env!("CARGO_BIN_EXE_vidstream");
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A short film is made within this, on a busy machine as well.
 const MADE_WAIT_MAX: Duration = Duration::from_mins(2);
+/// What a broken upload leaves behind is gone within this.
+const GONE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Has the log say which child does which job.
 const SAY_CHILDREN: [(&str, &str); 1] = [("RUST_LOG", "info,vidstream_packager=debug")];
@@ -154,6 +156,20 @@ impl Server {
                 return video;
             }
             assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.log));
+            after(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until no video is listed: that of a broken upload goes after its bytes.
+    pub(crate) async fn until_no_video(&self) {
+        let deadline = Instant::now() + GONE_WAIT_MAX;
+        loop {
+            let sent = self.http.get(format!("{}/v1/videos", self.url)).send().await.unwrap();
+            let list: Value = sent.json().await.unwrap();
+            if list["data"].as_array().unwrap().is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "a video is left: {list:#} {}", log_tail(&self.log));
             after(LOOK_EVERY).await;
         }
     }

@@ -52,8 +52,7 @@ async fn nothing_is_left_of_an_empty_or_broken_upload() {
     crate::server::until("an object", Duration::from_secs(10), || entries(&objects) == 1).await;
     drop(socket);
     crate::server::until("no object", Duration::from_secs(10), || entries(&objects) == 0).await;
-    let list: Value = server.http.get(format!("{}/v1/videos", server.url)).send().await.unwrap().json().await.unwrap();
-    assert_eq!(list["data"], Value::Array(vec![]));
+    server.until_no_video().await;
 }
 
 #[tokio::test]
