@@ -29,16 +29,18 @@ end_groups() {
 }
 
 finish() {
-  local status=$?
-  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway.
-  trap '' EXIT INT TERM HUP
+  local status=${1:-$?}
+  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway:
+  # one that comes before the next two lines does all of it, and one after them nothing.
+  trap - EXIT
+  trap : INT TERM HUP
   remember
   # shellcheck disable=SC2086 # none, one or two ids
   end_groups $step $serve
   exit "$status"
 }
 trap finish EXIT
-trap 'exit 0' INT TERM HUP
+trap 'finish 0' INT TERM HUP
 
 # Runs one step so that a signal is heard at once, not when the step is over.
 run() {

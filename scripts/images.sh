@@ -20,13 +20,19 @@ if [ "${1:-}" != --inside ]; then
   work=$(mktemp -d) child=
   # What runs is ended first: its mounts go with it, so that what is removed is the roots alone.
   finish() {
+    local status=${1:-$?}
+    # A second signal must not end this halfway: before these lines it does all of it, and after them nothing.
+    trap - EXIT
+    trap : INT TERM
+    trap '' INT TERM
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
     [ -z "$child" ] || wait "$child" 2>/dev/null || true
     rm -rf --one-file-system "$work"
+    exit "$status"
   }
   trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  trap 'finish 130' INT
+  trap 'finish 143' TERM
   status=0
   timeout --kill-after="$kill_after_s" "$limit_s" \
     unshare --mount --pid --fork --kill-child "$0" --inside "$work" "$@" &

@@ -24,9 +24,12 @@ rows=() failed=() child=
 
 # However it ends: what runs is ended, and what was measured is printed.
 finish() {
-  local status=$?
-  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway.
-  trap '' EXIT INT TERM HUP
+  local status=${1:-$?}
+  # Signals may come twice: to the whole process group, and from make, which passes them on. The second must not end this halfway:
+  # one that comes before these lines does all of it, and one after them nothing.
+  trap - EXIT
+  trap : INT TERM HUP
+  trap '' INT TERM HUP
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
   [ -z "$child" ] || wait "$child" 2>/dev/null || true
   printf '\n%-10s %8s\n' stage seconds
@@ -42,8 +45,8 @@ begin_table() {
     echo "DASH_XSD is not set: MPDs are checked by their structure, not against the schema"
   fi
   trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  trap 'finish 130' INT
+  trap 'finish 143' TERM
 }
 
 # A stage, which is ended after so many seconds: a row of the table, and its status.
