@@ -1,5 +1,7 @@
 //! Layers, unknown keys, faults and the sample files.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, path::Path};
 
 use vidstream_config::{Config, Error, KEYS, Layers, parse_bytes, parse_duration, parse_network};

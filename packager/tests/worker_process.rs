@@ -1,6 +1,8 @@
 //! Children as processes: started, served, watched and ended. This test program starts itself again
 //! as the child, honest or not.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs::File,
     io::Read,

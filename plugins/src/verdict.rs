@@ -23,7 +23,7 @@ pub struct Finding {
     pub holds: bool,
     /// What was measured, or what is wrong, in a sentence.
     pub reason: String,
-    /// Where it was seen, `rung 270p, chunk 3, frame 96` say.
+    /// Where it was seen, `rung 270p, chunk 3, frame 96` say; `None` if it holds or cannot be judged.
     pub place: Option<String>,
 }
 
@@ -105,9 +105,11 @@ impl Report {
                 (true, false) => Outcome::Fail,
                 (false, _) => Outcome::NotPromised,
             };
-            let kept = if finding.holds { "it holds" } else { "it does not hold" };
-            let reason =
-                if outcome == Outcome::NotPromised { format!("{kept}: {}", finding.reason) } else { finding.reason };
+            let reason = match (outcome, finding.holds, &finding.place) {
+                (Outcome::NotPromised, true, _) => format!("it holds: {}", finding.reason),
+                (Outcome::NotPromised, false, Some(_)) => format!("it does not hold: {}", finding.reason),
+                _ => finding.reason,
+            };
             Verdict { promise, outcome, reason, place: finding.place }
         };
         let verdicts = findings.into_iter().map(verdict).collect();

@@ -1,7 +1,7 @@
 //! The contract that every adapter of the catalog keeps, run on each of them.
 
 #![expect(unreachable_pub, reason = "the functions of the suite are named by the macro that runs them")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod archive;
 mod audience;

@@ -1,5 +1,8 @@
 //! The executable as its users meet it: real processes, real media, HTTP.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test says what it measured")]
+
 mod access_log;
 mod add;
 mod bad_files;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use vidstream_media::{Plan, Track, chunks::Segments, codec::DecoderConfig};
-use vidstream_plugins::{Plugin, Registry};
+use vidstream_plugins::{Plugin, Promise, Registry};
 
 use super::{
     ending,
@@ -21,8 +21,8 @@ use crate::{
     },
 };
 
-/// How often the whole film is encoded in one process.
-pub(super) const CYCLES: usize = 4;
+/// How often the whole film is encoded in one process, if its memory is to be bounded; else once.
+const CYCLES: usize = 4;
 /// What is killed has this long to be gone.
 pub(super) const GONE_WAIT: Duration = Duration::from_secs(5);
 /// A plugin gets no more of a machine than this: small pictures, and a film of 20 s.
@@ -36,6 +36,8 @@ const TRIAL: u64 = 3;
 pub(super) struct Evidence {
     /// What was to be made.
     pub(super) plan: Plan,
+    /// How often the trial encodes the whole film.
+    pub(super) cycles: usize,
     /// Rounds of the trial, and why it ended early.
     pub(super) rounds: Vec<Round>,
     pub(super) trial: Result<TrialReport, Failure>,
@@ -97,7 +99,8 @@ impl Evidence {
         let film = Arc::new(Film::of(&plan)?);
         let decoders = site.plain(plugins).await?;
         let desk = Desk { site, plugin, plan, film, objects: Objects::default(), tell };
-        let ((rounds, trial), (chunks, refused, through)) = tokio::join!(desk.trial(), desk.jobs());
+        let cycles = if plugin.promises.makes(Promise::BoundedMemory) { CYCLES } else { 1 };
+        let ((rounds, trial), (chunks, refused, through)) = tokio::join!(desk.trial(cycles), desk.jobs());
         tell("breaking off in the middle of a chunk");
         let (broken_off, killed) = (desk.broken_off().await, desk.killed().await);
         tell("decoding what was made");
@@ -105,7 +108,7 @@ impl Evidence {
         for track in desk.plan.tracks() {
             replays.push((track, desk.replay(&decoders, track, &chunks, &through).await));
         }
-        Ok(Self { plan: desk.plan, rounds, trial, chunks, refused, through, replays, broken_off, killed })
+        Ok(Self { plan: desk.plan, cycles, rounds, trial, chunks, refused, through, replays, broken_off, killed })
     }
 }
 
@@ -113,10 +116,10 @@ impl Evidence {
 
 impl Desk<'_> {
     /// The film over and over in one process, written down as it comes.
-    async fn trial(&self) -> (Vec<Round>, Result<TrialReport, Failure>) {
+    async fn trial(&self, cycles: usize) -> (Vec<Round>, Result<TrialReport, Failure>) {
         let chunks = &self.plan.chunks;
-        (self.tell)(&format!("encoding {} chunks in one process", chunks.len() * CYCLES));
-        let rounds = chunks.iter().copied().cycle().take(chunks.len() * CYCLES).collect();
+        (self.tell)(&format!("encoding {} chunks in one process", chunks.len() * cycles));
+        let rounds = chunks.iter().copied().cycle().take(chunks.len() * cycles).collect();
         let job = TrialJob { encode: self.encode_job(self.whole(), 2), rounds, broken_off: None };
         let studio = Studio::new(&self.film, &self.objects, TRIAL);
         let ended = run(&self.site.launcher, Job::Trial(job), &studio, &CancellationToken::new()).await;

@@ -6,12 +6,14 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "a test fails by panicking, and its numbers are small"
+    reason = "a test fails by panicking and says what it measured, and its numbers are small"
 )]
 
 mod boxes;

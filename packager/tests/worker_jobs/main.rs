@@ -1,5 +1,7 @@
 //! The worker with a real catalog, a real store and real child processes; only their media is made up.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
