@@ -156,8 +156,9 @@ const harness = {
     player.updateSettings(settings);
     player.on("error", ({ error }) => errors.push(`dash.js: ${error?.code} ${error?.message}`));
     // On a machine that is too busy it now and then pauses half a second before the end, with all that is left in the buffer:
-    // whoever watches presses play, once.
+    // whoever watches presses play, once each time that it is watched.
     let replays = 0;
+    video.addEventListener("ended", () => { replays = 0; });
     video.addEventListener("pause", () => {
       if (!isAtEnd(video)) return;
       replays += 1;
