@@ -17,8 +17,9 @@ const CASES = [
   { name: "segment", bytes: 200_000, path: /\.m4s$/, bound: 1.4 },
   { name: "segment", bytes: 1_200_000, path: /\.m4s$/, bound: 1.0 },
 ];
-// Noise that is coarse enough to be left in the smallest rung takes all bits that a rung may have, which grow with its height to the power of 1.5: four seconds of 632 lines come to
-// 1.2 MB, of 200 lines to 200 KB. Rungs beside these, eight in a hundred apart in bytes, make up for what encoders do otherwise.
+// Noise that is coarse enough to be left in the smallest rung takes all bits that a rung may have, which grow with its height to
+// the power of 1.5: four seconds of 632 lines come to 1.2 MB, of 200 lines to 200 KB. Rungs beside these, eight in a hundred
+// apart in bytes, make up for what encoders do otherwise.
 const HEIGHTS = [664, 632, 600, 220, 210, 200, 190];
 const LOAD = { seconds: 2, threads: 1, connections: 16 };
 const NGINX_MS = 5000;

@@ -16,7 +16,6 @@ use super::{
 use crate::{Claim, Error, JobKind, Result, Wanted, Work, Worker, check, limits};
 
 /// What a worker that asks for a job finds.
-#[derive(Debug)]
 struct Due {
     /// Leases have run out, or the worker is not noted as present.
     upkeep: bool,
@@ -54,21 +53,15 @@ pub(crate) fn any(db: &Db<'_>, worker: &Worker) -> Result<bool> {
 
 fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
     check::name("a worker's id", &worker.id)?;
-    let expired = first_of("jobs_running", "state = 'running' AND lease_until_ms <= ?1", "lease_until_ms");
-    let parts = order::PARTS.map(|(name, index, condition, order)| {
-        let first = first_of(index, &format!("state = 'pending' AND {condition}"), order);
-        format!("{first} AS \"{name}\"")
-    });
     let sql = format!(
-        "SELECT {expired} AS expired,
+        "SELECT EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND lease_until_ms <= ?1) AS expired,
          EXISTS (SELECT 1 FROM workers WHERE id = ?2 AND encoders = ?3 AND seen_at_ms > ?4) AS noted,
          {} AS sets, {}",
         workers::SETS,
-        parts.join(", ")
+        Pending::columns()
     );
     let stale_ms = db.now_ms.saturating_sub(limits::WORKER_NOTED_MS);
-    let far_ms = db.now_ms.saturating_sub(limits::AHEAD_MS);
-    let key = params![db.now_ms, worker.id, rows::to_json(&worker.encoders)?, stale_ms, far_ms];
+    let key = params![db.now_ms, worker.id, rows::to_json(&worker.encoders)?, stale_ms];
     let read = |row: &Row| {
         let (expired, noted): (bool, bool) = (row.get("expired")?, row.get("noted")?);
         let sets: Option<String> = row.get("sets")?;
@@ -76,12 +69,6 @@ fn due(db: &Db<'_>, worker: &Worker) -> Result<Due> {
         Ok(Due { upkeep: expired || !noted, pending: Pending::read(row)?, encoders })
     };
     db.one(&sql, key, read)
-}
-
-/// Whether an index has such a row. It is asked for its first one: for any one Postgres would rather read the table, in which
-/// all that is done lies before what waits.
-fn first_of(index: &str, condition: &str, order: &str) -> String {
-    format!("(SELECT 1 FROM jobs INDEXED BY {index} WHERE {condition} ORDER BY {order} LIMIT 1) IS NOT NULL")
 }
 
 /// Ends claims that nobody holds any more, and notes that the worker is there.
@@ -105,7 +92,7 @@ pub(crate) fn claim(tx: &mut Tx<'_>, worker: &Worker, wanted: Wanted, earlier: E
     if !pending.any() {
         return Ok(Given::Nothing);
     }
-    let Some(job) = order::next(tx, wanted, pending, &encoders)? else { return Ok(Given::Nothing) };
+    let Some(job) = order::next(tx, wanted, &pending, &encoders)? else { return Ok(Given::Nothing) };
     // The job is locked before its video, all others lock in the opposite order: so this one must not wait.
     if changes_video(tx, &job) && earlier.busy != Some(job.video) && !tx.try_lock(job.video)? {
         return Ok(Given::Busy(job.video));

@@ -4,68 +4,98 @@
 
 use super::{
     Db, Engine, jobs,
-    rows::{Row, Value, params},
+    rows::{Row, params},
 };
 use crate::{JobKind, Result, Wanted, limits};
 
-/// The parts of the queue: the name of each, and the index, the condition and the order in which it is read.
-pub(super) const PARTS: [(&str, &str, &str, &str); 8] = [
-    (
-        "waited_for",
-        "jobs_waited_for",
-        "kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1",
-        "deadline_ms, id",
-    ),
-    (
-        "ahead",
-        "jobs_ahead",
-        "kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?5",
-        "ahead_at_ms DESC, first",
-    ),
-    ("first", "jobs_first", "kind = 'encode' AND first = 1", "id"),
-    ("probe", "jobs_pending", "kind = 'probe'", "kind, id"),
-    ("encode", "jobs_pending", "kind = 'encode'", "kind, id"),
-    ("sheet", "jobs_pending", "kind = 'sheet'", "kind, id"),
-    ("finalize", "jobs_pending", "kind = 'finalize'", "kind, id"),
-    ("delete", "jobs_pending", "kind = 'delete'", "kind, id"),
-];
+/// A part of the queue, which one index has in the order in which its jobs are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Chunks that somebody waits for, the earliest deadline that has not passed before the others.
+    WaitedFor,
+    /// What viewers will want next, the latest viewer first. These chunks are long: in the slot that is kept for those who
+    /// wait, they would be what a seek waits for.
+    Ahead,
+    /// First chunks, so that every video becomes playable soon.
+    First,
+    /// All of a kind, the oldest first.
+    Kind(JobKind),
+}
 
-/// Looks for the first job of a class.
-type Find<'a> = dyn Fn() -> Result<Option<jobs::Job>> + 'a;
+/// The parts of the queue that hold jobs, of any worker's: so that those without are not asked one by one.
+pub(super) struct Pending(Vec<Part>);
 
-/// Which parts of the queue hold jobs, of any worker's: so that those without are not asked one by one.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each stands for a part of the queue")]
-pub(crate) struct Pending {
-    waited_for: bool,
-    ahead: bool,
-    first: bool,
-    probe: bool,
-    encode: bool,
-    sheet: bool,
-    finalize: bool,
-    delete: bool,
+// === impl Part ===
+
+impl Part {
+    const ALL: [Self; 8] = [
+        Self::WaitedFor,
+        Self::Ahead,
+        Self::First,
+        Self::Kind(JobKind::Probe),
+        Self::Kind(JobKind::Encode),
+        Self::Kind(JobKind::Sheet),
+        Self::Kind(JobKind::Finalize),
+        Self::Kind(JobKind::Delete),
+    ];
+
+    fn kind(self) -> JobKind {
+        if let Self::Kind(kind) = self { kind } else { JobKind::Encode }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::WaitedFor => "waited_for",
+            Self::Ahead => "ahead",
+            Self::First => "first",
+            Self::Kind(kind) => kind.as_str(),
+        }
+    }
+
+    /// What selects its first job for which a condition holds, too; ?1 is the time.
+    fn first_where(self, condition: &str) -> String {
+        let viewed =
+            format!(" AND ahead_at_ms IS NOT NULL AND ahead_at_ms > CAST(?1 AS BIGINT) - {}", limits::AHEAD_MS);
+        let (index, own, order) = match self {
+            Self::WaitedFor => {
+                ("jobs_waited_for", " AND deadline_ms IS NOT NULL AND deadline_ms > ?1", "deadline_ms, id")
+            }
+            Self::Ahead => ("jobs_ahead", viewed.as_str(), "ahead_at_ms DESC, first"),
+            Self::First => ("jobs_first", " AND first = 1", "id"),
+            Self::Kind(_) => ("jobs_pending", "", "kind, id"),
+        };
+        // The kind stands in the text: of one that is a parameter a planner does not know how rare it is.
+        let kind = self.kind().as_str();
+        format!(
+            "FROM jobs INDEXED BY {index} WHERE state = 'pending' AND kind = '{kind}'{own}{condition} ORDER BY {order} LIMIT 1"
+        )
+    }
 }
 
 // === impl Pending ===
 
 impl Pending {
+    /// The columns that [`Self::read`] reads. Each asks for the first job: for any one Postgres would rather read the table,
+    /// in which all that is done lies before what waits.
+    pub(super) fn columns() -> String {
+        Part::ALL
+            .map(|part| format!("(SELECT 1 {}) IS NOT NULL AS \"{}\"", part.first_where(""), part.name()))
+            .join(", ")
+    }
+
     pub(super) fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            waited_for: row.get("waited_for")?,
-            ahead: row.get("ahead")?,
-            first: row.get("first")?,
-            probe: row.get("probe")?,
-            encode: row.get("encode")?,
-            sheet: row.get("sheet")?,
-            finalize: row.get("finalize")?,
-            delete: row.get("delete")?,
-        })
+        let mut parts = Vec::new();
+        for part in Part::ALL {
+            if row.get(part.name())? {
+                parts.push(part);
+            }
+        }
+        Ok(Self(parts))
     }
 
     /// Whether there is any job.
-    pub(crate) fn any(self) -> bool {
-        self.probe || self.encode || self.sheet || self.finalize || self.delete
+    pub(super) fn any(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 
@@ -73,49 +103,45 @@ impl Pending {
 /// room (probes, deletions, finalizing, sheets) come before the long background.
 ///
 /// `encoders` is a JSON array of the encoder sets that the worker fulfils.
-pub(super) fn next(db: &Db<'_>, wanted: Wanted, pending: Pending, encoders: &str) -> Result<Option<jobs::Job>> {
-    let any = wanted.probe || wanted.urgent || wanted.background;
-    let classes: [(bool, &Find<'_>); 8] = [
-        (wanted.urgent && pending.waited_for, &|| waited_for(db, encoders)),
-        (wanted.probe && pending.probe, &|| plain(db, JobKind::Probe)),
-        (wanted.background && pending.ahead, &|| ahead(db, encoders)),
-        (wanted.urgent && pending.first, &|| first(db, encoders)),
-        (any && pending.delete, &|| plain(db, JobKind::Delete)),
-        (wanted.background && pending.finalize, &|| plain(db, JobKind::Finalize)),
-        (wanted.background && pending.sheet, &|| plain(db, JobKind::Sheet)),
-        (wanted.background && pending.encode, &|| of_some_video(db, encoders)),
+pub(super) fn next(db: &Db<'_>, wanted: Wanted, pending: &Pending, encoders: &str) -> Result<Option<jobs::Job>> {
+    let Wanted { probe, urgent, background } = wanted;
+    let classes = [
+        (urgent, Part::WaitedFor),
+        (probe, Part::Kind(JobKind::Probe)),
+        (background, Part::Ahead),
+        (urgent, Part::First),
+        (probe || urgent || background, Part::Kind(JobKind::Delete)),
+        (background, Part::Kind(JobKind::Finalize)),
+        (background, Part::Kind(JobKind::Sheet)),
+        (background, Part::Kind(JobKind::Encode)),
     ];
-    for (_, find) in classes.iter().filter(|(asked, _)| *asked) {
-        if let Some(job) = find()? {
-            return Ok(Some(job));
+    for (_, part) in classes.into_iter().filter(|(asked, part)| *asked && pending.0.contains(part)) {
+        let found = match part {
+            Part::Kind(JobKind::Encode) => of_some_video(db, encoders)?,
+            _ => of_part(db, part, encoders)?,
+        };
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
 }
 
-/// Class 1: the earliest deadline that has not passed.
-fn waited_for(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs INDEXED BY jobs_waited_for WHERE state = 'pending' AND kind = 'encode' AND deadline_ms IS NOT NULL AND deadline_ms > ?1
-         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY deadline_ms, id LIMIT 1";
-    one(db, sql, params![db.now_ms, encoders])
+/// The first job of a part that may be given now, to a worker that can do it.
+fn of_part(db: &Db<'_>, part: Part, encoders: &str) -> Result<Option<jobs::Job>> {
+    let lock = db.engine().pick("", " FOR UPDATE SKIP LOCKED");
+    let find = |condition: &str| format!("SELECT * {}{lock}", part.first_where(condition));
+    match part.kind() {
+        JobKind::Encode => {
+            let sql = find(" AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2))");
+            db.first(&sql, params![db.now_ms, encoders], jobs::job)
+        }
+        // Every worker can do it.
+        _ => db.first(&find(" AND not_before_ms <= ?1"), params![db.now_ms], jobs::job),
+    }
 }
 
-/// Class 2: what viewers will want next, the latest viewer first. These chunks are long: in the slot
-/// that is kept for those who wait, they would be what a seek waits for.
-fn ahead(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs INDEXED BY jobs_ahead WHERE state = 'pending' AND kind = 'encode' AND ahead_at_ms IS NOT NULL AND ahead_at_ms > ?3
-         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY ahead_at_ms DESC, first LIMIT 1";
-    one(db, sql, params![db.now_ms, encoders, db.now_ms.saturating_sub(limits::AHEAD_MS)])
-}
-
-/// Class 3: first chunks, so that every video becomes playable soon.
-fn first(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
-    let sql = "SELECT * FROM jobs INDEXED BY jobs_first WHERE state = 'pending' AND kind = 'encode' AND first = 1
-         AND not_before_ms <= ?1 AND encoders IN (SELECT value FROM json_each(?2)) ORDER BY id LIMIT 1";
-    one(db, sql, params![db.now_ms, encoders])
-}
-
-/// Class 4: of the oldest video that nobody works for; when every video with work is worked for, of the one with the
+/// Of the oldest video that nobody works for; when every video with work is worked for, of the one with the
 /// fewest running chunks, then the oldest.
 fn of_some_video(db: &Db<'_>, encoders: &str) -> Result<Option<jobs::Job>> {
     match db.engine() {
@@ -183,21 +209,4 @@ fn of_videos(db: &Db<'_>, encoders: &str, sql: &str) -> Result<Option<jobs::Job>
         }
     }
     Ok(None)
-}
-
-/// The oldest job of a kind that every worker can do.
-fn plain(db: &Db<'_>, kind: JobKind) -> Result<Option<jobs::Job>> {
-    // The kind stands in the text: of one that is a parameter a planner does not know how rare it is.
-    let sql = format!(
-        "SELECT * FROM jobs INDEXED BY jobs_pending WHERE state = 'pending' AND kind = '{}' AND not_before_ms <= ?1 ORDER BY id LIMIT 1",
-        kind.as_str()
-    );
-    one(db, &sql, params![db.now_ms])
-}
-
-fn one(db: &Db<'_>, sql: &str, key: &[Value]) -> Result<Option<jobs::Job>> {
-    match db.engine() {
-        Engine::Sqlite => db.first(sql, key, jobs::job),
-        Engine::Postgres => db.first(&format!("{sql} FOR UPDATE SKIP LOCKED"), key, jobs::job),
-    }
 }

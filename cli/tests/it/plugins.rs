@@ -123,7 +123,7 @@ fn is_long() -> bool {
     std::env::var("TEST_LIES").as_deref() == Ok("all")
 }
 
-/// The manifest, without the promise that takes four times as many chunks where nothing is said of it.
+/// The manifest; without the promise for which many more chunks are made, unless the lie is about that.
 fn short(manifest: String, promise: &str, companions: &[&str]) -> String {
     if is_long() || promise == MEMORY || companions.contains(&MEMORY) {
         return manifest;

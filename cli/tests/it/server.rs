@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vidstream_testkit::{Clip, Encoding, counters};
 
 /// The executable under test.
@@ -144,32 +144,31 @@ impl Server {
 
     /// The video object.
     pub(crate) async fn video(&self, id: &str) -> Value {
-        self.http.get(format!("{}/v1/videos/{id}", self.url)).send().await.unwrap().json().await.unwrap()
+        self.json(&format!("/v1/videos/{id}")).await
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
     }
 
     /// Polls the video until `test` holds or `wait` is over.
     pub(crate) async fn until(&self, id: &str, what: &str, wait: Duration, test: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + wait;
-        loop {
-            let video = self.video(id).await;
-            if test(&video) {
-                return video;
-            }
-            assert!(Instant::now() < deadline, "not {what} within {wait:?}: {video:#} {}", log_tail(&self.log));
-            after(LOOK_EVERY).await;
-        }
+        self.until_at(&format!("/v1/videos/{id}"), what, wait, test).await
     }
 
     /// Waits until no video is listed: that of a broken upload goes after its bytes.
     pub(crate) async fn until_no_video(&self) {
-        let deadline = Instant::now() + GONE_WAIT_MAX;
+        self.until_at("/v1/videos", "without a video", GONE_WAIT_MAX, |list| list["data"] == json!([])).await;
+    }
+
+    async fn until_at(&self, path: &str, what: &str, wait: Duration, test: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + wait;
         loop {
-            let sent = self.http.get(format!("{}/v1/videos", self.url)).send().await.unwrap();
-            let list: Value = sent.json().await.unwrap();
-            if list["data"].as_array().unwrap().is_empty() {
-                return;
+            let seen = self.json(path).await;
+            if test(&seen) {
+                return seen;
             }
-            assert!(Instant::now() < deadline, "a video is left: {list:#} {}", log_tail(&self.log));
+            assert!(Instant::now() < deadline, "not {what} within {wait:?}: {seen:#} {}", log_tail(&self.log));
             after(LOOK_EVERY).await;
         }
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How often the whole film is encoded in one process, if its memory is to be bounded; else once.
-const CYCLES: usize = 4;
+pub(super) const CYCLES: usize = 4;
 /// What is killed has this long to be gone.
 pub(super) const GONE_WAIT: Duration = Duration::from_secs(5);
 /// A plugin gets no more of a machine than this: small pictures, and a film of 20 s.

@@ -3,7 +3,7 @@
 use vidstream_plugins::verdict::Finding;
 
 use super::{Judged, whole_trial};
-use crate::check::evidence::{Evidence, GONE_WAIT, Killed};
+use crate::check::evidence::{CYCLES, Evidence, GONE_WAIT, Killed};
 
 /// A chunk may leave this many bytes. The longest job is a film of five hours with a single key frame,
 /// 4500 segments for six encoders: what leaks 64 KiB a segment then has leaked 1.7 GiB, which is what a
@@ -19,7 +19,7 @@ const MIDDLE: &str = "in the middle of a chunk";
 pub(super) fn bounded_memory(evidence: &Evidence) -> Judged {
     whole_trial(evidence)?;
     if evidence.cycles == 1 {
-        return Err(Finding::unjudged("that takes four times as many chunks, which are made where it is promised"));
+        return Err(Finding::unjudged(format!("that takes {CYCLES} times as many chunks, made where it is promised")));
     }
     let resident = evidence.trial.as_ref().map_or(&[][..], |report| &report.resident_bytes);
     let chunks = (resident.len() / evidence.cycles).max(1);
