@@ -39,6 +39,8 @@ fn pause(tries: u32, random: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -53,7 +55,12 @@ mod tests {
                 assert!((shortest..=longest).contains(&pause(tries, random)), "{tries} {random}");
             }
         }
-        assert_ne!(RandomState::new().hash_one(0), RandomState::new().hash_one(0));
+    }
+
+    #[test]
+    fn those_who_lost_a_server_together_do_not_come_back_together() {
+        let firsts: BTreeSet<Duration> = (0..32).map(|_| Pauses::default().after(Duration::ZERO)).collect();
+        assert!(firsts.len() > 1, "{firsts:?}");
     }
 
     #[test]

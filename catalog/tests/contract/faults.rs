@@ -15,7 +15,7 @@ use tokio::{
 use tokio_postgres::{Client, NoTls};
 use vidstream_catalog::{
     Catalog, Edit, Error, Options, State, Video, Wanted,
-    limits::{ANSWER_MS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
+    limits::{ANSWER_MS, CONNECTIONS, QUEUE_WAIT_MS, READS_QUEUED_MAX, VIEW_SESSION_MS},
 };
 use vidstream_media::VideoId;
 use vidstream_testkit::postgres;
@@ -167,7 +167,7 @@ async fn open(place: &Postgres, parameters: &str, connections: usize) -> Catalog
     Catalog::open(&url, Options { connections, ..fixture::options(place) }).await.unwrap()
 }
 
-/// A catalog with one connection, on which the server ends no wait, and a video that somebody else has locked.
+/// A catalog on whose connections the server ends no wait, and a video that somebody else has locked.
 struct Locked {
     place: Postgres,
     catalog: Catalog,
@@ -176,26 +176,24 @@ struct Locked {
 }
 
 impl Locked {
+    /// With one connection.
     async fn new() -> Self {
+        Self::with(1).await
+    }
+
+    async fn with(connections: usize) -> Self {
         let place = Postgres::new();
-        let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", 1).await;
+        let catalog = open(&place, "-c lock_timeout=0 -c statement_timeout=0", connections).await;
         let id = fixture::queued(&catalog).await;
         let locker = lock(&place.url(), id).await;
         Self { place, catalog, id, locker }
     }
 }
 
-/// Begins to rename a video that somebody has locked, until it waits.
-async fn rename_and_wait(
-    place: &Postgres,
-    catalog: &Catalog,
-    id: VideoId,
-    title: &'static str,
-) -> JoinHandle<Result<Video, Error>> {
+/// Begins to rename a video that somebody has locked.
+fn rename(catalog: &Catalog, id: VideoId) -> JoinHandle<Result<Video, Error>> {
     let catalog = catalog.clone();
-    let renaming = tokio::spawn(async move { catalog.edit(id, Edit::title(title), None).await });
-    wait_for_lock(place, 1).await;
-    renaming
+    tokio::spawn(async move { catalog.edit(id, Edit::title("patient"), None).await })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,13 +231,22 @@ async fn a_server_that_does_not_answer_is_given_up_after_fifteen_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_exhausted_pool_is_busy_until_a_connection_is_free() {
-    let Locked { place, catalog, id, locker } = Locked::new().await;
-    // The one connection waits for the lock; nobody else gets one.
-    let renaming = rename_and_wait(&place, &catalog, id, "patient").await;
+async fn so_many_connections_serve_and_who_needs_one_more_is_busy_after_ten_seconds() {
+    let Locked { place, catalog, id, locker } = Locked::with(CONNECTIONS).await;
+    let renaming: Vec<_> = (1..CONNECTIONS).map(|_| rename(&catalog, id)).collect();
+    wait_for_lock(&place, CONNECTIONS - 1).await;
+    // There is one left.
+    assert_eq!(fixture::video(&catalog, id).await.title, "a talk");
+    let last = rename(&catalog, id);
+    wait_for_lock(&place, CONNECTIONS).await;
+    let began = Instant::now();
     assert!(matches!(catalog.video(id).await, Err(Error::Busy)));
+    let (took, wait) = (began.elapsed(), Duration::from_millis(QUEUE_WAIT_MS));
+    assert!(took >= wait && took < Duration::from_millis(ANSWER_MS), "{took:?}");
     locker.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
+    for renaming in renaming.into_iter().chain([last]) {
+        assert_eq!(renaming.await.unwrap().unwrap().title, "patient");
+    }
     assert_eq!(fixture::video(&catalog, id).await.title, "patient");
 }
 
@@ -444,7 +451,8 @@ async fn only_reads_for_a_while(connections: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_server_ends_in_the_middle_is_not_used_again() {
     let Locked { place, catalog, id, locker } = Locked::new().await;
-    let renaming = rename_and_wait(&place, &catalog, id, "late").await;
+    let renaming = rename(&catalog, id);
+    wait_for_lock(&place, 1).await;
     end_sessions(&place, "wait_event_type = 'Lock'");
     let ended = renaming.await.unwrap();
     assert!(matches!(&ended, Err(Error::Unavailable(reason)) if reason.contains("terminating")), "{ended:?}");

@@ -18,6 +18,7 @@ mod plans;
 mod processes;
 mod publishing;
 mod random;
+mod reconnecting;
 mod redis;
 mod retention;
 mod scale;

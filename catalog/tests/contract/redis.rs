@@ -434,6 +434,9 @@ async fn tls_is_verified_and_passwords_are_asked_for() {
     all_until(&mut hints, id).await;
     let text = refusal(server.tls_url(&roots).split('?').next().unwrap()).await.to_string();
     assert!(text.contains("certificate") && text.contains("sslrootcert"), "{text}");
+    // The certificate is known, and another server's.
+    let text = refusal(&tls_url.replace("localhost", "127.0.0.1")).await.to_string();
+    assert!(text.contains("certificate"), "{text}");
     for url in [server.url().replace("right", "wrong"), server.url().replace("default:right@", "")] {
         let error = refusal(&url).await;
         let text = error.to_string();
