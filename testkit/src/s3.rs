@@ -47,6 +47,8 @@ pub const BUCKET: &str = "films";
 pub const ACCESS_KEY: &str = "vidstream-tests";
 const SECRET_KEY: &str = "not-a-secret";
 const REGION: &str = "us-east-1";
+/// Header fields that begin with this say a checksum of the body; their names end with the algorithm's.
+const CHECKSUM: &str = "x-amz-checksum-";
 /// How late an answer is.
 const LATE: Duration = Duration::from_secs(1);
 /// How long a request waits for others: less than clients wait for its answer.
@@ -191,8 +193,8 @@ impl Server {
         self.present.send_replace(true);
     }
 
-    /// The next request whose line contains `text` meets with a fault. A line is the method, the target, and
-    /// what is in `Range` and `If-None-Match`.
+    /// The next request whose line contains `text` meets with a fault. A line is the method, the target, what is in
+    /// `Range` and `If-None-Match`, and the algorithm whose checksum of the body comes with it.
     pub fn meet(&self, text: &str, fault: Fault) {
         self.shared.faults().push((text.to_owned(), fault));
     }
@@ -211,6 +213,19 @@ impl Server {
     /// The most requests whose line contains `text` that were without an answer at the same time.
     pub fn most_at_once(&self, text: &str) -> usize {
         self.shared.most_at_once(text)
+    }
+
+    /// Makes all objects of the bucket so much older.
+    ///
+    /// # Errors
+    /// When a file cannot be changed.
+    pub fn age(&self, by: Duration) -> Result<()> {
+        let root = &self.shared.folder;
+        for name in files(&root.join(BUCKET), root) {
+            let file = fs::File::options().write(true).open(root.join(name))?;
+            file.set_modified(file.metadata()?.modified()? - by)?;
+        }
+        Ok(())
     }
 
     /// The names of all objects of the bucket, sorted, and of the parts of uploads that were not completed.
@@ -388,7 +403,9 @@ impl Shared {
     /// Takes note of a request; gives its line, and the fault that it meets with the text that it was meant for.
     fn came(&self, request: &Request<Incoming>) -> (String, Option<(String, Fault)>) {
         let field = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let line = format!("{} {} {} {}", request.method(), request.uri(), field(RANGE), field(IF_NONE_MATCH));
+        let checksum = request.headers().keys().find_map(|name| name.as_str().strip_prefix(CHECKSUM)).unwrap_or("");
+        let fields = [field(RANGE), field(IF_NONE_MATCH), checksum];
+        let line = format!("{} {} {}", request.method(), request.uri(), fields.join(" "));
         let line = line.trim_end().to_owned();
         let mut faults = self.faults();
         let met = faults.iter().position(|(text, _)| line.contains(text.as_str()));

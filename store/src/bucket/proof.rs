@@ -1,17 +1,20 @@
 //! What a server must do before anything is entrusted to it, tried out with one small object.
 
-use std::time::Duration;
+use std::{
+    slice,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use object_store::{
-    Error as Cause, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, aws::AwsCredentialProvider,
-    path::Path,
+    Error as Cause, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    aws::AwsCredentialProvider, path::Path,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Bucket, Large,
+    Bucket, Large, PART, RECORD,
     patience::{START_WAIT_MAX, patiently},
     refusal::{is_elsewhere, is_full, is_skewed, sentence},
 };
@@ -19,8 +22,12 @@ use crate::{Access, Error};
 
 /// What is stored and read back.
 const BYTES: &[u8] = b"vidstream";
+/// Where it lies meanwhile, each proof under a name of its own.
+const FOLDER: &str = "proof";
 /// How long all of it may take.
 const PROOF_WAIT_MAX: Duration = Duration::from_secs(20);
+/// What lies there for longer is of a process that was killed, whatever its clock.
+const LEFT_AFTER: Duration = Duration::from_hours(1);
 
 /// Gets keys, if there are to be any, and looks; for who writes also creates, reads and deletes, and tries to
 /// create a second time, at once and in parts.
@@ -55,7 +62,8 @@ async fn has_keys(keys: Option<&AwsCredentialProvider>, url: &str) -> Result<(),
 }
 
 async fn try_out(bucket: &Bucket, access: Access, url: &str) -> Result<(), Error> {
-    let place = bucket.place(&format!("proof-{}", Uuid::now_v7()));
+    let path = format!("{FOLDER}/{}", Uuid::now_v7());
+    let (folder, place) = (bucket.place(FOLDER), bucket.place(&path));
     let fails = |error: Cause| of_cause(&error, url);
     // Nothing is there, and who may not read is told so. Some servers make a bucket when something is put
     // into it, so it is looked at before.
@@ -63,21 +71,35 @@ async fn try_out(bucket: &Bucket, access: Access, url: &str) -> Result<(), Error
         Ok(_) | Err(Cause::NotFound { .. }) => {}
         Err(error) => return Err(fails(error)),
     }
-    patiently(START_WAIT_MAX, || bucket.list_once(&place)).await.map_err(fails)?;
+    let there = patiently(START_WAIT_MAX, || bucket.list_once(&folder)).await.map_err(fails)?;
     if access == Access::Read {
         return Ok(());
     }
-    let proven = creates_once(bucket, &place, url).await;
+    let proven = creates_once(bucket, &path, url).await;
     let removed = patiently(START_WAIT_MAX, || bucket.objects.delete(&place)).await;
     match proven {
         // Nothing can be tried out then, and what is there can be played.
         Err(Error::Full { .. }) => tracing::warn!(url, "the bucket is full: it takes no uploads and no films"),
         proven => proven?,
     }
-    removed.map_err(fails)
+    removed.map_err(fails)?;
+    forget_left(bucket, there).await;
+    Ok(())
 }
 
-async fn creates_once(bucket: &Bucket, place: &Path, url: &str) -> Result<(), Error> {
+/// Deletes what earlier proofs left behind; what cannot be deleted now is found by the next one.
+async fn forget_left(bucket: &Bucket, there: Vec<ObjectMeta>) {
+    let now = SystemTime::now();
+    let is_left = |meta: &ObjectMeta| now.duration_since(meta.last_modified.into()).is_ok_and(|age| age > LEFT_AFTER);
+    let left: Vec<Path> = there.into_iter().filter(is_left).map(|meta| meta.location).collect();
+    if let Err(error) = patiently(START_WAIT_MAX, || bucket.delete_all(&left)).await {
+        let error = sentence(&error);
+        tracing::warn!(error, "what an earlier start tried out is left behind");
+    }
+}
+
+async fn creates_once(bucket: &Bucket, path: &str, url: &str) -> Result<(), Error> {
+    let place = &bucket.place(path);
     let fails = |error: Cause| of_cause(&error, url);
     let refuses_nothing = |what: &str| Error::Unavailable {
         bucket: url.to_owned(),
@@ -96,7 +118,7 @@ async fn creates_once(bucket: &Bucket, place: &Path, url: &str) -> Result<(), Er
         Err(error) => return Err(fails(error)),
     }
     if let Some(large) = &bucket.large
-        && !refuses_parts(large, place).await.map_err(fails)?
+        && !refuses_parts(bucket, large, path).await.map_err(fails)?
     {
         return Err(refuses_nothing("CompleteMultipartUpload came"));
     }
@@ -110,9 +132,12 @@ async fn creates_once(bucket: &Bucket, place: &Path, url: &str) -> Result<(), Er
 }
 
 /// Whether parts are not made an object where one is.
-async fn refuses_parts(large: &Large, place: &Path) -> Result<bool, Cause> {
+async fn refuses_parts(bucket: &Bucket, large: &Large, path: &str) -> Result<bool, Cause> {
+    let place = &bucket.place(path);
     let id = patiently(START_WAIT_MAX, || large.parts.create_multipart(place)).await?;
+    let record = bucket.place(&format!("{path}{PART}/{RECORD}{FOLDER}"));
     let tried = async {
+        patiently(START_WAIT_MAX, || bucket.objects.put(&record, id.clone().into())).await?;
         let send = || large.parts.put_part(place, &id, 0, PutPayload::from_static(BYTES));
         let part = patiently(START_WAIT_MAX, send).await?;
         let complete = || large.creating.complete_multipart(place, &id, vec![part.clone()]);
@@ -123,7 +148,9 @@ async fn refuses_parts(large: &Large, place: &Path) -> Result<bool, Cause> {
         }
     };
     let tried = tried.await;
-    match patiently(START_WAIT_MAX, || large.parts.abort_multipart(place, &id)).await {
+    let aborted = patiently(START_WAIT_MAX, || large.parts.abort_multipart(place, &id)).await;
+    let forgotten = patiently(START_WAIT_MAX, || bucket.delete_all(slice::from_ref(&record))).await;
+    match aborted.and(forgotten) {
         Err(error) if matches!(tried, Ok(true)) => Err(error),
         _ => tried,
     }

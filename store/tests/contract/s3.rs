@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use vidstream_store::{Access, Error, Key, Store};
-use vidstream_testkit::s3::{BUCKET, Fault, Server};
+use vidstream_testkit::s3::{BUCKET, Fault, Host, Server};
 
 use crate::{
     Place,
@@ -16,11 +16,16 @@ const LONG_BYTES: usize = 30 << 20;
 /// Parts of all objects that a process sends at the same time.
 const PARTS_AT_ONCE_MAX: usize = 16;
 
-async fn open(server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
+pub(crate) async fn open(server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
     open_for(Access::Write, server, url, changed).await
 }
 
-async fn open_for(access: Access, server: &Server, url: &str, changed: &[(&str, &str)]) -> Result<Store, Error> {
+pub(crate) async fn open_for(
+    access: Access,
+    server: &Server,
+    url: &str,
+    changed: &[(&str, &str)],
+) -> Result<Store, Error> {
     let mut variables = server.variables();
     for (name, value) in changed {
         variables.retain(|(set, _)| set != name);
@@ -29,44 +34,14 @@ async fn open_for(access: Access, server: &Server, url: &str, changed: &[(&str, 
     Store::open_with(url, variables.into_iter(), access).await
 }
 
-async fn store() -> (Server, Store) {
+pub(crate) async fn store() -> (Server, Store) {
     let server = Server::start().unwrap();
     let store = open(&server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
     (server, store)
 }
 
-fn count(server: &Server, method: &str, text: &str) -> usize {
+pub(crate) fn count(server: &Server, method: &str, text: &str) -> usize {
     server.requests().iter().filter(|line| line.starts_with(method) && line.contains(text)).count()
-}
-
-#[tokio::test]
-async fn a_server_proves_itself_and_keeps_nothing_of_it() {
-    let (server, store) = store().await;
-    assert_eq!(server.left(), [] as [&str; 0]);
-    assert_eq!(count(&server, "PUT", "*"), 2);
-    store.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
-    assert_eq!(server.left(), [format!("{BUCKET}/{}", key(1).path())], "the names in a bucket are those of files");
-}
-
-#[tokio::test]
-async fn who_only_reads_asks_for_no_right_to_write() {
-    let (server, writer) = store().await;
-    writer.put(&key(1), Bytes::from_static(b"x")).await.unwrap();
-    let before = server.requests().len();
-    let reader = open_for(Access::Read, &server, &format!("s3://{BUCKET}"), &[]).await.unwrap();
-    assert_eq!(reader.get(&key(1)).await.unwrap(), "x");
-    let asked = server.requests().split_off(before);
-    assert!(
-        !asked.is_empty() && asked.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")),
-        "{asked:?}"
-    );
-    // What it cannot read it is told at the start all the same.
-    for (url, changed) in
-        [("s3://missing", ("AWS_REGION", "us-east-1")), ("s3://films", ("AWS_SECRET_ACCESS_KEY", "another"))]
-    {
-        let refused = open_for(Access::Read, &server, url, &[changed]).await;
-        assert!(matches!(refused, Err(Error::Settings { .. })), "{refused:?}");
-    }
 }
 
 #[tokio::test]
@@ -212,12 +187,31 @@ async fn an_object_that_is_refused_is_told_from_a_server_that_refuses_all() {
 }
 
 #[tokio::test]
-async fn a_server_without_checksums_is_sent_none() {
-    let server = Server::start().unwrap();
-    for (algorithm, is_settings) in [("none", false), ("crc64nvme", false), ("md5", true)] {
-        let opened = open(&server, &format!("s3://{BUCKET}"), &[("AWS_CHECKSUM_ALGORITHM", algorithm)]).await;
-        assert_eq!(matches!(opened, Err(Error::Settings { .. })), is_settings, "{algorithm}: {opened:?}");
+async fn bytes_come_with_a_checksum_and_to_a_server_that_knows_none_without() {
+    for (algorithm, sent) in [("", "sha256"), ("crc64nvme", "crc64nvme"), ("none", "")] {
+        let server = Server::start().unwrap();
+        let store = open(&server, &format!("s3://{BUCKET}"), &[("AWS_CHECKSUM_ALGORITHM", algorithm)]).await.unwrap();
+        store.put(&key(1), noise(1000)).await.unwrap();
+        store.put(&key(2), noise(LONG_BYTES)).await.unwrap();
+        store.put(&source(), noise(LONG_BYTES)).await.unwrap();
+        for (line, least) in
+            [(key(1).path(), 1), (format!("{}?partNumber=", key(2).path()), 2), ("source.part/0".into(), 1)]
+        {
+            let lines: Vec<_> = server
+                .requests()
+                .into_iter()
+                .filter(|asked| asked.starts_with("PUT") && asked.contains(&line))
+                .collect();
+            let says = |asked: &String| match sent {
+                "" => !["sha256", "crc"].iter().any(|name| asked.contains(name)),
+                sent => asked.ends_with(&format!(" {sent}")),
+            };
+            assert!(lines.len() >= least && lines.iter().all(says), "{algorithm}: {lines:?}");
+        }
     }
+    let server = Server::start().unwrap();
+    let opened = open(&server, &format!("s3://{BUCKET}"), &[("AWS_CHECKSUM_ALGORITHM", "md5")]).await;
+    assert!(matches!(opened, Err(Error::Settings { .. })), "{opened:?}");
 }
 
 /// A request that is silent is asked again, but not one whose bytes take their time.
@@ -258,26 +252,6 @@ async fn a_look_at_a_growing_source_lists_what_is_new() {
     let growing = growing.unwrap();
     writer.discard().await;
     assert_eq!(growing.len().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_server_that_overwrites_is_not_used() {
-    // The second conditional create, of an object and of parts.
-    for (request, skipped) in [("PUT", 1), ("POST", 0)] {
-        let server = Server::start().unwrap();
-        let line = format!("{request} /{BUCKET}/proof-");
-        for _ in 0..=skipped {
-            server.meet(&line, Fault::IgnoreCondition);
-        }
-        if request == "POST" {
-            // The first of them begins the parts.
-            server.meet(&line, Fault::IgnoreCondition);
-        }
-        let error = open(&server, &format!("s3://{BUCKET}"), &[]).await.unwrap_err();
-        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-        assert!(error.to_string().contains("overwrites an object that is there"), "{error}");
-        assert_eq!((server.left(), server.faults_left()), (vec![], 0), "{request}");
-    }
 }
 
 #[tokio::test]
@@ -418,21 +392,40 @@ async fn on_s3_a_server_that_is_killed_is_waited_for() {
     assert_eq!(server.left().len(), 3, "{:?}", server.left());
 }
 
-#[tokio::test]
-async fn on_s3_what_a_killed_process_left_goes_with_its_video() {
-    let Place { store, home: server } = crate::s3().await;
+/// Writers whose process was killed: nobody tidies up after them.
+async fn killed_writers(Place { store, home: server }: &Place<Host>) {
     let id = source().video();
     for key in [source(), Key::Remux { id, generation: 1 }] {
         let mut writer = store.writer(&key).await.unwrap();
         writer.write(noise(LONG_BYTES)).await.unwrap();
         writer.flush().await.unwrap();
-        // Nobody tidies up after it.
         std::mem::forget(writer);
     }
     // What is still on its way is done first, as after a kill.
     let is_part = |name: &&String| name.contains(".part-") || name.contains("/multipart/");
     until("the parts are there", async || server.left().iter().filter(is_part).count() == 4).await;
+}
+
+#[tokio::test]
+async fn on_s3_what_a_killed_process_left_goes_with_its_video() {
+    let place = crate::s3().await;
+    killed_writers(&place).await;
+    let Place { store, home: server } = place;
+    let id = source().video();
     store.delete_video(id).await.unwrap();
     assert_eq!(server.left(), [] as [&str; 0]);
     assert_eq!(store.list_video(id).await.unwrap(), []);
+}
+
+/// As one by one those go that no row of the catalog names.
+#[tokio::test]
+async fn on_s3_what_a_killed_process_left_goes_with_its_records() {
+    let place = crate::s3().await;
+    killed_writers(&place).await;
+    let Place { store, home: server } = place;
+    let id = source().video();
+    for (path, _) in store.list_video(id).await.unwrap() {
+        store.delete_listed(id, &path).await.unwrap();
+    }
+    assert_eq!(server.left(), [] as [&str; 0]);
 }
