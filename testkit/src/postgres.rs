@@ -27,19 +27,23 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 const ASKS_UNTIL_RESTART: u32 = 40;
 /// Tests run side by side, each with connections of several pools.
 const CONNECTIONS: u32 = 400;
-/// Starts and kills the server as it is told.
+/// Starts, kills, stops and continues the server as it is told.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 folder=$1
 shift
 pid() { head -n 1 "$folder/data/postmaster.pid" 2>/dev/null; }
+all() { cat "/proc/$(pid)/task/$(pid)/children"; pid; }
 while read -r word; do
   case $word in
     start) "$@" >>"$folder/log" 2>&1 & ;;
     kill) kill -KILL "$(pid)" ;;
+    pause) kill -STOP "$(pid)" && kill -STOP $(all) ;;
+    resume) kill -CONT $(all) ;;
   esac
 done
 kill -QUIT "$(pid)" 2>/dev/null
+kill -CONT $(all) 2>/dev/null
 wait
 rm -rf "$folder"
 "#;
@@ -149,6 +153,16 @@ impl Server {
             std::thread::sleep(ASK_EVERY);
         }
         Ok(())
+    }
+
+    /// Stops the server and its sessions in the middle of what they do: connections stay, and nothing answers.
+    pub fn pause(&self) -> Result<()> {
+        self.guard.tell("pause")
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) -> Result<()> {
+        self.guard.tell("resume")
     }
 
     /// Starts the server after it was killed, and waits until it answers.

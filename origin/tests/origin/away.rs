@@ -1,5 +1,6 @@
-//! An origin whose database is killed: what it knows plays, and nothing is denied of which it cannot know.
+//! An origin whose database is killed, or hangs: what it knows plays, and nothing is denied of which it cannot know.
 
+use futures_util::future::join_all;
 use tokio::time::timeout;
 use vidstream_testkit::postgres;
 
@@ -10,6 +11,15 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_database_the_known_plays_and_the_unknown_is_503_and_never_404() {
+    plays_without(|database| database.kill().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_its_database_hangs_the_known_plays_and_the_unknown_is_503_and_never_404() {
+    plays_without(|database| database.pause().unwrap()).await;
+}
+
+async fn plays_without(strike: impl FnOnce(&postgres::Server)) {
     let database = postgres::Server::start(None).unwrap();
     let site = Site::at(Place::on(database.database().unwrap(), "local:".to_owned()), |_| {}).await;
     let id = ready(&site).await;
@@ -29,24 +39,28 @@ async fn without_its_database_the_known_plays_and_the_unknown_is_503_and_never_4
         assert_eq!(get(site.addr, path).await.status, 404, "{path}");
     }
 
-    database.kill().unwrap();
+    strike(&database);
     // Said again for a second, in which nobody asks the catalog.
-    for path in pending.iter().chain([&absent]) {
+    join_all(pending.iter().chain([&absent]).map(async |path| {
         let asked_again = async { while get(site.addr, path).await.status == 404 {} };
         timeout(ANSWER_MAX, asked_again).await.unwrap();
-    }
+    }))
+    .await;
     let unknown = fresh_id();
     let delivered = parts.map(|part| format!("/v/{unknown}/{part}"));
     let api = [String::new(), format!("/{id}"), format!("/{id}/events"), format!("/{unknown}")];
     let api = api.map(|rest| format!("/v1/videos{rest}"));
     // Of a generation that another origin may have seen begin.
-    for path in delivered.iter().chain(&api).chain(&pending).chain([&absent, &format!("/v/{id}/2/360p/1.m4s")]) {
+    let newer = format!("/v/{id}/2/360p/1.m4s");
+    // All at once: one that hangs is waited for.
+    join_all(delivered.iter().chain(&api).chain(&pending).chain([&absent, &newer]).map(async |path| {
         let answer = get(site.addr, path).await;
         assert_eq!((answer.status, answer.code().as_str()), (503, "catalog_unavailable"), "{path}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
         assert_eq!(answer.json()["retry_after_s"], 1, "{path}");
-    }
+    }))
+    .await;
     for (path, body) in known {
         let answer = get(site.addr, &path).await;
         assert!(answer.status == 200 && answer.body == body, "{path}: {}", answer.status);
