@@ -28,6 +28,8 @@ const COLD_WAIT_MS = 15_000;
 const ROUND_WAIT_MS = 60_000;
 // Each viewer sees more of the film while a part is away than a player holds of it: at four looks a second, 8 s.
 const PICTURES_NEW = 32;
+// One of two parts has a hand in each upload: that the same one has it in so many is no chance.
+const BEGUN_MAX = 12;
 // 5 s, and what a busy machine adds.
 const STOP_WAIT_MS = 8_000;
 // Prometheus asks every 5 s, and a rate is of two answers.
@@ -168,30 +170,60 @@ async function lasts(name, made, cold) {
   await until("round and new pictures of hot content", ROUND_WAIT_MS, () => wrong() || (isServed() && isSeen()));
 }
 
+// What a part says of itself under a name, labels included.
+async function said({ admin }, name) {
+  const lines = (await (await ask(`${admin}/metrics`)).text()).split("\n");
+  return Number(lines.find((line) => line.startsWith(`${name} `))?.split(" ")[1] ?? 0);
+}
+
+// Begins uploads that stand still half way until `go`, and as many as it takes until one of them is in the hands of the part
+// that will be struck: comes in through this origin, or is scanned by this packager. The other parts have a hand in all.
+async function begun(part, go) {
+  const [group, name] = part.name.startsWith("origin") ? [site.origins, "vidstream_upload_bytes_total"]
+    : part.name.startsWith("packager") ? [site.packagers, 'vidstream_jobs_running{kind="probe"}'] : [[], ""];
+  const all = () => Promise.all(group.map((one) => said(one, name)));
+  const uploads = [];
+  while (uploads.length < BEGUN_MAX) {
+    const before = await all();
+    uploads.push(tried(bytes, { half: go }));
+    await until("upload on its way", UPLOAD_WAIT_MS, async () => (await told("/v1/videos?state=uploading"))?.data.length >= uploads.length);
+    if (group.length === 0) return uploads;
+    let now;
+    await until("hand in the upload", UPLOAD_WAIT_MS, async () => {
+      now = await all();
+      return now.some((count, n) => count > before[n]);
+    });
+    const n = group.indexOf(part);
+    if (now[n] > before[n]) return uploads;
+  }
+  return assert.fail(`${part.name} had a hand in none of ${BEGUN_MAX} uploads`);
+}
+
 async function meets(name, fault) {
   const part = site.part(name);
   const { strike, lift } = faults[fault];
   const is = (kind) => name.startsWith(kind);
   const cold = (await rung(await settled(acknowledged.at(-1)))).replace("index.m3u8", "1.m4s");
-  // One is being made and one is half sent when it happens, and one comes while it lasts.
-  const made = await upload(bytes);
+  // One is half sent and one is being made when it happens, and one comes while it lasts.
   let go;
-  const half = tried(bytes, { half: new Promise((resolve) => { go = resolve; }) });
-  await until("upload on its way", UPLOAD_WAIT_MS, async () => (await told("/v1/videos?state=uploading"))?.data.length > 0);
+  const halves = await begun(part, new Promise((resolve) => { go = resolve; }));
+  const made = await upload(bytes);
   struck = name;
   const how = await strike(part);
   if (fault === "restart" && (is("origin") || is("packager"))) assert.equal(how, 0, `${name} ended with ${how}`);
   go();
   const during = tried(bytes, { isSized: false });
   try {
+    // What this packager had in work is taken over by the other one.
+    if (is("packager")) for (const { id } of await Promise.all(halves)) await settled(id);
     await lasts(name, made, cold);
   } finally {
     await lift(part);
     struck = null;
   }
-  const sent = await Promise.all([half, during]);
+  const sent = await Promise.all([...halves, during]);
   // Nobody's upload may fail for want of a packager or of hints.
-  if (is("packager") || is("redis")) assert.deepEqual(sent.map(({ why }) => why), [undefined, undefined]);
+  if (is("packager") || is("redis")) assert.deepEqual(sent.filter(({ why }) => why), []);
   // Others are sent again, by whoever was told that they failed.
   for (const { id } of sent) if (!id) await upload(bytes);
   for (const id of acknowledged) await settled(id);
