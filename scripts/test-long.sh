@@ -3,7 +3,7 @@
 # Goes on after a stage that fails; prints the seconds of each, and which ones failed.
 #   test-long.sh              all stages in order
 #   test-long.sh STAGE ...    some, such as those that failed, after compile if they are tests:
-#                             install npm web compile properties contract films buffers lies upload s3 cluster images kills
+#                             install npm web compile properties contract films buffers lies memory s3 cluster images kills
 # DASH_XSD as for test.sh; PROPTEST_CASES=number has as many cases of each property.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 readonly stage_limit_s=$((6 * 3600))
 # Without these the others cannot be.
 readonly first=(install npm web compile)
-readonly all=("${first[@]}" properties contract films buffers lies upload s3 cluster images kills)
+readonly all=("${first[@]}" properties contract films buffers lies memory s3 cluster images kills)
 
 # Without an index and at a broken rate; and open GOPs, a hole and an index.
 readonly long_films='ts closed none 23.976 stereo 48000 long 7200,mov open some hole stereo 48000 whole 7200'
@@ -44,11 +44,13 @@ run_stage() {
       ;;
     # Every lie that an encoder can tell, two of a promise among them, and what the example promises.
     lies) TEST_LIES=all run --test it plugins:: -- --nocapture ;;
-    # 10 GiB through the server, whose memory must not grow with them, and 2 GiB where each packet is read or the bytes go
+    # 10 GiB through the server, which must not grow with them, and 2 GiB where each packet is read or the bytes go
     # into a bucket. One after the other: they take as much of the disk, and twice as much in a bucket.
-    upload)
+    memory)
       TEST_UPLOAD_BYTES=$((10 << 30)) TEST_READ_UPLOAD_BYTES=$((2 << 30)) TEST_BUCKET_UPLOAD_BYTES=$((2 << 30)) \
         run --test it takes_no_more_memory -- --nocapture --test-threads 1
+      # The longest chunks are of 40 s.
+      TEST_1080P60_S=90 run --test it 1080p60 -- --nocapture
       ;;
     # It is killed and started again.
     s3)

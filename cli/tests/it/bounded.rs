@@ -21,6 +21,8 @@ const BUCKET_UPLOAD_BYTES: u64 = 384 << 20;
 const DISK_BYTES: u64 = 64 << 20;
 /// A child at 1920x1080 and 60 frames a second stays below this.
 const CHILD_BYTES_MAX: u64 = 1 << 30;
+/// So long a film it makes, all in short chunks.
+const CLIP_S: u64 = 8;
 const PIECE_BYTES: u64 = 1 << 20;
 /// A packet of a transport stream (ISO/IEC 13818-1 §2.4.3.2), and those at its head that follow one another closely, so
 /// that it is known as one.
@@ -152,7 +154,8 @@ async fn a_full_disk_refuses_the_upload_and_keeps_nothing_of_it() {
 async fn a_child_that_makes_1080p60_stays_below_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data")).await;
-    let clip = Clip::new((1920, 1080), 60, 8).cached(&Encoding::default(), "mp4").unwrap();
+    let seconds = u32::try_from(number("TEST_1080P60_S").unwrap_or(CLIP_S)).unwrap();
+    let clip = Clip::new((1920, 1080), 60, seconds).cached(&Encoding::default(), "mp4").unwrap();
     let id = server.upload(&clip).await;
     let mut peaks = BTreeMap::new();
     while server.video(&id).await["state"] != "ready" {
