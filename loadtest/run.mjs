@@ -3,12 +3,11 @@ import { spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { clip, serve, temporary, until } from "../players/lib/vidstream.mjs";
+import { GIVEN_BACK_MS_MAX, GROWN_BYTES_MAX } from "./thresholds.js";
 
 const SCENARIOS = ["steady", "spike", "seek", "trick", "soak"];
 const CLIP = { seconds: 60, size: "854x480" };
 const READY_MS_MAX = 300_000;
-// Longer than the server keeps a connection on which nobody asks.
-const GIVEN_BACK_MS_MAX = 30_000;
 // k6 asks nobody but the server: no statistics, no extensions, and no port of its own.
 const K6_ENV = { K6_NO_USAGE_REPORT: "true", K6_AUTO_EXTENSION_RESOLUTION: "false", K6_ADDRESS: "", K6_NO_COLOR: "true" };
 // What k6 ends with when a bound is broken.
@@ -109,6 +108,7 @@ async function alone() {
     const isBack = await until("end of all connections", GIVEN_BACK_MS_MAX, async () => (await connections(port)) === 0).catch(() => false);
     if (!isBack) rows.push({ name: "server", verdict: `FAILED: it keeps ${await connections(port)} connections`, seconds: GIVEN_BACK_MS_MAX / 1000, isGood: false });
     const mb = (value) => `${(value / 1e6).toFixed(0)} MB`;
+    if (after - before > GROWN_BYTES_MAX) rows.push({ name: "server", verdict: `FAILED: it grew by ${mb(after - before)}, more than ${mb(GROWN_BYTES_MAX)}`, seconds: 0, isGood: false });
     return { rows, note: `the server held ${mb(before)} before the viewers came and ${mb(after)} after` };
   } finally {
     await own?.server.stop();
