@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -122,13 +122,14 @@ impl Connection {
     {
         let peer = self.peer;
         let at_work = Arc::clone(&activity);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let answering = at_work.answer();
+            let version = request.version();
             let answer = handler(peer, request);
             async move {
                 let answer = answer.await;
                 drop(answering);
-                answer
+                answer.map(|response| in_version(version, response))
             }
         });
         // A token of its own: looking at one that all connections share is a lock that all of them take.
@@ -201,6 +202,15 @@ impl Connection {
             Some(rest) => Ok(timeout(rest, connection).await??),
         }
     }
+}
+
+/// One request is all that a connection of HTTP/1.0 has: old proxies pass `Connection: keep-alive` on without knowing
+/// what it says (RFC 9112 §9.3, appendix C.2.2). hyper keeps it for whom it answers in words of 1.1.
+fn in_version(version: Version, mut response: Response<Body>) -> Response<Body> {
+    if version == Version::HTTP_10 {
+        *response.version_mut() = version;
+    }
+    response
 }
 
 fn handshake_failed<E>(_: &E) {

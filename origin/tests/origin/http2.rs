@@ -23,6 +23,8 @@ const GO_AWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+/// Why a stream or a connection ends (RFC 9113 §7).
+const PROTOCOL_ERROR: u32 = 1;
 
 /// A connection over which frames are sent as they are.
 struct Raw<S>(S);
@@ -120,18 +122,26 @@ async fn malformed_requests<S: AsyncRead + AsyncWrite + Unpin>(open: impl AsyncF
     for fields in bad {
         raw.send(&request(stream, fields)).await.unwrap();
         let refused = raw.until(&[RST_STREAM, GO_AWAY], stream).await.unwrap();
-        assert_eq!(refused.kind, RST_STREAM, "{fields:?}: {refused:?}");
+        let protocol_error = PROTOCOL_ERROR.to_be_bytes().to_vec();
+        assert_eq!((refused.kind, refused.payload), (RST_STREAM, protocol_error), "{fields:?}");
         // The connection goes on.
         raw.send(&request(stream + 2, &[])).await.unwrap();
         let answered = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], stream + 2).await.unwrap();
         assert_eq!(answered.kind, HEADERS, "{fields:?}: {answered:?}");
         stream += 4;
     }
-    // What breaks the reading of fields ends the connection: all streams share their table.
+    // A name or value that cannot be one is an error of its stream, too (RFC 9113 §8.2.1), but h2 stops there in the
+    // middle of the fields, with a table that all streams share half brought up to date. It may take such an error for
+    // one of the connection (§5.4.1), and has to.
     for field in [("X-Upper", "1"), ("x-bad", "a\nb"), (":late", "1")] {
         let mut raw = open().await;
         raw.send(&request(1, &[("x", "1"), field])).await.unwrap();
-        assert_eq!(raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 1).await.unwrap().kind, GO_AWAY, "{field:?}");
+        let refused = raw.until(&[HEADERS, RST_STREAM, GO_AWAY], 1).await.unwrap();
+        assert_eq!(refused.kind, GO_AWAY, "{field:?}: {refused:?}");
+        // No stream was at work, so that a client may ask again for all of them; then why it ended (§6.8).
+        let told = [0_u32.to_be_bytes(), PROTOCOL_ERROR.to_be_bytes()].concat();
+        assert_eq!(refused.payload[..8], told, "{field:?}: {refused:?}");
+        assert!(raw.until(&[HEADERS, RST_STREAM], 1).await.is_none(), "{field:?}");
     }
 }
 

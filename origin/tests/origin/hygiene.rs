@@ -13,38 +13,72 @@ use crate::{
     protocols::{Nodes, OF_TEXT},
 };
 
+/// No connection of such a site ends because nothing was asked of it for a while.
+async fn patient() -> Nodes {
+    Nodes::with(|config| config.patience.header_read = Duration::from_hours(1)).await
+}
+
 #[tokio::test]
-async fn malformed_requests_are_refused() {
-    let nodes = Nodes::start().await;
+async fn malformed_requests_are_refused_and_those_without_a_certain_end_close_the_connection() {
+    let nodes = patient().await;
     let long = "x".repeat(9_000);
     let wide = format!("x-wide: {}\r\n", "y".repeat(40_000));
     let many = "x-many: 1\r\n".repeat(150);
+    // What is sent, how it is answered, and whether the next request on its connection is answered.
     let cases = [
-        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400),
-        ("GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
-        ("GET https://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
-        ("CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400),
-        (format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), 414),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{wide}\r\n"), 431),
-        (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), 431),
-        ("GET / HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nfolded: a\r\n b\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1, 2\r\n\r\nx".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n".to_owned(), 400),
-        ("GET / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\r\n".to_owned(), 200),
-        ("GET / HTTP/2.0\r\nhost: a\r\n\r\n".to_owned(), 400),
-        ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400, true),
+        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), 400, true),
+        ("GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, true),
+        ("GET https://a/ HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, true),
+        ("CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), 400, true),
+        (format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), 414, true),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{wide}\r\n"), 431, false),
+        (format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), 431, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\nfolded: a\r\n b\r\n\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1, 2\r\n\r\nx".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\r\n".to_owned(), 200, true),
+        ("GET / HTTP/2.0\r\nhost: a\r\n\r\n".to_owned(), 400, false),
+        ("nonsense\r\n\r\n".to_owned(), 400, false),
     ];
+    let next = "HEAD / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     for protocol in OF_TEXT {
-        for (request, status) in &cases {
-            let closing = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
-            let answer = nodes.raw(protocol, closing.as_bytes()).await;
-            assert_eq!(answer.status, *status, "{protocol:?} {request:.60}");
+        for (request, status, goes_on) in &cases {
+            // Where the connection is to end, nobody asks it to, and nothing follows that would lie there unread.
+            let sent = if *goes_on { format!("{request}{next}") } else { request.clone() };
+            let bytes = nodes.talk(protocol, sent.as_bytes()).await;
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(parse(&bytes).status, *status, "{protocol:?} {request:.60}");
+            assert_eq!(text.contains("HTTP/1.1 200 OK\r\n"), *goes_on, "{protocol:?} {request:.60}: {text}");
+            let closing = parse(&bytes).header("connection") == Some("close");
+            assert_eq!(closing, !goes_on, "{protocol:?} {request:.60}: {text}");
         }
-        assert_eq!(nodes.raw(protocol, b"GET / HTTP/1.0\r\n\r\n").await.status, 200, "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_http_1_0_has_one_request_whatever_it_asks_for() {
+    let nodes = patient().await;
+    let id = ready(&nodes.site).await;
+    let segment = format!("/v/{id}/1/360p/1.m4s");
+    // The segment twice: what was sent a moment ago is answered in another way.
+    let rows =
+        [("GET", "/", 200), ("GET", &segment, 200), ("GET", &segment, 200), ("GET", "/v/x", 404), ("PUT", "/v/x", 405)];
+    for protocol in OF_TEXT {
+        for (method, path, status) in rows {
+            for fields in ["", "connection: keep-alive\r\n", "host: a\r\nconnection: keep-alive\r\n"] {
+                let request = format!("{method} {path} HTTP/1.0\r\n{fields}\r\n");
+                let bytes = nodes.talk(protocol, request.as_bytes()).await;
+                let answer = parse(&bytes);
+                assert!(bytes.starts_with(b"HTTP/1.0 "), "{protocol:?} {request}: {answer:?}");
+                assert_eq!((answer.status, answer.header("connection")), (status, None), "{protocol:?} {request}");
+                let length = answer.body.len().to_string();
+                assert_eq!(answer.header("content-length"), Some(length.as_str()), "{protocol:?} {request}");
+            }
+        }
     }
 }
 

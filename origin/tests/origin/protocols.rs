@@ -191,7 +191,9 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, sent: &[u8]) -> V
     stream.flush().await.unwrap();
     let mut bytes = Vec::new();
     // Who hangs up on what nobody reads may do so without a word of TLS.
-    let _ = timeout(ANSWER_MAX, stream.read_to_end(&mut bytes)).await.expect("an end in time");
+    let ended = timeout(ANSWER_MAX, stream.read_to_end(&mut bytes)).await;
+    let text = String::from_utf8_lossy;
+    assert!(ended.is_ok(), "no end in time behind {:.99}: {}", text(sent), text(&bytes));
     bytes
 }
 
