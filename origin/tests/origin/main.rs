@@ -18,6 +18,7 @@ mod protocols;
 mod redis;
 mod retention;
 mod rows;
+mod spellings;
 mod tls;
 mod uploads;
 mod videos;
