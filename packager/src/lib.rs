@@ -18,3 +18,6 @@ mod scan;
 pub mod sheet;
 mod trial;
 pub mod worker;
+
+#[cfg(any(test, feature = "fuzz"))]
+pub use scan::fuzz;

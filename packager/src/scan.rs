@@ -13,6 +13,8 @@ use crate::{
 mod caps;
 mod demux;
 pub(crate) mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod mp4;
 pub(crate) mod picture;
 mod source;

@@ -28,6 +28,15 @@ mod retime;
 mod stream;
 mod units;
 
+/// The pure readers, for [`super::fuzz`].
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzzed {
+    pub(in crate::scan) use super::{
+        headers::{Headers, SETS_BYTES_MAX, SETS_MAX},
+        order::{LOOK_BYTES, Order},
+    };
+}
+
 use collect::{Collected, Collector};
 use feed::{Activity, Feed};
 use stream::{Kind, StreamState};

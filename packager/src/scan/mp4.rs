@@ -1,8 +1,10 @@
-//! MP4 and `QuickTime`: a walk over the boxes of the file as they arrive. Media stays where it is.
+//! MP4 and `QuickTime`: which of the streams that a walk over its boxes finds are played. Media stays where it is.
+
+use std::io;
 
 use vidstream_media::source::{
     AudioFacts, Hdr, Packet,
-    mp4::{Error, MOOF_BYTES_MAX, MOOV_BYTES_MAX, Media, Movie, Track, boxes, is_quicktime},
+    mp4::{Media, Movie, Track},
 };
 
 use super::{
@@ -16,12 +18,9 @@ use crate::{
     protocol::{Failure, Warning},
 };
 
-/// Boxes looked at; a day of one-second fragments has four a second.
-const BOXES_MAX: u32 = 500_000;
-/// Bytes read at once where a header is expected: a `moof` of two seconds fits.
-const WINDOW_BYTES: u32 = 4096;
-/// Packets of a fragmented file that are enough for the first picture.
-const FIRST_PICTURE_PACKETS: usize = 24;
+pub(super) mod walk;
+
+use walk::{BOXES_MAX, File, Walk};
 
 /// Scans an MP4 file.
 ///
@@ -39,16 +38,6 @@ pub(super) fn scan(source: &Source) -> Result<Scanned, Failure> {
     finish(source, movie, bytes, Seen { quicktime, first })
 }
 
-/// The walk over top-level boxes.
-struct Walk<'a> {
-    source: &'a Source,
-    window: Vec<u8>,
-    window_start: u64,
-    movie: Option<Movie>,
-    quicktime: bool,
-    first: Option<First>,
-}
-
 /// What the walk knows besides the tracks.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -56,94 +45,19 @@ struct Seen {
     first: Option<First>,
 }
 
-// === impl Walk ===
+// === impl Source ===
 
-impl<'a> Walk<'a> {
-    fn new(source: &'a Source) -> Self {
-        Self { source, window: Vec::new(), window_start: 0, movie: None, quicktime: false, first: None }
+impl File for Source {
+    fn read_at(&self, offset: u64, bytes: u32) -> io::Result<Vec<u8>> {
+        self.read(offset, bytes)
     }
 
-    fn run(&mut self, boxes_max: u32) -> Result<(), Failure> {
-        let mut at = 0;
-        // Once more than there are boxes, to see that there are no more.
-        for number in 0..=boxes_max {
-            let bytes = self.read(at, u64::from(boxes::HEADER_BYTES_MAX))?;
-            let Some(head) = boxes::header(&bytes) else {
-                // Rubbish after the movie does no harm.
-                return if number == 0 { Err(fault::malformed("its first box makes no sense")) } else { Ok(()) };
-            };
-            self.open(at, head)?;
-            let Some(size) = head.bytes else { return Ok(()) };
-            at = at.saturating_add(size);
-            self.source.progress(at)?;
-        }
-        Err(fault::malformed("it consists of too many tiny pieces"))
+    fn passed(&self, offset: u64) -> io::Result<()> {
+        self.progress(offset)
     }
 
-    fn open(&mut self, at: u64, head: boxes::Header) -> Result<(), Failure> {
-        let content = at.saturating_add(head.header_bytes);
-        match &head.kind {
-            b"ftyp" => self.quicktime = is_quicktime(&self.read(content, 4)?),
-            // Old recorders write no ftyp.
-            b"wide" if at == 0 => self.quicktime = true,
-            b"moov" if self.movie.is_none() => {
-                let body = self.content(content, head, MOOV_BYTES_MAX)?.ok_or_else(fault::missing_index)?;
-                self.movie = Some(Movie::parse(&body).map_err(unreadable)?);
-                self.look(0)?;
-            }
-            b"moof" => {
-                let Some(body) = self.content(content, head, MOOF_BYTES_MAX)? else { return Ok(()) };
-                if let Some(movie) = &mut self.movie {
-                    movie.add_fragment(&body, at).map_err(unreadable)?;
-                }
-                self.look(FIRST_PICTURE_PACKETS)?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The content of a box; `None` if the file ends inside it.
-    fn content(&mut self, at: u64, head: boxes::Header, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
-        let total = head.bytes.ok_or_else(|| fault::malformed("its index has no end"))?;
-        let size = total - head.header_bytes;
-        if size > bytes_max {
-            return Err(fault::malformed(format!("its index is {size} bytes long")));
-        }
-        let body = self.read(at, size)?;
-        Ok((body.len() as u64 == size).then_some(body))
-    }
-
-    /// Reads through a window, since headers lie close to what follows them.
-    fn read(&mut self, at: u64, bytes: u64) -> Result<Vec<u8>, Failure> {
-        if let Some(found) = self.cached(at, bytes) {
-            return Ok(found.to_vec());
-        }
-        if bytes >= u64::from(WINDOW_BYTES) {
-            return Ok(self.source.read(at, u32::try_from(bytes).unwrap_or(u32::MAX))?);
-        }
-        self.window = self.source.read(at, WINDOW_BYTES)?;
-        self.window_start = at;
-        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.window.len());
-        Ok(self.window.get(..wanted).unwrap_or_default().to_vec())
-    }
-
-    fn cached(&self, at: u64, bytes: u64) -> Option<&[u8]> {
-        let start = usize::try_from(at.checked_sub(self.window_start)?).ok()?;
-        self.window.get(start..start.checked_add(usize::try_from(bytes).ok()?)?)
-    }
-
-    /// Decodes the first picture while the rest is uploaded, once there are enough packets.
-    fn look(&mut self, packets_min: usize) -> Result<(), Failure> {
-        if self.first.is_some() {
-            return Ok(());
-        }
-        let Some(track) = self.movie.as_ref().and_then(|movie| video_track(&movie.tracks)) else { return Ok(()) };
-        // An index at the end says nothing that could not wait, but then the file is complete anyway.
-        if track.packets.len() > packets_min && track.codec.caps.is_some() {
-            self.first = first_picture(self.source, track)?;
-        }
-        Ok(())
+    fn first_picture(&self, track: &Track) -> Result<Option<First>, Failure> {
+        first_picture(self, track)
     }
 }
 
@@ -283,15 +197,10 @@ fn warning(code: &str, detail: String) -> Warning {
     Warning { code: code.to_owned(), detail, from_s: None, to_s: None }
 }
 
-fn unreadable(error: Error) -> Failure {
-    match error {
-        Error::NoTracks => fault::malformed("its index cannot be read"),
-        Error::TooManyTracks | Error::TooManyPackets => fault::malformed(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use vidstream_media::source::mp4::{MOOF_BYTES_MAX, MOOV_BYTES_MAX};
+
     use super::*;
     use crate::child::ChildIo;
 
@@ -334,15 +243,6 @@ mod tests {
             let (_folder, source) = file(&head(kind, bytes));
             let Err(failure) = scan(&source) else { panic!("{bytes} bytes of nothing were read") };
             assert_eq!(failure.code, code, "{bytes}: {failure:?}");
-        }
-    }
-
-    #[test]
-    fn so_many_boxes_are_walked_and_not_one_more() {
-        const BOXES: u32 = 5;
-        for (count, is_walked) in [(5, true), (6, false)] {
-            let (_folder, source) = file(&head(*b"free", 0).repeat(count));
-            assert_eq!(Walk::new(&source).run(BOXES).is_ok(), is_walked, "{count}");
         }
     }
 }

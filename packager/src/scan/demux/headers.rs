@@ -5,13 +5,13 @@
 use super::units::{starts, unit};
 
 /// Parameter sets kept, and bytes of them; a stream that sends more is damaged.
-const SETS_MAX: usize = 64;
-const SETS_BYTES_MAX: usize = 64 << 10;
+pub(in crate::scan) const SETS_MAX: usize = 64;
+pub(in crate::scan) const SETS_BYTES_MAX: usize = 64 << 10;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// The last parameter sets of a stream.
 #[derive(Debug)]
-pub(super) struct Headers {
+pub(in crate::scan) struct Headers {
     syntax: Syntax,
     sets: Vec<Vec<u8>>,
 }
@@ -39,7 +39,7 @@ enum Unit {
 
 impl Headers {
     /// For a stream with these caps.
-    pub(super) fn new(caps: &gst::CapsRef) -> Self {
+    pub(in crate::scan) fn new(caps: &gst::CapsRef) -> Self {
         let syntax = match caps.structure(0).map(|structure| structure.name().as_str()) {
             Some("video/x-h264") => Syntax::H264,
             Some("video/x-h265") => Syntax::H265,
@@ -49,7 +49,7 @@ impl Headers {
     }
 
     /// What has to be put into this packet, and where, so that a decoder can start with it.
-    pub(super) fn missing(&mut self, data: &[u8], sync: bool) -> Option<(usize, Vec<u8>)> {
+    pub(in crate::scan) fn missing(&mut self, data: &[u8], sync: bool) -> Option<(usize, Vec<u8>)> {
         if self.syntax == Syntax::Other {
             return None;
         }

@@ -4,7 +4,7 @@
 use super::units::{starts, unit};
 
 /// Bytes of a packet that are looked into: the headers of its first slice lie there.
-const LOOK_BYTES: usize = 4096;
+pub(in crate::scan) const LOOK_BYTES: usize = 4096;
 /// Bytes of a slice that hold its header up to the order count.
 const SLICE_BYTES: usize = 64;
 /// `log2_max_pic_order_cnt_lsb` is at most this (ITU-T H.264 §7.4.2.1.1).
@@ -13,7 +13,7 @@ const POC_BITS_MAX: u32 = 16;
 const EPOCH: i64 = 1 << 32;
 
 /// Tells the place of each picture in display order, as a key to sort by.
-pub(super) enum Order {
+pub(in crate::scan) enum Order {
     /// The codec has no reordering, or its container knows.
     Unknown,
     /// MPEG-1, 2 and 4 part 2, where B-pictures are shown between the two anchors before them.
@@ -29,7 +29,7 @@ pub(super) enum Order {
 
 /// What H.264 needs from picture to picture (§8.2.1.1).
 #[derive(Default)]
-pub(super) struct H264 {
+pub(in crate::scan) struct H264 {
     parameters: Option<Parameters>,
     epoch: i64,
     /// High and low part of the last reference picture's order count.
@@ -55,7 +55,7 @@ struct Bits {
 
 impl Order {
     /// For a stream with these caps.
-    pub(super) fn new(caps: &gst::CapsRef) -> Self {
+    pub(in crate::scan) fn new(caps: &gst::CapsRef) -> Self {
         let Some(structure) = caps.structure(0) else { return Self::Unknown };
         match structure.name().as_str() {
             "video/mpeg" => Self::Mpeg { visual: structure.get::<i32>("mpegversion") == Ok(4), anchors: 0 },
@@ -65,7 +65,7 @@ impl Order {
     }
 
     /// The key of the next picture in decode order.
-    pub(super) fn next(&mut self, data: &[u8]) -> Option<i64> {
+    pub(in crate::scan) fn next(&mut self, data: &[u8]) -> Option<i64> {
         let head = data.get(..LOOK_BYTES).unwrap_or(data);
         match self {
             Self::Unknown => None,
