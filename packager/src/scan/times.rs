@@ -127,9 +127,55 @@ fn usual_interval(times: &[i64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const MS: i64 = 1_000_000;
+
+    /// Packets of a place each, with times as they come, or as a stream would have them.
+    fn told() -> impl Strategy<Value = Vec<Raw>> {
+        let time = || prop_oneof![4 => 0..20_000 * MS, 1 => any::<i64>()];
+        let duration = prop_oneof![4 => 0..100_000_000_u64, 1 => any::<u64>()];
+        let row = (
+            any::<bool>(),
+            prop::option::weighted(0.8, time()),
+            prop::option::of(time()),
+            prop::option::of(duration),
+            prop::option::weighted(0.9, prop_oneof![0..50_i64, any::<i64>()]),
+        );
+        prop::collection::vec(row, 0..60).prop_map(|rows| {
+            let raw = |(place, (sync, pts_ns, dts_ns, duration_ns, display))| Raw {
+                offset: place,
+                bytes: 1,
+                sync,
+                pts_ns,
+                dts_ns,
+                duration_ns,
+                display,
+            };
+            (0..).zip(rows).map(raw).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_times_are_told_every_packet_stays_and_sound_lasts(raw in told()) {
+            let of = |packet: &Packet| (packet.offset, packet.bytes, packet.sync);
+            let expected: Vec<_> = raw.iter().map(|raw| (raw.offset, raw.bytes, raw.sync)).collect();
+            let shown = pictures(&raw);
+            prop_assert_eq!(shown.iter().map(of).collect::<Vec<_>>(), expected.clone());
+            if raw.iter().all(|raw| raw.pts_ns.is_some()) {
+                prop_assert!(shown.iter().zip(&raw).all(|(packet, raw)| Some(packet.pts_ns) == raw.pts_ns));
+            }
+            let heard = sounds(&raw);
+            prop_assert!(heard.is_sorted_by_key(|packet| packet.pts_ns));
+            prop_assert!(heard.iter().all(|packet| packet.duration_ns > 0));
+            let mut places: Vec<_> = heard.iter().map(of).collect();
+            places.sort_unstable();
+            prop_assert_eq!(places, expected);
+        }
+    }
 
     fn raw(pts_ms: Option<i64>, dts_ms: Option<i64>, sync: bool, display: Option<i64>) -> Raw {
         let ns = |ms: i64| ms * MS;

@@ -237,3 +237,6 @@ impl Collected {
         self.streams.iter().map(|stream| stream.packets.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,83 @@ fn stream(pad: &gst::Pad) -> Option<u16> {
         name => u16::from_str_radix(name.rsplit('_').next()?, 16).ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use vidstream_testkit::corpus;
+
+    use super::*;
+
+    const FLV: &[u8] = include_bytes!("../../../../media/fuzz/corpus/clock/plain.flv");
+
+    /// What a demuxer gives of an FLV file: stream and payload of each tag (Adobe FLV 10.1 Annex E.4).
+    fn units(flv: &[u8]) -> Vec<(u16, &[u8])> {
+        let mut units = Vec::new();
+        let mut rest = flv.get(13..).unwrap_or_default();
+        while let [kind, size @ ..] = rest
+            && let Some((&[high, middle, low, ..], tag)) = size.split_first_chunk::<10>()
+        {
+            let bytes = u32::from_be_bytes([0, high, middle, low]) as usize;
+            let stream = u16::from(*kind);
+            let head = if stream == FLV_VIDEO { 5 } else { 2 };
+            let Some(payload) = tag.get(head..bytes) else { break };
+            units.push((stream, payload));
+            rest = tag.get(bytes + 4..).unwrap_or_default();
+        }
+        units
+    }
+
+    fn state(container: &str, read: &[u8]) -> State {
+        gst::init().unwrap();
+        let mut clock = Clock::of(container).unwrap();
+        clock.read(read);
+        State { clock, base_ns: None, known: BTreeSet::new() }
+    }
+
+    fn buffer(payload: &[u8], times_ns: [Option<u64>; 2]) -> gst::Buffer {
+        let [pts, dts] = times_ns.map(|time| time.map(gst::ClockTime::from_nseconds));
+        let mut buffer = gst::Buffer::from_mut_slice(payload.to_vec());
+        set(&mut buffer, pts, dts);
+        buffer
+    }
+
+    #[test]
+    fn units_of_a_file_are_told_their_times_from_where_the_demuxer_begins() {
+        let mut state = state("flv", FLV);
+        let mut pictures = Vec::new();
+        // A demuxer that says of every unit that it comes at the same time.
+        for (stream, payload) in units(FLV) {
+            let mut given = buffer(payload, [Some(5_000_000_000); 2]);
+            state.time(stream, &mut given);
+            // The end of the sequence tells no time.
+            pictures.extend(given.dts().filter(|_| stream == FLV_VIDEO));
+        }
+        assert_eq!(state.known, [FLV_VIDEO, FLV_AUDIO].into());
+        assert!(pictures.len() > 3 && pictures.is_sorted(), "{pictures:?}");
+        assert!(pictures.last() > pictures.first(), "{pictures:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_and_given_only_times_change_and_only_of_streams_that_are_known(
+            container in prop::sample::select(vec!["flv", "mpegts"]),
+            case in any::<u64>(),
+            any_bytes in prop::collection::vec(any::<u8>(), 0..300),
+            times_ns in prop::collection::vec(prop::array::uniform2(prop::option::of(0..u64::MAX)), 1..20),
+        ) {
+            let read = corpus::mutation("plain.flv", case, FLV);
+            let mut state = state(container, &read);
+            let given = units(FLV).into_iter().chain([(FLV_VIDEO, any_bytes.as_slice()), (0x100, any_bytes.as_slice())]);
+            for ((stream, payload), times_ns) in given.zip(times_ns.iter().cycle()) {
+                let before = buffer(payload, *times_ns);
+                let mut after = before.clone();
+                state.time(stream, &mut after);
+                prop_assert_eq!(after.map_readable().unwrap().to_vec(), payload);
+                prop_assert_eq!((after.duration(), after.flags()), (before.duration(), before.flags()));
+                let is_same = (after.pts(), after.dts()) == (before.pts(), before.dts());
+                prop_assert!(is_same || state.known.contains(&stream));
+            }
+        }
+    }
+}
