@@ -10,7 +10,7 @@ use super::{
     xml::Element,
 };
 
-/// A multivariant playlist that must be asked for again within this time announces that it changes.
+/// A multivariant playlist, or an MPD, that must be asked for again within this time announces that it changes.
 const SETTLED_AGE_S_MIN: u64 = 60;
 
 /// `EssentialProperty` of a trick-mode set (DASH-IF IOP).
@@ -26,11 +26,11 @@ pub(super) enum Need {
     Hls,
     Dash,
     Http,
-    /// The multivariant playlist does not announce that it changes, and what may grow has its end.
+    /// The document of the stream does not announce that it changes, and what may grow has its end.
     Settled,
-    /// Every playlist has its end, and the multivariant playlist does not announce that it changes.
+    /// Every playlist has its end, and the document of the stream does not announce that it changes.
     Ready,
-    /// The multivariant playlist announces that it changes, or a playlist that may grow has no end yet.
+    /// The document of the stream announces that it changes, or a playlist that may grow has no end yet.
     Unfinished,
     Vod,
     Audio,
@@ -138,11 +138,13 @@ pub(super) fn codecs(attributes: &Attributes) -> impl Iterator<Item = &str> {
     attributes.get("CODECS").into_iter().flat_map(|list| list.split(',')).map(str::trim)
 }
 
+/// The document of the stream is its multivariant playlist, or the MPD of one that has none.
 fn is_unfinished(stream: &Stream) -> bool {
     let growing = stream.main().any(|media| !media.ended && media.kind.as_deref() == Some("EVENT"));
     let multivariant = stream.multivariant.as_ref().map(|multivariant| multivariant.url.as_str());
+    let url = multivariant.or(stream.mpd.as_ref().map(|mpd| mpd.url.as_str()));
     let announced = stream.documents.iter().any(|document| {
-        Some(document.url.as_str()) == multivariant && document.max_age_s.is_some_and(|age| age < SETTLED_AGE_S_MIN)
+        Some(document.url.as_str()) == url && document.max_age_s.is_some_and(|age| age < SETTLED_AGE_S_MIN)
     });
     growing || announced
 }

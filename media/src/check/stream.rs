@@ -1,6 +1,6 @@
 //! Everything that is known of a served stream: its documents, and what each resource that they name is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     image::Image,
@@ -286,6 +286,14 @@ impl Stream {
             };
         }
         Some(sum)
+    }
+
+    /// What image playlists and image sets list.
+    pub(super) fn pictures(&self) -> BTreeSet<&Place> {
+        let images = self.media.iter().filter(|media| media.roles.images).flat_map(|media| &media.segments);
+        let tiles = self.mpd.iter().flat_map(Mpd::representations).filter(|(set, _)| set.kind() == "image");
+        let listed = tiles.flat_map(|(_, one)| &one.segments).map(|listed| &listed.place);
+        images.map(|entry| &entry.place).chain(listed).collect()
     }
 
     /// Whether every media playlist for normal play has its end.

@@ -46,6 +46,7 @@ pub(crate) const ALL: &[Row] = &[
     row(4, "no gzip", with::bare, |site| site.file(VIDEO).is_plain = true, &[]),
     row(5, "another target duration the second time", with::bare, change_later, &[]),
     row(6, "a segment that is not there", with::bare, |site| site.remove("1/144p/2.m4s"), &[]),
+    row(6, "a sheet that is not there", with::bare, |site| site.remove("1/thumbnails/1.jpg"), &[]),
     row(6, "a range beyond the end", with::bare, |site| site.edit(IFRAMES, |text| text.replacen("#EXT-X-BYTERANGE:", "#EXT-X-BYTERANGE:9", 1)), &[]),
     row(7, "a target duration too short", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:3")), &[(20, "three seconds are not about six")]),
     row(8, "a target duration of its own", with::bare, |site| site.replace(AUDIO, "DURATION:4", "DURATION:5"), &[(22, "windows are measured by the target duration, and in those of the audio the peak is another")]),

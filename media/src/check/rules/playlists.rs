@@ -1,7 +1,10 @@
 //! Rules 1 to 6: playlists as text and as resources.
 
+use std::collections::BTreeSet;
+
 use super::super::{
     media::Media,
+    needs::Need,
     place::Place,
     playlist::{Attributes, Text},
     report::Findings,
@@ -241,10 +244,14 @@ fn slides(before: &Media, after: &Media) -> bool {
     places(before).skip(removed).eq(places(after).take(kept))
 }
 
-/// Rule 6 (§6.2.1).
+/// Rule 6 (§6.2.1). Pictures beside the media, such as the sheets of a storyboard, are judged once the stream is settled:
+/// before that they may be listed and still to be made, which no specification of theirs forbids.
 pub(super) fn downloads(stream: &Stream, findings: &mut Findings) {
+    let pending = if Need::Settled.holds(stream) { BTreeSet::new() } else { stream.pictures() };
     for (place, resource) in &stream.resources {
-        if let Resource::Missing(reason) = resource {
+        if let Resource::Missing(reason) = resource
+            && !pending.contains(place)
+        {
             findings.fail(stream.at(place), reason.clone());
         }
     }
