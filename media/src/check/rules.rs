@@ -82,7 +82,7 @@ static RULES: [Rule; 76] = {
         rule(18, SHOULD, "segments begin at equal times in all playlists", &[N::Hls, N::Fragments], media_times::boundaries),
         rule(19, MUST, "every video segment begins with an IDR", &[N::Hls, N::HlsVideo, N::Fragments], media_times::independent),
         rule(20, SHOULD, "segments of about six seconds; live windows", &[N::Hls], media::window),
-        rule(21, MUST, "BANDWIDTH covers video and audio together", &[N::Hls, N::Ready], multivariant::bandwidth),
+        rule(21, MUST, "BANDWIDTH covers video and audio together", &[N::Hls], multivariant::bandwidth),
         rule(22, C, "BANDWIDTH is the greatest window of about a target duration", &[N::Hls, N::Ready], multivariant::windows),
         rule(23, MUST, "AVERAGE-BANDWIDTH, never above BANDWIDTH", &[N::Hls], multivariant::average),
         rule(24, MUST, "declared rates are within 10 % of the measured ones", &[N::Hls, N::Settled], multivariant::measured),

@@ -65,6 +65,7 @@ pub(crate) const ALL: &[Row] = &[
     row(19, "a segment begins with another picture", with::bare, |site| bytes::spoil_idr(&mut site.file("1/144p/3.m4s").bytes), &[(42, "the I-frame playlist lists the same picture")]),
     row(20, "a target duration of nine seconds", with::bare, |site| MAIN.iter().for_each(|list| site.replace(list, "DURATION:4", "DURATION:9")), &[(22, "windows are as long as the target duration asks, and the greatest of those has less")]),
     row(21, "BANDWIDTH a little low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 98), &[(22, "it is not the greatest window either")]),
+    row(21, "no BANDWIDTH before the end", with::unfinished, |site| site.edit(MASTER, |text| text.replacen(":BANDWIDTH=", ":X=", 1)), &[]),
     row(22, "BANDWIDTH a little high", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", ":BANDWIDTH=", 105), &[]),
     row(23, "no average", with::bare, |site| site.edit(MASTER, |text| text.replacen(",AVERAGE-BANDWIDTH=", ",X=", 1)), &[]),
     row(24, "an average too low", with::bare, |site| site.scale(MASTER, "#EXT-X-STREAM-INF", "AVERAGE-BANDWIDTH=", 80), &[]),

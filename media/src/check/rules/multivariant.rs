@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{
     media::Media,
     multivariant::{Item, Multivariant, Tag},
-    needs,
+    needs::{self, Need},
     rates::Rates,
     report::Findings,
     stream::Stream,
@@ -28,14 +28,15 @@ fn measured_variants(stream: &Stream) -> impl Iterator<Item = (&Item, u64, Rates
         .filter_map(|item| Some((item, item.attributes.number("BANDWIDTH")?, stream.variant_rates(item)?)))
 }
 
-/// Rule 21 (§4.4.6.2).
+/// Rule 21 (§4.4.6.2). Before the end there is no sum to hold BANDWIDTH against, and it must be there.
 pub(super) fn bandwidth(stream: &Stream, findings: &mut Findings) {
     for item in stream.items(Tag::Variant) {
         if item.attributes.number("BANDWIDTH").is_none_or(|declared| declared == 0) {
             findings.fail(place(stream, item), "BANDWIDTH is missing or no number");
         }
     }
-    for (item, declared, rates) in measured_variants(stream) {
+    let is_ready = Need::Ready.holds(stream);
+    for (item, declared, rates) in measured_variants(stream).filter(|_| is_ready) {
         // Each rendition's rate may be rounded.
         if declared.saturating_add(4) < rates.peak_bps {
             let reason = format!("BANDWIDTH is {declared}, and its renditions together reach {}", rates.peak_bps);
