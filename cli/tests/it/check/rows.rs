@@ -1,7 +1,7 @@
 //! The table: which change of what is served breaks which rule, and which others with it.
 
 use super::{
-    bytes::{self, body, put},
+    bytes::{self, atom, body, put},
     fixtures::{self as with, MAIN},
     site::Site,
 };
@@ -104,6 +104,7 @@ pub(crate) const ALL: &[Row] = &[
     row(53, "no colour", with::bare, |site| bytes::rename(&mut site.file("1/240p/init.mp4").bytes, "moov/trak/mdia/minf/stbl/stsd/avc1/colr", b"free"), &[]),
     row(54, "all pictures shown late", with::dash_only, delay_pictures, &[(55, "the audio is not late with them"), (60, "S@t is the time of the first picture"), (62, "the offset is 0, and the first segment begins later"), (68, "the trick-mode set is not late with them")]),
     row(55, "audio late by two frames", with::hls_only, |site| delay_audio(site, 2048), &[(12, "its playlist begins after that of the video"), (18, "each of its segments is more than a frame away from that of the video")]),
+    row(55, "edit lists that differ", with::bare, one_edit_list, &[(53, "cmf2 allows none"), (61, "it asks for the same")]),
     row(56, "another size", with::bare, |site| site.replace(MASTER, "RESOLUTION=426x240", "RESOLUTION=428x240"), &[]),
     row(57, "an index that begins late", with::on_demand, with::spoil_index, &[]),
     row(58, "another key for the session", with::sealed, |site| site.replace(MASTER, "URI=\"key\"", "URI=\"key\",KEYFORMAT=\"other\""), &[]),
@@ -111,6 +112,7 @@ pub(crate) const ALL: &[Row] = &[
     row(59, "a duration beside the timeline", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate duration=\"96000\" timescale=\"48000\""), &[]),
     row(60, "a segment a tick longer", with::bare, |site| site.scale(MPD, "<S t=\"0\" d=\"96256\"", " d=\"", 101), &[]),
     row(61, "not said to be aligned", with::bare, |site| site.replace(MPD, "segmentAlignment=\"true\"", "segmentAlignment=\"false\""), &[]),
+    row(61, "edit lists that differ", with::dash_only, one_edit_list, &[(53, "cmf2 allows none"), (55, "it asks for the same")]),
     row(62, "an offset past the first segment", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate presentationTimeOffset=\"100000\" timescale=\"48000\""), &[(64, "the last segment ends before the Period, which begins at the offset")]),
     row(63, "nominal durations that drift", with::bare, nominal_audio, &[(64, "the third of its segments, which is the last listed, ends a second before the Period")]),
     row(64, "a longer Period", with::bare, |site| site.replace(MPD, "=\"PT9.000000S\"", "=\"PT20S\""), &[]),
@@ -163,6 +165,13 @@ fn delay_pictures(site: &mut Site) {
             bytes::delay_composition(&mut site.file(&format!("1/{rung}/{n}.m4s")).bytes, 1000);
         }
     }
+}
+
+/// An edit list in one rung, which moves nothing.
+fn one_edit_list(site: &mut Site) {
+    let one = [[0; 4], [0, 0, 0, 1], [0; 4], [0; 4], [0, 1, 0, 0]].concat();
+    let edits = atom(b"edts", &atom(b"elst", &one));
+    bytes::append(&mut site.file("1/144p/init.mp4").bytes, "moov/trak", &edits);
 }
 
 fn map_range(site: &mut Site, quote: &str) {

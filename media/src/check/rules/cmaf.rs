@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{
-    init::{Init, Track},
-    mpd::Mpd,
-    multivariant::Tag,
-    place::Place,
-    report::Findings,
-    segment::{Fragment, Segment},
-    stream::{Stream, Times, scaled_us},
+use super::{
+    super::{
+        init::{Init, Track},
+        mpd::{Mpd, Set},
+        multivariant::Tag,
+        place::Place,
+        report::Findings,
+        segment::{Fragment, Segment},
+        stream::{Stream, Times, scaled_us},
+    },
+    dash::{set_name, track},
 };
 
 /// Brands that are as new as HLS asks for (§3.1.2): `iso6` and what builds on it.
@@ -279,12 +282,16 @@ pub(super) fn priming(stream: &Stream, findings: &mut Findings) {
         }
     }
     for set in stream.mpd.iter().flat_map(|mpd| &mpd.sets) {
-        let tracks = set.representations.iter().filter_map(|one| stream.init(one.init.as_ref())?.track());
-        let edits: BTreeSet<_> = tracks.map(|track| &track.edits).collect();
-        if edits.len() > 1 {
-            let id = set.element.get("id").unwrap_or_default();
-            findings.fail(format!("AdaptationSet {id}"), "its edit lists are not identical");
-        }
+        edit_lists(stream, set, findings);
+    }
+}
+
+/// The edit lists of a set are identical, which rules 55 and 61 both ask for (IOP: SHALL).
+pub(super) fn edit_lists(stream: &Stream, set: &Set, findings: &mut Findings) {
+    let tracks = set.representations.iter().filter_map(|one| track(stream, one));
+    let edits: BTreeSet<_> = tracks.map(|track| &track.edits).collect();
+    if edits.len() > 1 {
+        findings.must(set_name(set), "its edit lists are not identical");
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
         segment::Segment,
         stream::{Stream, Times, scaled_us, signed},
     },
+    cmaf::edit_lists,
     dash::{name, set_name, track},
 };
 
@@ -73,6 +74,7 @@ pub(super) fn alignment(stream: &Stream, findings: &mut Findings) {
         if scales.len() > 1 {
             findings.fail(set_name(set), "its representations have several timescales");
         }
+        edit_lists(stream, set, findings);
         let Some((first, others)) = set.representations.split_first() else { continue };
         let Some(expected) = stream.listed_times(first) else { continue };
         for representation in others {
