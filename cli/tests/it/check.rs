@@ -81,6 +81,12 @@ fn with_verdict(rules: &[Value], verdict: &str) -> BTreeSet<u64> {
     rules.iter().filter(|rule| rule["verdict"] == verdict).map(|rule| rule["rule"].as_u64().unwrap()).collect()
 }
 
+/// The level of a rule: that of its gravest finding, else its own.
+fn level(rules: &[Value], number: u64) -> &str {
+    let outcome = rules.iter().find(|rule| rule["rule"] == number).unwrap();
+    outcome["level"].as_str().unwrap()
+}
+
 fn failed(rules: &[Value]) -> Vec<&Value> {
     rules.iter().filter(|rule| rule["verdict"] == "fail").collect()
 }
@@ -139,13 +145,15 @@ async fn each_rule_fails_when_what_is_served_breaks_it() {
         let mut expected: BTreeSet<u64> = row.with.iter().map(|(rule, _)| *rule).collect();
         expected.insert(row.rule);
         let is_clean = with_verdict(before, "fail").iter().all(|rule| OURS.contains(rule));
-        if broken != expected || !with_verdict(before, "pass").contains(&row.rule) || !is_clean {
+        let level = level(&after, row.rule);
+        if broken != expected || level != row.level || !with_verdict(before, "pass").contains(&row.rule) || !is_clean {
             let news: Vec<&Value> =
                 failed(&after).into_iter().filter(|rule| broken.contains(&rule["rule"].as_u64().unwrap())).collect();
             wrong.push(format!(
-                "rule {} ({}): fails {broken:?}, expected it with {:?}; before: {:?}\n{news:#?}",
+                "rule {} ({}): fails {broken:?} at {level}, expected it at {} with {:?}; before: {:?}\n{news:#?}",
                 row.rule,
                 row.what,
+                row.level,
                 row.with,
                 failed(before)
             ));

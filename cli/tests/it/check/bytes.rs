@@ -32,6 +32,7 @@ pub(crate) fn path(bytes: &[u8], names: &str) -> Vec<Range<usize>> {
         let skip = match kind {
             "stsd" => 16,
             "avc1" | "encv" => 86,
+            "mp4a" | "enca" => 36,
             _ => 8,
         };
         body = range.start + skip..range.end;
@@ -95,6 +96,13 @@ pub(crate) fn delay_composition(bytes: &mut [u8], ticks: i32) {
             put(bytes, at, &offset.to_be_bytes());
         }
     }
+}
+
+/// Other channels in the configuration of stereo AAC-LC at 48 kHz (ISO/IEC 14496-3 §1.6.2.1).
+pub(crate) fn set_channels(init: &mut [u8], count: u8) {
+    let esds = path(init, "moov/trak/mdia/minf/stbl/stsd/mp4a/esds").pop().unwrap();
+    let at = esds.start + init[esds].windows(2).position(|pair| pair == [0x11, 0x90]).unwrap();
+    init[at + 1] = 0x80 | count << 3;
 }
 
 /// Turns the first IDR slice of the first sample into another slice.

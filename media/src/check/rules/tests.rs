@@ -1,6 +1,6 @@
 //! Clauses of rules on streams made by hand: those that no change of a served stream of ours breaks.
 
-use super::super::{Answer, Crawl, Outcome, Transport, Verdict};
+use super::super::{Answer, Crawl, Level, Outcome, Transport, Verdict};
 use super::*;
 
 /// The verdict of a rule on the folder of these files, of which each answer may be kept for so long.
@@ -45,5 +45,31 @@ fn only_pictures_beside_the_media_may_come_later_and_only_before_the_end() {
     ] {
         let files = [documents, &[(there, "x")]].concat();
         assert_eq!(outcome(6, &files, max_age_s).verdict, verdict, "{there} {max_age_s}");
+    }
+}
+
+#[test]
+fn a_live_playlist_has_its_window_its_dates_and_no_type() {
+    let list = |header: &str, seconds: u8, count: usize| {
+        let segment = |n| format!("#EXTINF:{seconds}.0,\n{n}.m4s\n");
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n{header}") + &(0..count).map(segment).collect::<String>()
+    };
+    let date = "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n";
+    let typed = format!("#EXT-X-PLAYLIST-TYPE:VOD\n{date}");
+    for (playlist, reason) in [
+        (list(date, 4, 6), None),
+        (list("", 4, 6), Some("without EXT-X-PROGRAM-DATE-TIME")),
+        (list(&typed, 4, 6), Some("with EXT-X-PLAYLIST-TYPE")),
+        (list(date, 4, 5), Some("5 segments")),
+        (list(date, 1, 11), Some("less than three target durations")),
+    ] {
+        let files =
+            [("master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n"), ("v.m3u8", playlist.as_str())];
+        let outcome = outcome(20, &files, 300);
+        let told = outcome.reason.as_deref().unwrap_or_default();
+        match reason {
+            None => assert_eq!(outcome.verdict, Verdict::Pass, "{told}"),
+            Some(reason) => assert!(outcome.level == Level::Must && told.contains(reason), "{reason}: {told}"),
+        }
     }
 }
