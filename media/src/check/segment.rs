@@ -63,6 +63,8 @@ pub(super) struct Run {
     pub(super) samples: u32,
     /// Sum of the sample durations, in ticks.
     pub(super) duration: u64,
+    /// The shortest and the longest of them.
+    pub(super) shortest: u64,
     pub(super) longest: u64,
     /// Least presentation time and greatest end, in ticks, before the edit list.
     pub(super) start: i64,
@@ -249,12 +251,13 @@ fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, roo
             let at = u64::try_from(offset.unwrap_or(0)).unwrap_or(0);
             run.first_data = at..at.saturating_add(size);
             (run.first_time, run.first_duration, run.first_flags) = (time, duration, sample_flags);
+            run.shortest = duration;
         } else if sample_flags & 0x1_0000 == 0 {
             run.later_syncs += 1;
         }
         run.start = run.start.min(time);
         run.end = run.end.max(time.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)));
-        run.longest = run.longest.max(duration);
+        (run.shortest, run.longest) = (run.shortest.min(duration), run.longest.max(duration));
         run.duration = run.duration.saturating_add(duration);
         run.samples = run.samples.saturating_add(1);
     }

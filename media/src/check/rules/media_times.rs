@@ -5,6 +5,7 @@ use super::{
         init::Track,
         media::{Entry, Media},
         report::Findings,
+        segment::Segment,
         stream::{Stream, Times, signed},
     },
     media::seconds,
@@ -63,10 +64,11 @@ pub(super) fn durations(stream: &Stream, findings: &mut Findings) {
     }
 }
 
-/// Rule 12 (§6.2.4, Apple 8.7).
+/// Rule 12 (§6.2.4, Apple 8.7). A `WebVTT` segment has no time but those of its cues, of which the first may come later;
+/// that they are on the timeline of the media is rule 74.
 pub(super) fn starts(stream: &Stream, findings: &mut Findings) {
     let start = |media: &Media| stream.times(media.segments.first()?).map(|times| times.start_us());
-    let mut known = stream.main().filter_map(|media| Some((media, start(media)?)));
+    let mut known = stream.main().chain(stream.subtitles()).filter_map(|media| Some((media, start(media)?)));
     let Some((first, at)) = known.next() else { return };
     for (media, start) in known.filter(|(_, start)| (start - at).abs() > PRINTED_US) {
         let reason = format!("it starts at {start} us, and {} at {at} us", stream.name(&first.url));
@@ -89,7 +91,7 @@ pub(super) fn lengths(stream: &Stream, findings: &mut Findings) {
     }
 }
 
-/// Rule 16 (§4.4.4.3, §6.2.4).
+/// Rule 16 (§4.4.4.3, §6.2.4; Apple 8.14).
 pub(super) fn discontinuities(stream: &Stream, findings: &mut Findings) {
     for media in stream.main() {
         for pair in media.segments.windows(2) {
@@ -115,16 +117,39 @@ pub(super) fn discontinuities(stream: &Stream, findings: &mut Findings) {
 }
 
 fn change(stream: &Stream, before: &Entry, after: &Entry) -> Option<&'static str> {
-    let track = |entry: &Entry| stream.init(entry.map.as_ref()).and_then(|init| init.track());
+    let (left, right) = (stream.init(before.map.as_ref())?, stream.init(after.map.as_ref())?);
+    if left.tracks.len() != right.tracks.len() {
+        return Some("another number of tracks");
+    }
     let format = |track: &Track| track.entry.as_ref().map(|entry| (entry.format, entry.configuration.clone()));
-    let (left, right) = (track(before)?, track(after)?);
+    let (left, right) = (left.track()?, right.track()?);
     if before.map != after.map && (format(left) != format(right) || left.timescale != right.timescale) {
         return Some("another format");
+    }
+    if left.is_video() && frame_rates_differ(stream.segment(&before.place)?, stream.segment(&after.place)?) {
+        return Some("another frame rate");
     }
     let (left, right) = (stream.times(before)?, stream.times(after)?);
     let gap = right.start_us() - left.end_us();
     let frame = left.frame_us().max(right.frame_us()).max(PRINTED_US);
     (gap.abs() > frame).then_some("a jump of the timestamps")
+}
+
+/// Whether the frames of two segments of one timescale last differently by more than the tick that rounding moves. Frames
+/// of a segment that do not last equally long among themselves have no rate to compare.
+fn frame_rates_differ(left: &Segment, right: &Segment) -> bool {
+    let frames = |segment: &Segment| {
+        let shortest = segment.runs().map(|run| run.shortest).min()?;
+        let longest = segment.runs().map(|run| run.longest).max()?;
+        let ticks: u128 = segment.runs().map(|run| u128::from(run.duration)).sum();
+        let count: u128 = segment.runs().map(|run| u128::from(run.samples)).sum();
+        (longest - shortest <= 1 && count > 1).then_some((ticks, count))
+    };
+    // Of the means, as one fraction.
+    let apart = |((ticks, count), (others, other_count)): ((u128, u128), (u128, u128))| {
+        (ticks * other_count).abs_diff(others * count) > count * other_count
+    };
+    frames(left).zip(frames(right)).is_some_and(apart)
 }
 
 /// Rule 18 (Apple 8.22).
