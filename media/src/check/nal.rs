@@ -14,7 +14,6 @@ pub(super) struct Picture {
     pub(super) idr: bool,
     /// There is a slice, and every unit has its length.
     pub(super) whole: bool,
-    pub(super) captions: bool,
 }
 
 /// Reads as many units as there are bytes; H.265 if `hevc`, else H.264.
@@ -23,30 +22,44 @@ pub(super) fn picture(sample: &[u8], length_bytes: usize, hevc: bool) -> Picture
     let mut picture = Picture::default();
     let mut slice = None;
     for _ in 0..UNITS_MAX {
-        if rest.is_empty() {
-            break;
-        }
-        let Some((length, after)) = rest.split_at_checked(length_bytes) else { break };
-        let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
-        let Some((unit, after)) = after.split_at_checked(length) else { break };
+        let Some((unit, after)) = first_unit(rest, length_bytes) else { break };
         rest = after;
         let Some(header) = unit.first() else { continue };
-        let (kind, slices, idr, sei) = if hevc {
+        let (kind, slices, idr) = if hevc {
             let kind = header >> 1 & 0x3f;
-            (kind, kind < 32, matches!(kind, 19 | 20), kind == 39)
+            (kind, kind < 32, matches!(kind, 19 | 20))
         } else {
             let kind = header & 0x1f;
-            (kind, (1..=5).contains(&kind), kind == 5, kind == 6)
+            (kind, (1..=5).contains(&kind), kind == 5)
         };
         if slices && slice.is_none() {
             slice = Some(kind);
             picture.idr = idr;
         }
-        picture.captions |=
-            sei && unit.get(..SEI_BYTES_MAX).unwrap_or(unit).windows(CAPTIONS.len()).any(|window| window == CAPTIONS);
     }
     picture.whole = rest.is_empty() && slice.is_some();
     picture
+}
+
+/// Whether captions ride along with any of the samples, which lie one behind the other.
+pub(super) fn captions(samples: &[u8], length_bytes: usize, hevc: bool) -> bool {
+    let mut rest = samples;
+    while let Some((unit, after)) = first_unit(rest, length_bytes) {
+        let sei = unit.first().is_some_and(|header| if hevc { header >> 1 & 0x3f == 39 } else { header & 0x1f == 6 });
+        let head = unit.get(..SEI_BYTES_MAX).unwrap_or(unit);
+        if sei && head.windows(CAPTIONS.len()).any(|window| window == CAPTIONS) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The first unit and what lies behind it; `None` at the end, or if it is cut short.
+fn first_unit(bytes: &[u8], length_bytes: usize) -> Option<(&[u8], &[u8])> {
+    let (length, after) = bytes.split_at_checked(length_bytes)?;
+    let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+    after.split_at_checked(length)
 }
 
 #[cfg(test)]
@@ -80,18 +93,21 @@ mod tests {
     fn captions_are_seen() {
         let mut sei = vec![6, 4, 20];
         sei.extend(CAPTIONS);
-        assert!(picture(&unit(&sei), 4, false).captions);
+        // In a sample behind others, too.
+        let samples = [unit(&[0x65, 1]), unit(&[0x41, 1]).repeat(UNITS_MAX), unit(&sei)].concat();
+        assert!(captions(&samples, 4, false));
+        assert!(!captions(&samples, 4, true) && !captions(&samples[..samples.len() - 1], 4, false));
     }
 
     #[test]
     fn so_many_units_are_looked_at_and_so_many_bytes_of_one_for_captions() {
         for (before, found) in [(UNITS_MAX - 1, true), (UNITS_MAX, false)] {
             let sample = [unit(&[9]).repeat(before), unit(&[0x65, 1])].concat();
-            assert_eq!(picture(&sample, 4, false), Picture { idr: found, whole: found, captions: false }, "{before}");
+            assert_eq!(picture(&sample, 4, false), Picture { idr: found, whole: found }, "{before}");
         }
         for (before, found) in [(SEI_BYTES_MAX - CAPTIONS.len(), true), (SEI_BYTES_MAX - CAPTIONS.len() + 1, false)] {
             let sei = [vec![6; before], CAPTIONS.to_vec()].concat();
-            assert_eq!(picture(&unit(&sei), 4, false).captions, found, "{before}");
+            assert_eq!(captions(&unit(&sei), 4, false), found, "{before}");
         }
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Run {
     pub(super) first_flags: u32,
     /// Where the first sample's data lies, from the start of the `moof`.
     pub(super) first_data: Range<u64>,
+    /// The same of all samples that follow it without a gap.
+    pub(super) data: Range<u64>,
     pub(super) picture: Picture,
     /// Sync samples beside the first.
     pub(super) later_syncs: u32,
@@ -123,12 +125,14 @@ impl Segment {
             segment.fault = None;
         }
         let mut room = SAMPLES_MAX;
+        // However many runs claim the same bytes, no more are looked at for captions than there are.
+        let mut looks = bytes.len();
         for (place, atom) in atoms.list.iter().enumerate() {
             if &atom.kind == b"moof" {
                 let seen = init.filter(|_| segment.fragments.len() < PICTURES_MAX);
                 let mut fragment = fragment(bytes, atom, init, &mut room);
                 for run in &mut fragment.runs {
-                    picture(bytes, atom.start, seen, run);
+                    segment.captions |= pictures(bytes, atom.start, seen, run, &mut looks);
                 }
                 let data = atoms.list.get(place + 1..).unwrap_or_default().iter().find(|next| &next.kind == b"mdat");
                 fragment.end = wide(data.map_or(atom.end, |data| data.end));
@@ -138,7 +142,6 @@ impl Segment {
                 segment.index = index(bytes, atom);
             }
         }
-        segment.captions = segment.fragments.iter().flat_map(|fragment| &fragment.runs).any(|run| run.picture.captions);
         segment
     }
 
@@ -237,6 +240,7 @@ fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, roo
     run.trun_version = run.trun_version.max(version);
     run.explicit_defaults |= flags & 0x100 != 0 && flags & 0x400 != 0;
     let base = i64::try_from(run.decode_time.unwrap_or(0)).unwrap_or(i64::MAX);
+    let mut at = offset.map_or(run.data.end, |offset| u64::try_from(offset).unwrap_or(0));
     for n in 0..count {
         let mut field = |bit: u32, default: u32| if flags & bit != 0 { fields.u32() } else { Some(default) };
         let duration = u64::from(field(0x100, common.duration)?);
@@ -248,13 +252,17 @@ fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, roo
         let decode = base.saturating_add(i64::try_from(run.duration).unwrap_or(i64::MAX));
         let time = decode.saturating_add(shift);
         if run.samples == 0 {
-            let at = u64::try_from(offset.unwrap_or(0)).unwrap_or(0);
             run.first_data = at..at.saturating_add(size);
+            run.data = at..at;
             (run.first_time, run.first_duration, run.first_flags) = (time, duration, sample_flags);
             run.shortest = duration;
         } else if sample_flags & 0x1_0000 == 0 {
             run.later_syncs += 1;
         }
+        if run.data.end == at {
+            run.data.end = at.saturating_add(size);
+        }
+        at = at.saturating_add(size);
         run.start = run.start.min(time);
         run.end = run.end.max(time.saturating_add(i64::try_from(duration).unwrap_or(i64::MAX)));
         (run.shortest, run.longest) = (run.shortest.min(duration), run.longest.max(duration));
@@ -264,16 +272,21 @@ fn samples(bytes: &[u8], body: &Range<usize>, common: Common, run: &mut Run, roo
     Some(())
 }
 
-/// Looks into the first sample, as far as it is there.
-fn picture(bytes: &[u8], moof: usize, init: Option<&Init>, run: &mut Run) {
+/// Looks into the first sample, if it is there, and whether any has captions, as far as they are there and `looks` allows.
+fn pictures(bytes: &[u8], moof: usize, init: Option<&Init>, run: &mut Run, looks: &mut usize) -> bool {
     let track = init.and_then(|init| init.tracks.iter().find(|track| track.id == run.track_id).or(init.track()));
-    let Some(entry) = track.and_then(|track| track.entry.as_ref()) else { return };
-    let Some(length) = entry.nal_length else { return };
+    let Some(entry) = track.and_then(|track| track.entry.as_ref()) else { return false };
+    let Some(length) = entry.nal_length else { return false };
     let place = |at: u64| usize::try_from(at).ok().and_then(|at| moof.checked_add(at));
-    let (Some(start), Some(end)) = (place(run.first_data.start), place(run.first_data.end)) else { return };
-    if let Some(sample) = bytes.get(start..end) {
+    let data = |range: &Range<u64>| Some(place(range.start)?..place(range.end)?);
+    if let Some(sample) = data(&run.first_data).and_then(|range| bytes.get(range)) {
         run.picture = nal::picture(sample, length, entry.is_hevc());
     }
+    let Some(range) = data(&run.data) else { return false };
+    let end = range.end.min(bytes.len()).min(range.start.saturating_add(*looks));
+    let samples = bytes.get(range.start..end).unwrap_or_default();
+    *looks -= samples.len();
+    nal::captions(samples, length, entry.is_hevc())
 }
 
 /// Bytes of sample information as `saiz` sums them and as `senc` holds them (ISO/IEC 23001-7 §7).
