@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) aspect: Option<(u32, u32)>,
     pub(super) channels: u32,
     pub(super) sample_rate: u32,
+    /// Whether it is E-AC-3 with the objects of Dolby Atmos.
+    pub(super) has_objects: bool,
     /// The configuration, so that two initialisation segments can be told apart.
     pub(super) configuration: Vec<u8>,
 }
@@ -126,6 +128,11 @@ fn codec(bytes: &[u8], boxes: &Atoms, entry: &mut Entry) -> String {
         entry.nal_length = record.get(21).map(|byte| usize::from(byte & 3) + 1);
         return format!("{name}{}", hevc(record).unwrap_or_default());
     }
+    if let Some(record) = body(*b"dec3") {
+        entry.configuration = record.to_vec();
+        entry.has_objects = has_objects(record).unwrap_or(false);
+        return name;
+    }
     if let Some(esds) = body(*b"esds") {
         entry.configuration = esds.to_vec();
         let (object, config) = elementary_stream(esds);
@@ -138,6 +145,19 @@ fn codec(bytes: &[u8], boxes: &Atoms, entry: &mut Entry) -> String {
         return format!("{name}.{object:x}");
     }
     name
+}
+
+/// Behind the substreams of an `EC3SpecificBox` (ETSI TS 102 366 annex F.6, TS 103 420 annex E).
+fn has_objects(record: &[u8]) -> Option<bool> {
+    let mut fields = Fields::of(record, &(0..record.len()));
+    let independent = fields.u16()? & 7;
+    for _ in 0..=independent {
+        let [_, _, dependent] = fields.array()?;
+        if dependent >> 1 & 15 > 0 {
+            fields.skip(1)?;
+        }
+    }
+    Some(fields.u8()? & 1 == 1)
 }
 
 /// `.A4.41.L93.B0`, the part after `hvc1` (ISO/IEC 14496-15 annex E.3).
@@ -227,4 +247,25 @@ fn audio_object(config: &[u8]) -> Option<AudioObject> {
         count => u32::from(count),
     };
     Some(AudioObject { object_type, channels: if is_plain { channels } else { 0 } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_atmos_are_told_behind_all_substreams() {
+        let cases: [(&[u8], Option<bool>); 6] = [
+            (&[0x18, 0, 0x20, 0x0f, 0, 1, 16], Some(true)),
+            (&[0x18, 0, 0x20, 0x0f, 0, 0, 0], Some(false)),
+            (&[0x18, 0, 0x20, 0x0f, 0], None),
+            // A dependent substream says where its channels are.
+            (&[0x18, 0, 0x20, 0x0f, 2, 0, 1, 16], Some(true)),
+            (&[0x18, 1, 0x20, 0x0f, 0, 0x20, 0x0f, 0, 1, 16], Some(true)),
+            (&[], None),
+        ];
+        for (record, expected) in cases {
+            assert_eq!(has_objects(record), expected, "{record:?}");
+        }
+    }
 }

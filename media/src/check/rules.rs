@@ -3,6 +3,7 @@
 mod cmaf;
 mod dash;
 mod dash_times;
+mod hdr;
 mod iframes;
 mod low_latency;
 mod media;

@@ -2,17 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{
-    media::Media,
-    multivariant::{Item, Multivariant, Tag},
-    needs::{self, Need},
-    rates::Rates,
-    report::Findings,
-    stream::Stream,
+use super::{
+    super::{
+        entry::Entry,
+        media::Media,
+        multivariant::{Item, Multivariant, Tag},
+        needs::{self, Need},
+        rates::Rates,
+        report::Findings,
+        stream::Stream,
+    },
+    hdr,
 };
 
 /// The rate of the first variant and how far from it another may be nearer (Apple 1.32), in bits per second.
 const FIRST_VARIANT_BPS: u64 = 2_000_000;
+/// Transfer characteristics of PQ (ISO/IEC 23091-2).
+const PQ: u16 = 16;
 /// What a variant for cellular networks may need at most (Apple 9.21), in bits per second.
 const CELLULAR_BPS_MAX: u64 = 192_000;
 
@@ -185,12 +191,15 @@ pub(super) fn picture(stream: &Stream, findings: &mut Findings) {
 
 /// Rule 29 (Apple 9.16, appendix; §4.4.6.2).
 pub(super) fn range(stream: &Stream, findings: &mut Findings) {
+    let entries = |item: &Item| -> Vec<&Entry> {
+        let media = stream.playlist(item.url.as_deref()).into_iter();
+        let maps: BTreeSet<_> =
+            media.flat_map(|media| &media.segments).filter_map(|entry| entry.map.as_ref()).collect();
+        let inits = maps.into_iter().filter_map(|map| stream.init(Some(map)));
+        inits.flat_map(|init| &init.tracks).filter_map(|track| track.entry.as_ref()).collect()
+    };
     let ranges = |item: &Item| -> BTreeSet<&'static str> {
-        let media = stream.playlist(item.url.as_deref());
-        let maps = media.into_iter().flat_map(|media| media.segments.iter().filter_map(|entry| entry.map.as_ref()));
-        let inits = maps.filter_map(|map| stream.init(Some(map)));
-        let transfers = inits.flat_map(|init| &init.tracks).filter_map(|track| track.entry.as_ref()?.transfer);
-        transfers.map(of_transfer).collect()
+        entries(item).iter().filter_map(|entry| entry.transfer).map(of_transfer).collect()
     };
     let items: Vec<&Item> = stream.items(Tag::Variant).chain(stream.items(Tag::Iframes)).collect();
     let all_sdr = items.iter().flat_map(|item| ranges(item)).all(|range| range == "SDR");
@@ -204,8 +213,13 @@ pub(super) fn range(stream: &Stream, findings: &mut Findings) {
             }
             _ => {}
         }
-        for name in needs::codecs(&item.attributes).filter(|name| name.starts_with("dvh1.08")) {
-            findings.fail(place(stream, item), format!("{name} belongs in SUPPLEMENTAL-CODECS beside its base codec"));
+        if let Some(reason) = hdr::vision(&item.attributes) {
+            findings.fail(place(stream, item), reason);
+        }
+        let is_bare =
+            |entry: &&Entry| entry.is_hevc() && entry.transfer == Some(PQ) && !hdr::is_hdr10(&entry.configuration);
+        if entries(item).iter().any(is_bare) {
+            findings.should(place(stream, item), "PQ without the SEI of HDR10 in hvcC");
         }
     }
 }
@@ -213,7 +227,7 @@ pub(super) fn range(stream: &Stream, findings: &mut Findings) {
 /// VIDEO-RANGE of CICP transfer characteristics (ISO/IEC 23091-2).
 fn of_transfer(transfer: u16) -> &'static str {
     match transfer {
-        16 => "PQ",
+        PQ => "PQ",
         18 => "HLG",
         _ => "SDR",
     }

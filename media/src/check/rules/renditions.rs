@@ -18,6 +18,9 @@ const FREE: [&str; 7] =
 const SPOKEN: &str = "public.accessibility.transcribes-spoken-dialog";
 const SOUNDS: &str = "public.accessibility.describes-music-and-sound";
 
+/// CHANNELS of Dolby Atmos in E-AC-3 (Apple appendix).
+const OBJECTS: &str = "16/JOC";
+
 fn place(stream: &Stream, item: &Item) -> String {
     let url = stream.multivariant.as_ref().map_or("", |multivariant| &multivariant.url);
     stream.line(url, item.line)
@@ -147,10 +150,15 @@ pub(super) fn language(stream: &Stream, findings: &mut Findings) {
             findings.fail(place(stream, item), "LANGUAGE is missing");
         }
     }
-    let channels = |item: &Item| {
-        let media = stream.playlist(item.url.as_deref());
-        media.and_then(|media| stream.track(media)?.entry.as_ref().map(|entry| (entry.codec.clone(), entry.channels)))
-    };
+    let entry = |item: &Item| stream.track(stream.playlist(item.url.as_deref())?)?.entry.as_ref();
+    let channels = |item: &Item| entry(item).map(|entry| (entry.codec.clone(), entry.channels));
+    for item in multivariant.renditions("AUDIO") {
+        let (Some(declared), Some(entry)) = (item.attributes.get("CHANNELS"), entry(item)) else { continue };
+        if entry.has_objects != (declared == OBJECTS) {
+            let what = if entry.has_objects { "is Dolby Atmos" } else { "is not" };
+            findings.fail(place(stream, item), format!("CHANNELS is {declared}, and the sound {what}"));
+        }
+    }
     for item in multivariant.renditions("AUDIO").filter(|item| !item.attributes.has("CHANNELS")) {
         let name = item.attributes.get("NAME");
         let own = channels(item);
