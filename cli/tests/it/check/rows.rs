@@ -112,9 +112,12 @@ pub(crate) const ALL: &[Row] = &[
     must(44, "half a block", with::sealed, |site| site.file("1/audio/2.m4s").bytes.push(0), &[]),
     must(45, "BANDWIDTH too low", with::bare, lower_iframes, &[]),
     should(46, "one bit rate", with::bare, |site| site.edit(MASTER, |text| without(&without(text, "240p/iframes"), "144p/iframes")), &[(45, "the one that is left needs more at eight pictures a second than any variant")]),
+    should(46, "none of a resolution", with::bare, |site| site.edit(MASTER, |text| without(text, "240p/iframes")), &[]),
     should(47, "too wide", with::motion_jpeg, |site| site.edit(MASTER, wide_jpeg), &[(56, "the pictures themselves are no wider than before")]),
     should(48, "no blocking", with::parts, |site| site.drop_lines(IFRAMES, "#EXT-X-SERVER-CONTROL", false), &[]),
     must(49, "no mark", with::bare, |site| site.drop_lines("1/thumbnails.m3u8", "#EXT-X-IMAGES-ONLY", false), &[]),
+    must(49, "a sheet that ends early", with::bare, |site| site.replace("1/thumbnails.m3u8", "#EXTINF:9.0", "#EXTINF:7.0"), &[]),
+    must(49, "a sheet with places to spare before the next", with::bare, sheet_in_two, &[]),
     must(49, "another format", with::hls_only, |site| site.file("1/thumbnails/1.jpg").bytes[0] = 0, &[]),
     must(50, "a duration in mvhd", with::bare, |site| patch(site, "1/240p/init.mp4", "moov/mvhd", 28, &[0, 0, 0, 1]), &[]),
     must(51, "offsets from elsewhere", with::bare, |site| patch(site, "1/audio/2.m4s", "moof/traf/tfhd", 1, &[0]), &[]),
@@ -124,7 +127,7 @@ pub(crate) const ALL: &[Row] = &[
     critical(54, "all pictures shown late", with::dash_only, delay_pictures, &[(55, "the audio is not late with them"), (60, "S@t is the time of the first picture"), (62, "the offset is 0, and the first segment begins later"), (68, "the trick-mode set is not late with them")]),
     critical(55, "audio late by two frames", with::hls_only, |site| delay_audio(site, 2048), &[(12, "its playlist begins after that of the video"), (18, "each of its segments is more than a frame away from that of the video")]),
     must(55, "edit lists that differ", with::bare, one_edit_list, &[(53, "cmf2 allows none"), (61, "it asks for the same")]),
-    must(56, "another size", with::bare, |site| site.replace(MASTER, "RESOLUTION=426x240", "RESOLUTION=428x240"), &[]),
+    must(56, "another size", with::bare, |site| site.replace(MASTER, "RESOLUTION=426x240", "RESOLUTION=428x240"), &[(46, "no I-frame playlist has that size")]),
     must(57, "an index that begins late", with::on_demand, with::spoil_index, &[]),
     must(58, "another key for the session", with::sealed, |site| site.replace(MASTER, "URI=\"key\"", "URI=\"key\",KEYFORMAT=\"other\""), &[]),
     must(58, "another pattern", with::cbcs, |site| patch(site, "1/240p/init.mp4", "moov/trak/mdia/minf/stbl/stsd/encv/sinf/schi/tenc", 5, &[0x55]), &[]),
@@ -191,6 +194,16 @@ fn one_edit_list(site: &mut Site) {
     let one = [[0; 4], [0, 0, 0, 1], [0; 4], [0; 4], [0, 1, 0, 0]].concat();
     let edits = atom(b"edts", &atom(b"elst", &one));
     bytes::append(&mut site.file("1/144p/init.mp4").bytes, "moov/trak", &edits);
+}
+
+/// The sheet listed once for each half of its time.
+fn sheet_in_two(site: &mut Site) {
+    site.edit("1/thumbnails.m3u8", |text| {
+        let (head, rest) = text.split_once("#EXTINF:9.000000,\n").unwrap();
+        let (sheet, tail) = rest.split_once(".jpg\n").unwrap();
+        let half = format!("#EXTINF:4.500000,\n{sheet}.jpg\n");
+        format!("{head}{half}{half}{tail}")
+    });
 }
 
 fn map_range(site: &mut Site, quote: &str) {

@@ -109,7 +109,7 @@ fn spacing_us(media: &Media) -> u64 {
     media.duration_us() / u64::try_from(media.segments.len()).unwrap_or(u64::MAX).max(1)
 }
 
-/// Rule 46 (Apple 6.2, 6.4, 6.6, 6.14, 6.16).
+/// Rule 46 (Apple 6.2, 6.4, 6.6, 6.14, 6.16). Of which bit rate an I-frame playlist was made, no byte says.
 pub(super) fn dense(stream: &Stream, findings: &mut Findings) {
     let url = stream.multivariant.as_ref().map_or("", |multivariant| &multivariant.url);
     if !stream.iframes().any(|media| spacing_us(media) <= DENSE_US_MAX) {
@@ -123,6 +123,16 @@ pub(super) fn dense(stream: &Stream, findings: &mut Findings) {
     let is_avc = |item: &Item| needs::codecs(&item.attributes).any(|codec| codec.starts_with("avc1"));
     if !stream.items(Tag::Iframes).any(is_avc) {
         findings.fail(stream.name(url), "no I-frame playlist in H.264");
+    }
+    let is_sdr = |item: &Item| matches!(item.attributes.get("VIDEO-RANGE"), None | Some("SDR"));
+    if stream.items(Tag::Iframes).all(|item| !is_sdr(item)) {
+        findings.fail(stream.name(url), "no I-frame playlist in SDR");
+    }
+    let size = |item: &Item| item.attributes.resolution("RESOLUTION");
+    let sizes: BTreeSet<(u32, u32)> = stream.items(Tag::Iframes).filter_map(size).collect();
+    let wanted: BTreeSet<(u32, u32)> = stream.items(Tag::Variant).filter_map(size).collect();
+    for (width, height) in wanted.difference(&sizes) {
+        findings.fail(stream.name(url), format!("no I-frame playlist of {width}x{height}"));
     }
 }
 
@@ -168,13 +178,29 @@ pub(super) fn images(stream: &Stream, findings: &mut Findings) {
         if !media.text.has("EXT-X-IMAGES-ONLY") {
             findings.fail(stream.name(&media.url), "EXT-X-IMAGES-ONLY is missing");
         }
+        images_span(stream, media, findings);
         sheets(stream, item, media, format, findings);
+    }
+}
+
+/// The last image lasts until the end of the presentation, as each before it lasts until the next.
+fn images_span(stream: &Stream, media: &Media, findings: &mut Findings) {
+    let tile_us = |tiles: &str| Attributes::read(tiles).get("DURATION").and_then(micros);
+    let spans =
+        media.segments.iter().filter_map(|entry| entry.tiles.as_deref().and_then(tile_us).or(entry.duration_us));
+    let allowed_us = spans.max().unwrap_or(0);
+    let pictures_us = stream.main_video().map(Media::duration_us).max();
+    let whole_us = pictures_us.or_else(|| stream.main().map(Media::duration_us).max()).unwrap_or(0);
+    let apart_us = media.duration_us().abs_diff(whole_us);
+    if media.ended && stream.is_finished() && apart_us > allowed_us {
+        let reason = format!("its images end {apart_us} us away from the presentation");
+        findings.fail(stream.name(&media.url), reason);
     }
 }
 
 fn sheets(stream: &Stream, item: &Item, media: &Media, format: Option<Format>, findings: &mut Findings) {
     let tile = item.attributes.resolution("RESOLUTION");
-    for entry in media.segments.iter().filter(|entry| !entry.gap) {
+    for (n, entry) in media.segments.iter().enumerate().filter(|(_, entry)| !entry.gap) {
         let line = stream.line(&media.url, entry.line);
         if let Some(image) = stream.image(&entry.place)
             && format.is_some()
@@ -197,8 +223,14 @@ fn sheets(stream: &Stream, item: &Item, media: &Media, format: Option<Format>, f
             findings.fail(line.as_str(), "RESOLUTION is not that of one tile");
         }
         let places = u64::from(columns) * u64::from(rows);
-        if entry.duration_us.is_some_and(|us| us > places.saturating_mul(duration_us).saturating_add(1000)) {
+        let lasts_us = places.saturating_mul(duration_us);
+        if entry.duration_us.is_some_and(|us| us > lasts_us.saturating_add(1000)) {
             findings.fail(line.as_str(), "EXTINF is longer than its tiles last");
+        }
+        // Only the last of a run has places to spare; durations of tiles are rounded.
+        let is_followed = media.segments.get(n + 1).is_some_and(|next| !next.discontinuity);
+        if is_followed && entry.duration_us.is_some_and(|us| us.saturating_add(duration_us / 2) < lasts_us) {
+            findings.fail(line.as_str(), "EXTINF ends before its tiles do, and the next image follows");
         }
         let whole = (size.0.saturating_mul(columns), size.1.saturating_mul(rows));
         let real = stream.image(&entry.place).and_then(|image| image.size);
