@@ -91,25 +91,31 @@ pub(crate) fn sealed(site: &mut Site) {
     site.replace("master.m3u8", "#EXT-X-MEDIA", &format!("#EXT-X-SESSION-{key}\n#EXT-X-MEDIA"));
 }
 
-/// Video samples encrypted by `cbcs`, as its initialisation segment says; the samples themselves stay as they are.
+/// Samples encrypted by `cbcs`, as initialisation segments say; the samples themselves stay as they are.
 pub(crate) fn cbcs(site: &mut Site) {
     hls_only(site);
-    let entry = "moov/trak/mdia/minf/stbl/stsd/avc1";
-    let mut tenc = vec![1, 0, 0, 0, 0, 0x19, 1, 0];
+    for rung in RUNGS {
+        let init = &mut site.file(&format!("1/{rung}/init.mp4")).bytes;
+        encrypt(init, "avc1", b"encv", 0x19);
+    }
+    encrypt(&mut site.file("1/audio/init.mp4").bytes, "mp4a", b"enca", 0);
+    for list in MAIN.into_iter().chain(["1/240p/iframes.m3u8", "1/144p/iframes.m3u8"]) {
+        let key = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://key\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
+        site.replace(list, "#EXT-X-MAP", &format!("{key}#EXT-X-MAP"));
+    }
+}
+
+/// Calls a sample entry encrypted, in so many blocks and clear ones by turns.
+fn encrypt(init: &mut Vec<u8>, format: &str, to: &[u8], pattern: u8) {
+    let entry = format!("moov/trak/mdia/minf/stbl/stsd/{format}");
+    let mut tenc = vec![1, 0, 0, 0, 0, pattern, 1, 0];
     tenc.extend([7; 16]);
     tenc.extend([16; 17]);
     let scheme = atom(b"schm", &[&[0; 4], b"cbcs".as_slice(), &[0, 1, 0, 0]].concat());
     let information = atom(b"schi", &atom(b"tenc", &tenc));
-    let sinf = atom(b"sinf", &[atom(b"frma", b"avc1"), scheme, information].concat());
-    for rung in RUNGS {
-        let init = &mut site.file(&format!("1/{rung}/init.mp4")).bytes;
-        append(init, entry, &sinf);
-        super::bytes::rename(init, entry, b"encv");
-        for list in ["index", "iframes"] {
-            let key = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://key\",KEYFORMAT=\"com.apple.streamingkeydelivery\"\n";
-            site.replace(&format!("1/{rung}/{list}.m3u8"), "#EXT-X-MAP", &format!("{key}#EXT-X-MAP"));
-        }
-    }
+    let sinf = atom(b"sinf", &[atom(b"frma", format.as_bytes()), scheme, information].concat());
+    append(init, &entry, &sinf);
+    super::bytes::rename(init, &entry, to);
 }
 
 /// The third segment of every main playlist in four parts, as a blocking server lists them.

@@ -131,6 +131,7 @@ pub(crate) const ALL: &[Row] = &[
     must(57, "an index that begins late", with::on_demand, with::spoil_index, &[]),
     must(58, "another key for the session", with::sealed, |site| site.replace(MASTER, "URI=\"key\"", "URI=\"key\",KEYFORMAT=\"other\""), &[]),
     must(58, "another pattern", with::cbcs, |site| patch(site, "1/240p/init.mp4", "moov/trak/mdia/minf/stbl/stsd/encv/sinf/schi/tenc", 5, &[0x55]), &[]),
+    must(58, "a pattern on the sound", with::cbcs, |site| patch(site, "1/audio/init.mp4", "moov/trak/mdia/minf/stbl/stsd/enca/sinf/schi/tenc", 5, &[0x19]), &[]),
     must(59, "a duration beside the timeline", with::bare, |site| site.replace(MPD, "<SegmentTemplate timescale=\"48000\"", "<SegmentTemplate duration=\"96000\" timescale=\"48000\""), &[]),
     must(60, "a segment a tick longer", with::bare, |site| site.scale(MPD, "<S t=\"0\" d=\"96256\"", " d=\"", 101), &[]),
     must(61, "not said to be aligned", with::bare, |site| site.replace(MPD, "segmentAlignment=\"true\"", "segmentAlignment=\"false\""), &[]),

@@ -2,7 +2,7 @@
 
 use super::super::{
     entry::{Entry, Protection},
-    init::Init,
+    init::{Init, Track},
     media::Media,
     mpd::Set,
     multivariant::Tag,
@@ -74,6 +74,7 @@ pub(super) fn schemes(stream: &Stream, findings: &mut Findings) {
                 findings.should(at.as_str(), "SAMPLE-AES-CTR does not play on Apple devices");
             }
             let Some(protection) = protection(stream, media) else { continue };
+            let is_audio = stream.track(media).is_some_and(Track::is_audio);
             let expected = match method {
                 "SAMPLE-AES" => b"cbcs",
                 "SAMPLE-AES-CTR" => b"cenc",
@@ -85,6 +86,9 @@ pub(super) fn schemes(stream: &Stream, findings: &mut Findings) {
             } else if expected == b"cbcs" && stream.is_video(media) && protection.pattern != (1, 9) {
                 let (encrypted, clear) = protection.pattern;
                 findings.fail(at.as_str(), format!("the pattern is {encrypted}:{clear} and not 1:9"));
+            } else if is_audio && protection.pattern.1 != 0 {
+                // ISO/IEC 23001-7 §10.4: what is no video is encrypted in full.
+                findings.fail(at.as_str(), "the sound is encrypted by a pattern that leaves blocks clear");
             }
         }
         session_keys(stream, &keys, findings);
