@@ -30,7 +30,8 @@ pub(super) fn iframes(stream: &Stream, findings: &mut Findings) {
     }
 }
 
-/// Rule 75 (§3.2, §4.4.3.8, §4.4.4.9, §6.2.5).
+/// Rule 75 (§3.2, §4.4.3.8, §4.4.4.9, §6.2.5). That a reload is held for three target durations at most, and refused with 503
+/// then, shows only while a stream stands still: one that goes on answers before, and one that has ended at once.
 pub(super) fn hls(stream: &Stream, findings: &mut Findings) {
     let with_parts: Vec<&Media> = stream.main().filter(|media| has_parts(media)).collect();
     let first = with_parts.first().map(|media| control(media));
