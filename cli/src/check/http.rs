@@ -3,7 +3,7 @@
 use std::{error::Error as _, path::Path, time::Duration};
 
 use futures_util::StreamExt;
-use reqwest::{Url, header};
+use reqwest::{StatusCode, Url, header};
 use vidstream_media::check::{Answer, Ask};
 
 use crate::{
@@ -13,6 +13,12 @@ use crate::{
 
 /// A body that has not come whole by then is as good as missing; longer than an origin may hold a request.
 const FETCH_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How often one thing is asked for while a server answers 503 and when to come back, as players do: what a video in the
+/// making lists may take a busy machine longer than an origin holds a request.
+const ASKS_MAX: u32 = 4;
+/// A server that sends away for longer is not asked again.
+const RETRY_AFTER_S_MAX: u64 = 10;
 
 pub(super) struct Client {
     http: reqwest::Client,
@@ -42,6 +48,17 @@ impl Client {
     }
 
     pub(super) async fn fetch(&mut self, ask: &Ask) -> Result<Answer, String> {
+        for _ in 1..ASKS_MAX {
+            match self.once(ask).await? {
+                (_, Some(wait)) => tokio::time::sleep(wait).await,
+                (answer, None) => return Ok(answer),
+            }
+        }
+        self.once(ask).await.map(|(answer, _)| answer)
+    }
+
+    /// One answer, and if it is to be asked for again, after which time.
+    async fn once(&mut self, ask: &Ask) -> Result<(Answer, Option<Duration>), String> {
         let coding = if ask.gzip { "gzip" } else { "identity" };
         let mut request = self.http.get(&ask.place.url).header(header::ACCEPT_ENCODING, coding);
         if let Some((offset, bytes)) = ask.place.range {
@@ -59,6 +76,7 @@ impl Client {
             cache_control: text(header::CACHE_CONTROL),
             body: Vec::new(),
         };
+        let wait = wait(response.status(), text(header::RETRY_AFTER).as_deref());
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
             answer.body.extend_from_slice(&piece.map_err(|error| sentence(&error))?);
@@ -66,8 +84,14 @@ impl Client {
                 return Err(format!("it has more than {} bytes", ask.bytes_max));
             }
         }
-        Ok(answer)
+        Ok((answer, wait))
     }
+}
+
+/// After which time a server that sends away wants to be asked again, if that is soon.
+fn wait(status: StatusCode, retry_after: Option<&str>) -> Option<Duration> {
+    let seconds = retry_after?.parse::<u64>().ok().filter(|seconds| *seconds <= RETRY_AFTER_S_MAX)?;
+    (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(seconds))
 }
 
 /// What went wrong, with its cause, without the URL: that is told beside it.
@@ -111,6 +135,47 @@ mod tests {
         for (bytes, expected) in [(1000, Ok(1000)), (1001, Err("it has more than 1000 bytes".to_owned()))] {
             let (answer, ()) = tokio::join!(client.fetch(&ask), serve(&listener, bytes));
             assert_eq!(answer.map(|answer| answer.body.len()), expected);
+        }
+    }
+
+    /// Sends so many requests away, and answers the next.
+    async fn send_away(listener: &TcpListener, times: u32) {
+        for _ in 0..times {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let status = "503 Service Unavailable\r\nretry-after: 0";
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+        }
+        serve(listener, 1).await;
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_sends_away_is_asked_so_often_and_not_once_more() {
+        for (times, status) in [(ASKS_MAX - 1, 200), (ASKS_MAX, 503)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/a.m3u8", listener.local_addr().unwrap());
+            let Ok((mut client, url)) = Client::open(&url, None) else { panic!("no client") };
+            let ask = Crawl::new(&url, Transport::Http).next().unwrap();
+            tokio::select! {
+                answer = client.fetch(&ask) => assert_eq!(answer.unwrap().status, status),
+                () = send_away(&listener, times) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn only_who_sends_away_for_a_moment_is_asked_again() {
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        let most = RETRY_AFTER_S_MAX.to_string();
+        let longer = (RETRY_AFTER_S_MAX + 1).to_string();
+        assert_eq!(wait(busy, Some(&most)), Some(Duration::from_secs(RETRY_AFTER_S_MAX)));
+        for (status, retry_after) in
+            [(busy, Some(longer.as_str())), (busy, Some("soon")), (busy, None), (StatusCode::NOT_FOUND, Some("1"))]
+        {
+            assert_eq!(wait(status, retry_after), None, "{status} {retry_after:?}");
         }
     }
 
