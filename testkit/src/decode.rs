@@ -97,7 +97,9 @@ pub fn beeps<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
 /// # Errors
 /// If ffmpeg cannot read the input or it has no sound.
 pub fn beeps_on_clock<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
-    let filter = format!("aresample={SOUND_RATE},aformat=sample_fmts=flt:channel_layouts=mono,ashowinfo");
+    // Or the mix of channels that are alike is louder than each, and the hum of six as loud as a beep.
+    let mixed = format!("aresample={SOUND_RATE}:rematrix_maxval=1");
+    let filter = format!("{mixed},aformat=sample_fmts=flt:channel_layouts=mono,ashowinfo");
     let mut args: Vec<&OsStr> = vec![OsStr::new("-copyts")];
     args.extend(input.iter().map(AsRef::as_ref));
     args.extend(["-map", "0:a:0", "-af", &filter, "-f", "f32le", "pipe:1"].map(OsStr::new));
