@@ -26,14 +26,17 @@ const TICKS: i64 = 90_000;
 const MOVED_TICKS: i64 = 720;
 /// The pictures of a screen recording that are not there: twelve seconds.
 const HOLE: Range<u32> = 157..517;
-/// Pictures before the first one that an edit list shows; it lies inside a GOP.
+/// B-frames in a row, where there are some.
+const B_FRAMES: u32 = 2;
+/// Pictures before the first one that an edit list shows; it lies inside a GOP, and does not lead the next one: ffmpeg
+/// would cut before that, and leave out the pictures that lead.
 const CUT_FRAMES: u32 = 37;
 /// How much longer than its pictures long sound is, in milliseconds.
 const LONGER_MS: u32 = 1500;
-/// Late sound starts as much later, or at this part of a short film.
+/// Late sound starts as much after the first picture that is shown, or at this part of a short film.
 const LATE_S: f64 = 1.25;
 const LATE_PART: f64 = 0.375;
-/// Short sound ends after this part of the film.
+/// Short sound ends after this part of what is shown.
 const SHORT_PART: f64 = 0.625;
 
 /// A film and what is known of it.
@@ -75,13 +78,14 @@ impl Film {
         let clip =
             Clip { fps, frames: cut + shown, audio: audio(row)?, content: Content::Plain, ..Clip::new(SIZE, 1, 1) };
         let path = folder.join(format!("film.{}", extension(row)));
-        let encoding = encoding(row, fps, shown, clip.seconds());
+        let cut_s = f64::from(cut) * f64::from(fps.1) / f64::from(fps.0);
+        let encoding = encoding(row, gop(row, fps, shown), cut_s..clip.seconds());
         if cut == 0 {
             clip.write(&path, &encoding)?;
         } else {
             let whole = folder.join("whole.mp4");
             clip.write(&whole, &encoding)?;
-            cut_off(&whole, f64::from(cut) * f64::from(fps.1) / f64::from(fps.0), &path)?;
+            cut_off(&whole, cut_s, &path)?;
         }
         let pictures = pictures(row, fps, cut..cut + shown);
         let last = pictures.last().with_context(|| format!("`{row}` has no pictures"))?;
@@ -144,10 +148,19 @@ fn extension(row: &Row) -> &'static str {
     }
 }
 
-fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding {
+/// Frames of a GOP: about four fifths of a second, and some GOPs even in half a second.
+fn gop(row: &Row, fps: (u32, u32), frames: u32) -> u32 {
+    // From a key picture on x264 codes in groups, whatever the pictures show: B-frames and what follows them. B-frames lead
+    // the next key picture unless it comes right after a group; all of them do if it ends one.
+    let group = B_FRAMES + 1;
+    let gop = (fps.0 * 4 / 5 / fps.1).min(frames / 3).max(group);
+    if row.gop == "open" { gop.next_multiple_of(group) } else { gop }
+}
+
+/// How a film is coded of which this part, in seconds, is shown.
+fn encoding(row: &Row, gop: u32, shown_s: Range<f64>) -> Encoding {
     let container = row.container;
-    // About four fifths of a second, and some GOPs even in half a second.
-    let gop = (fps.0 * 4 / 5 / fps.1).min(frames / 3).max(3);
+    let length_s = shown_s.end - shown_s.start;
     let mut extra: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| extra.extend(words.iter().map(|word| (*word).to_owned()));
     let timing =
@@ -160,9 +173,14 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
     }
     match row.extent {
         "silent" => add(&["-af", "volume=0"]),
-        "late" => add(&["-af", &format!("asetpts=PTS+{}/TB", LATE_S.min(length_s * LATE_PART))]),
-        "short" => add(&["-af", &format!("atrim=end={}", length_s * SHORT_PART)]),
+        "late" => add(&["-af", &format!("asetpts=PTS+{}/TB", shown_s.start + LATE_S.min(length_s * LATE_PART))]),
+        "short" => add(&["-af", &format!("atrim=end={}", shown_s.start + length_s * SHORT_PART)]),
         _ => {}
+    }
+    if container == "mp4-fragments" && row.b == "none" && row.channels != "none" {
+        // Else ffmpeg, which writes the index before it knows of the padding of the sound, shows the first picture longer.
+        // With B-frames all is later than the padding.
+        add(&["-movflags", "+delay_moov"]);
     }
     if container == "mkv-live" {
         add(&["-f", "matroska", "-live", "1"]);
@@ -175,7 +193,7 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
         video: if is_webm { "libvpx-vp9" } else { "libx264" }.to_owned(),
         preset: (!is_webm).then(|| "ultrafast".to_owned()),
         gop,
-        bframes: if row.b == "some" { 2 } else { 0 },
+        bframes: if row.b == "some" { B_FRAMES } else { 0 },
         open_gop: row.gop == "open",
         audio: sound_codec(row).to_owned(),
         audio_bps: if row.channels == "5.1" { 384_000 } else { 128_000 },
@@ -193,8 +211,6 @@ fn encoding(row: &Row, fps: (u32, u32), frames: u32, length_s: f64) -> Encoding 
 fn sound_codec(row: &Row) -> &'static str {
     match (row.container, row.channels, row.hertz) {
         ("ts" | "avi", "5.1", _) => "ac3",
-        // With the delay of MP3 ffmpeg would move the first picture of an AVI; without, PCM cannot be late.
-        ("avi", ..) if row.extent == "late" => "libmp3lame",
         ("mov" | "avi", ..) => "pcm_s16le",
         ("webm" | "mkv-live", _, "48000") => "libopus",
         ("webm", ..) => "libvorbis",

@@ -12,7 +12,7 @@ pub struct Row {
     pub is_core: bool,
     /// The container, with what is particular in it: `mp4-edits` begins with an edit list, `mkv-live` has no index.
     pub container: &'static str,
-    /// Whether GOPs are `open` or `closed`.
+    /// Whether GOPs are `open`, so that B-frames lead every key picture but the first, or `closed`.
     pub gop: &'static str,
     /// Whether there are B-frames: `some` or `none`.
     pub b: &'static str,
@@ -96,11 +96,12 @@ mod tests {
     type Impossible = (&'static str, &'static [&'static str], &'static str, &'static [&'static str], &'static str);
 
     /// Pairs that cannot be: values of one axis, values of another, and why.
-    const IMPOSSIBLE: [Impossible; 11] = [
+    const IMPOSSIBLE: [Impossible; 12] = [
         ("gop", &["open"], "b", &["none"], "what makes a GOP open are B-frames that lead its key picture"),
         ("container", &["webm"], "gop", &["open"], "every key picture of VP9 starts anew"),
         ("container", &["webm"], "b", &["some"], "VP9 has no B-frames"),
         ("container", &["avi"], "rate", &["vfr"], "AVI has one rate; what it can do is leave pictures out"),
+        ("container", &["avi"], "extent", &["late"], "all streams of an AVI that ffmpeg writes start at once"),
         ("rate", &["hole"], "seconds", &["0.5", "3", "10"], "the hole alone is longer"),
         ("channels", &["none"], "hertz", &["44100", "48000"], "no sound has no rate"),
         ("channels", &["none"], "extent", &["whole", "silent", "late", "short", "long"], "no sound has no extent"),
