@@ -9,7 +9,7 @@ use vidstream_testkit::{
 };
 
 use crate::{
-    boxes,
+    boxes, kind,
     made::Made,
     sync::{self, Flash},
 };
@@ -38,6 +38,7 @@ pub(crate) fn findings(row: &Row, film: &Film, made: &Made) -> Vec<String> {
     let expected = expected(film, made.plan.timeline.frames);
     let mut findings = Findings { row, film, made, expected, found: Vec::new() };
     // All of it, also where only parts of it are made: what is compared with the table must be a film of the table.
+    findings.found.extend(kind::findings(row, film));
     findings.source();
     findings.plan();
     findings.playlists();
@@ -109,7 +110,7 @@ impl Findings<'_> {
         (pictures.next_multiple_of(frame) - pictures) as f64 / (num * rate) as f64
     }
 
-    /// The file is the film that the row says: as another reader sees it.
+    /// Pictures, flashes and times are those that are known of the film: as another reader sees it.
     fn source(&mut self) {
         let read = decode::pictures(&["-i", self.film.path.to_str().unwrap()]).unwrap();
         let counters: Vec<_> = read.iter().map(|picture| picture.counter).collect();

@@ -19,6 +19,8 @@
 mod boxes;
 mod joins;
 mod judge;
+mod kind;
+mod layout;
 mod made;
 mod signals;
 mod sync;
