@@ -5,6 +5,7 @@
 //! nothing with what writes them, so that the writer does not certify itself.
 
 mod boxes;
+mod codec_string;
 mod crawl;
 mod entry;
 mod gzip;

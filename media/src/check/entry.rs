@@ -1,9 +1,12 @@
 //! Sample entries: what the samples are, how large and how coloured, and the codec string that their configuration asks
 //! for (RFC 6381, ISO/IEC 14496-15 annex E).
 
-use std::{fmt::Write as _, ops::Range};
+use std::ops::Range;
 
-use super::boxes::{Atoms, Fields, walk};
+use super::{
+    boxes::{Atoms, Fields, walk},
+    codec_string,
+};
 
 /// Bytes of a visual sample entry before its boxes, counted from its body.
 const VISUAL_BYTES: usize = 78;
@@ -126,7 +129,15 @@ fn codec(bytes: &[u8], boxes: &Atoms, entry: &mut Entry) -> String {
     if let Some(record) = body(*b"hvcC") {
         entry.configuration = record.to_vec();
         entry.nal_length = record.get(21).map(|byte| usize::from(byte & 3) + 1);
-        return format!("{name}{}", hevc(record).unwrap_or_default());
+        return format!("{name}{}", codec_string::hevc(record).unwrap_or_default());
+    }
+    if let Some(record) = body(*b"av1C") {
+        entry.configuration = record.to_vec();
+        return format!("{name}{}", codec_string::av1(record).unwrap_or_default());
+    }
+    if let Some(record) = body(*b"vpcC") {
+        entry.configuration = record.to_vec();
+        return format!("{name}{}", codec_string::vp9(record).unwrap_or_default());
     }
     if let Some(record) = body(*b"dec3") {
         entry.configuration = record.to_vec();
@@ -158,29 +169,6 @@ fn has_objects(record: &[u8]) -> Option<bool> {
         }
     }
     Some(fields.u8()? & 1 == 1)
-}
-
-/// `.A4.41.L93.B0`, the part after `hvc1` (ISO/IEC 14496-15 annex E.3).
-fn hevc(record: &[u8]) -> Option<String> {
-    let mut fields = Fields::of(record, &(1..record.len()));
-    let profile = fields.u8()?;
-    let compatibility = fields.u32()?.reverse_bits();
-    let constraints: [u8; 6] = fields.array()?;
-    let level = fields.u8()?;
-    let space = match profile >> 6 {
-        0 => "",
-        1 => "A",
-        2 => "B",
-        _ => "C",
-    };
-    let tier = if profile & 0x20 == 0 { 'L' } else { 'H' };
-    let mut text = format!(".{space}{}.{compatibility:X}.{tier}{level}", profile & 0x1f);
-    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    for byte in constraints.iter().take(used) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ".{byte:X}");
-    }
-    Some(text)
 }
 
 /// What an `AudioSpecificConfig` says first (ISO/IEC 14496-3 §1.6.2.1).

@@ -127,11 +127,22 @@ pub(super) fn codecs(stream: &Stream, findings: &mut Findings) {
             }
         }
         for (codec, media) in formats(stream, item) {
-            if !declared.iter().any(|name| name.eq_ignore_ascii_case(&codec)) {
+            if !declared.iter().any(|name| is_named(name, &codec)) {
                 let reason = format!("{codec} of {} is not in CODECS", stream.name(&media.url));
                 findings.fail(place(stream, item), reason);
             }
         }
+    }
+}
+
+/// Whether a name in CODECS is that of a format. AV1 and VP9 may say more of their colours than must be there.
+pub(super) fn is_named(name: &str, codec: &str) -> bool {
+    let says_more = ["av01.", "vp09."].iter().any(|family| codec.starts_with(family));
+    match name.split_at_checked(codec.len()) {
+        Some((head, rest)) => {
+            head.eq_ignore_ascii_case(codec) && (rest.is_empty() || says_more && rest.starts_with('.'))
+        }
+        None => false,
     }
 }
 

@@ -164,3 +164,19 @@ fn another_frame_rate_and_other_tracks_need_a_discontinuity() {
     let marked = list.replace("#EXT-X-MAP:URI=\"j\"", "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"j\"");
     assert_eq!(told(2, &film, &sport, &marked), None);
 }
+
+#[test]
+fn names_of_av1_and_vp9_may_say_more_and_others_not() {
+    for (name, codec, is_named) in [
+        ("av01.0.04M.08", "av01.0.04M.08", true),
+        ("av01.0.04M.08.0.110.01.01.01.0", "av01.0.04M.08", true),
+        ("av01.0.04M.080", "av01.0.04M.08", false),
+        ("av01.0.05M.08", "av01.0.04M.08", false),
+        ("vp09.02.51.10.01.09.16.09.00", "vp09.02.51.10", true),
+        ("AVC1.64001F", "avc1.64001f", true),
+        ("avc1.64001f.1", "avc1.64001f", false),
+        ("mp4a", "mp4a.40.2", false),
+    ] {
+        assert_eq!(multivariant::is_named(name, codec), is_named, "{name} for {codec}");
+    }
+}
