@@ -23,6 +23,7 @@ mod redis;
 mod retention;
 mod scale;
 mod upkeep;
+mod waits;
 
 /// Runs functions of the suite on an adapter, each on a catalog of its own.
 macro_rules! contract {
