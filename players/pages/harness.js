@@ -75,12 +75,13 @@ function look(element) {
 // Resolves with the first picture that `fits`, looking at each one that is put on the screen.
 async function picture(element, fits, waitMs) {
   const deadline = performance.now() + waitMs;
+  let seen = null;
   for (;;) {
     if (element.readyState >= 2 && !element.seeking) {
-      const seen = look(element);
+      seen = look(element);
       if (fits(seen)) return seen;
     }
-    if (performance.now() > deadline) throw new Error(`no such picture within ${waitMs} ms at ${element.currentTime}; errors: ${errors.join("; ")}`);
+    if (performance.now() > deadline) throw new Error(`no such picture within ${waitMs} ms, the last is that of ${seen?.time} s; ${where(element)}; errors: ${errors.join("; ")}`);
     await new Promise((resolve) => requestAnimationFrame(resolve));
   }
 }
@@ -216,6 +217,17 @@ const harness = {
     video.currentTime = time;
     await seeked;
     return picture(video, (frame) => frame.time > time - FRAME_MAX_S && frame.time < time + FRAME_EARLY_S, waitMs);
+  },
+
+  // Waits until all that comes is buffered, and the player at rest. One that still empties and fills its buffer, as after a
+  // switch, makes Chromium now and then go on showing the picture from before a seek.
+  async rests(waitMs) {
+    const deadline = performance.now() + waitMs;
+    const isHere = ([start, end]) => start <= video.currentTime && end > video.duration - FRAME_MAX_S;
+    while (!ranges(video).some(isHere)) {
+      if (performance.now() > deadline) throw new Error(`the rest is not there within ${waitMs} ms; ${where(video)}; errors: ${errors.join("; ")}`);
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
   },
 
   // Records every new picture until `done` says so.

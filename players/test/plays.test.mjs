@@ -68,6 +68,7 @@ async function plays(tab, level) {
     assert.equal(frame.height, height);
     right(frame, FPS, `at ${height}p`);
   }
+  await tab.call("rests", WAIT_MS);
   await tab.call("seek", SECONDS - 3 + 0.01, WAIT_MS);
   const end = await tab.call("watchToEnd", WAIT_MS);
   assert.ok(Math.abs(end.duration - SECONDS) < 0.03 && Math.abs(end.time - end.duration) < 0.1, `ended at ${end.time} of ${end.duration} s`);
