@@ -42,6 +42,6 @@ const SCENARIOS = {
 // Of a server that `run.mjs` started, once its viewers have left. It keeps a connection on which nobody asks for 20 s.
 export const GIVEN_BACK_MS_MAX = 30_000;
 // What it remembers: both titles whole, and what allocators keep. A leak of a request's kilobytes is more within a minute.
-export const GROWN_BYTES_MAX = 128e6;
+export const GROWN_BYTES_MAX = 64e6;
 
 export const bounds = (scenario) => SCENARIOS[scenario];
