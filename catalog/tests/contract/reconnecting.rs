@@ -44,18 +44,29 @@ async fn until_hints(here: &Catalog, there: &Catalog) {
     timeout(WAIT_MAX, heard).await.unwrap();
 }
 
+/// Two processes that hear of one another, until one of them ends and the server of the other one goes away and comes
+/// back.
+async fn is_asked_for_a_few_times(
+    open: impl AsyncFn() -> Catalog,
+    port: u16,
+    kill: impl FnOnce(),
+    restart: impl FnOnce(),
+) {
+    let there = open().await;
+    until_hints(&open().await, &there).await;
+    kill();
+    let came = turned_away(port).await;
+    assert!((1..=ATTEMPTS_MAX).contains(&came), "{came}");
+    restart();
+    until_hints(&open().await, &there).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_away_is_asked_for_a_few_times_only() {
     let server = redis::Server::start(redis::Settings::default()).unwrap();
     let place = WithRedis::<Sqlite>::on(&server);
-    let (here, there) = (open(&place).await, open(&place).await);
-    until_hints(&here, &there).await;
-    drop(here);
-    server.kill().unwrap();
-    let came = turned_away(server.port()).await;
-    assert!((1..=ATTEMPTS_MAX).contains(&came), "{came}");
-    server.restart().unwrap();
-    until_hints(&open(&place).await, &there).await;
+    let open = async || open(&place).await;
+    is_asked_for_a_few_times(open, server.port(), || server.kill().unwrap(), || server.restart().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,12 +78,5 @@ async fn a_database_that_is_away_is_asked_for_a_few_times_only() {
     // Not over the socket: nobody else can stand there.
     let url = format!("postgres://vidstream:secret@127.0.0.1:{}/{name}?sslmode=disable", server.port());
     let open = async || Catalog::open(&url, Options::default()).await.unwrap();
-    let (here, there) = (open().await, open().await);
-    until_hints(&here, &there).await;
-    drop(here);
-    server.kill().unwrap();
-    let came = turned_away(server.port()).await;
-    assert!((1..=ATTEMPTS_MAX).contains(&came), "{came}");
-    server.restart().unwrap();
-    until_hints(&open().await, &there).await;
+    is_asked_for_a_few_times(open, server.port(), || server.kill().unwrap(), || server.restart().unwrap()).await;
 }

@@ -392,8 +392,10 @@ async fn on_s3_a_server_that_is_killed_is_waited_for() {
     assert_eq!(server.left().len(), 3, "{:?}", server.left());
 }
 
-/// Writers whose process was killed: nobody tidies up after them.
-async fn killed_writers(Place { store, home: server }: &Place<Host>) {
+/// A place of writers whose process was killed: nobody tidies up after them.
+async fn killed_writers() -> Place<Host> {
+    let place = crate::s3().await;
+    let Place { store, home: server } = &place;
     let id = source().video();
     for key in [source(), Key::Remux { id, generation: 1 }] {
         let mut writer = store.writer(&key).await.unwrap();
@@ -404,13 +406,12 @@ async fn killed_writers(Place { store, home: server }: &Place<Host>) {
     // What is still on its way is done first, as after a kill.
     let is_part = |name: &&String| name.contains(".part-") || name.contains("/multipart/");
     until("the parts are there", async || server.left().iter().filter(is_part).count() == 4).await;
+    place
 }
 
 #[tokio::test]
 async fn on_s3_what_a_killed_process_left_goes_with_its_video() {
-    let place = crate::s3().await;
-    killed_writers(&place).await;
-    let Place { store, home: server } = place;
+    let Place { store, home: server } = killed_writers().await;
     let id = source().video();
     store.delete_video(id).await.unwrap();
     assert_eq!(server.left(), [] as [&str; 0]);
@@ -420,9 +421,7 @@ async fn on_s3_what_a_killed_process_left_goes_with_its_video() {
 /// As one by one those go that no row of the catalog names.
 #[tokio::test]
 async fn on_s3_what_a_killed_process_left_goes_with_its_records() {
-    let place = crate::s3().await;
-    killed_writers(&place).await;
-    let Place { store, home: server } = place;
+    let Place { store, home: server } = killed_writers().await;
     let id = source().video();
     for (path, _) in store.list_video(id).await.unwrap() {
         store.delete_listed(id, &path).await.unwrap();

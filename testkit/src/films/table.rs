@@ -40,7 +40,8 @@ fn lines() -> impl Iterator<Item = &'static str> {
 // === impl Row ===
 
 impl Row {
-    fn read(line: &'static str) -> Option<Self> {
+    /// A line of the table; `None` if it is none.
+    pub fn read(line: &'static str) -> Option<Self> {
         let words: Vec<&'static str> = line.split_whitespace().collect();
         let &[run, container, gop, b, rate, channels, hertz, extent, seconds] = words.as_slice() else { return None };
         let is_core = match run {
