@@ -37,10 +37,10 @@ function where(element) {
   return `at ${currentTime} of ${duration}, buffered ${buffered.join(" ")}, ${paused ? "paused" : "playing"}, readyState ${readyState}`;
 }
 
-// The last moments of a film, of which all is here.
-const END_S = 1;
-const isAtEnd = ({ ended, currentTime, duration, buffered }) =>
-  !ended && duration - currentTime < END_S && buffered.length > 0 && buffered.end(buffered.length - 1) > duration - FRAME_MAX_S;
+// Says `over` when a player has come to the end, in its own way.
+const ends = new EventTarget();
+const over = () => ends.dispatchEvent(new Event("over"));
+video.addEventListener("ended", over);
 
 // Rejects when the film stands still, or has not begun, for longer than the bound.
 function moving(stallMs) {
@@ -156,17 +156,9 @@ const harness = {
     globalThis.dashPlayer = player;
     player.updateSettings(settings);
     player.on("error", ({ error }) => errors.push(`dash.js: ${error?.code} ${error?.message}`));
-    // On a machine that is too busy it now and then pauses half a second before the end, with all that is left in the buffer:
-    // whoever watches presses play, once each time that it is watched.
-    let replays = 0;
-    video.addEventListener("ended", () => { replays = 0; });
-    video.addEventListener("pause", () => {
-      if (!isAtEnd(video)) return;
-      replays += 1;
-      if (replays > 1) errors.push("dash.js: it pauses before the end again and again");
-      // What interrupts that is its end, or another pause, which is counted.
-      else video.play().catch((error) => { if (error.name !== "AbortError") errors.push(`dash.js: ${error.message}`); });
-    });
+    // It looks at the clock every 200 ms, and where that says the end before the element does, it ends the film itself: it
+    // pauses, seeks to the end, and that seek it sends back by half a second.
+    player.on(dashjs.MediaPlayer.events.PLAYBACK_ENDED, over);
     player.initialize(video, url, false);
     return once(video, "loadedmetadata", 15_000).then(() => ({ duration: video.duration, levels: player.getRepresentationsByType("video").map((representation) => representation.height) }));
   },
@@ -237,9 +229,10 @@ const harness = {
     const deadline = performance.now() + waitMs;
     let open = true;
     const take = () => {
+      if (!open || done(frames)) return;
       // A player that exchanges what it has buffered may have taken the picture away.
       if (video.readyState >= 2) frames.push(look(video));
-      if (open) video.requestVideoFrameCallback(take);
+      video.requestVideoFrameCallback(take);
     };
     video.requestVideoFrameCallback(take);
     while (!done(frames)) {
@@ -286,20 +279,24 @@ const harness = {
     return found;
   },
 
-  // Plays to the end, within a time, and without ever standing still for longer than another one.
+  // Plays to the end, within a time, and without ever standing still for longer than another one; gives where it was then.
   async playToEnd(waitMs, stallMs = waitMs) {
-    const [ended, watched] = [once(video, "ended", waitMs), moving(stallMs)];
+    const end = once(ends, "over", waitMs).then(() => ({ time: video.currentTime, duration: video.duration, buffered: ranges(video) }));
+    const watched = moving(stallMs);
     try {
-      await Promise.race([watched.stands, Promise.all([video.play(), ended])]);
+      const [, at] = await Promise.race([watched.stands, Promise.all([video.play(), end])]);
+      if (at.duration - at.time > FRAME_MAX_S) throw new Error(`it ends at ${at.time} of ${at.duration}; errors: ${errors.join("; ")}`);
+      return at;
     } finally {
       watched.stop();
     }
-    return { time: video.currentTime, duration: video.duration, buffered: ranges(video) };
   },
 
   // The same, with every new picture.
   async watchToEnd(waitMs, stallMs = waitMs) {
-    const [end, frames] = await Promise.all([harness.playToEnd(waitMs, stallMs), harness.record(() => video.ended, waitMs)]);
+    let isOver = false;
+    const played = harness.playToEnd(waitMs, stallMs).finally(() => { isOver = true; });
+    const [end, frames] = await Promise.all([played, harness.record(() => isOver, waitMs)]);
     return { ...end, frames };
   },
 };
