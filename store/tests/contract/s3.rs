@@ -389,7 +389,7 @@ async fn on_s3_a_server_that_is_killed_is_waited_for() {
     put.unwrap();
     deleted.unwrap();
     assert!(store.get(&source()).await.unwrap() == noise(LONG_BYTES));
-    // What was asked as it went away may be done without an answer; that it lies there is seen to by the next one who asks.
+    // It may have carried out what it was asked while it went away; the next look removes that object.
     assert!(store.answers().await);
     assert_eq!(server.left().len(), 3, "{:?}", server.left());
 }
