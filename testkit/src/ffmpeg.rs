@@ -27,10 +27,12 @@ pub(crate) struct Ffmpeg {
 /// What ffmpeg wrote on standard error.
 #[derive(Default)]
 pub(crate) struct Errors {
-    /// `pts_time` of each picture that a `showinfo` filter saw, seconds.
+    /// Time of each picture that a `showinfo` filter saw, seconds.
     pub(crate) pts_s: Vec<f64>,
     /// Time in samples, and samples, of each block of sound that an `ashowinfo` filter saw.
     pub(crate) blocks: Vec<(i64, usize)>,
+    /// Seconds of a tick of that filter.
+    tick_s: Option<f64>,
     lines: VecDeque<String>,
 }
 
@@ -73,8 +75,15 @@ impl Errors {
                 errors.blocks.extend(field(&line, " pts:").zip(usize::try_from(samples).ok()));
                 continue;
             }
-            if let Some((_, rest)) = line.split_once(" pts_time:") {
-                errors.pts_s.extend(rest.split_whitespace().next().and_then(|pts| pts.parse::<f64>().ok()));
+            if let Some((_, base)) = line.split_once(" config in time_base: ") {
+                errors.tick_s = base.split([',', ' ']).next().and_then(seconds);
+                continue;
+            }
+            // Not its `pts_time`, which is printed with six digits: of a film of some hours, to a hundredth of a second.
+            if line.contains(" pts_time:") {
+                #[expect(clippy::cast_precision_loss, reason = "ticks of a day stay below 2^53")]
+                let ticks = field(&line, " pts:").map(|pts| pts as f64);
+                errors.pts_s.extend(ticks.zip(errors.tick_s).map(|(ticks, tick_s)| ticks * tick_s));
                 continue;
             }
             if errors.lines.len() == LINES_MAX {
@@ -89,6 +98,12 @@ impl Errors {
 /// The whole number after `name` in a line.
 fn field(line: &str, name: &str) -> Option<i64> {
     line.split_once(name)?.1.split_whitespace().next()?.parse().ok()
+}
+
+/// A fraction such as `1/90000`.
+fn seconds(fraction: &str) -> Option<f64> {
+    let (num, den) = fraction.split_once('/')?;
+    Some(num.parse::<f64>().ok()? / den.parse::<f64>().ok()?)
 }
 
 /// A command that `timeout` ends at the deadline.

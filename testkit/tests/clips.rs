@@ -99,6 +99,16 @@ fn beeps_sound_when_the_picture_flashes() {
 }
 
 #[test]
+fn times_of_a_long_film_are_read_as_exactly_as_those_of_a_short_one() {
+    let path = small().cached(&Encoding::default(), "mp4").unwrap();
+    let late = decode::pictures(&["-itsoffset", "7000", "-i", path.to_str().unwrap()]).unwrap();
+    assert_eq!(late.len(), 90);
+    for (frame, picture) in (0_u32..).zip(&late) {
+        assert!((picture.pts_s - 7000.0 - f64::from(frame) / 30.0).abs() < 1e-6, "{frame}: {picture:?}");
+    }
+}
+
+#[test]
 fn pictures_of_two_encodes_are_compared_by_likeness() {
     let path = small().cached(&Encoding::default(), "mp4").unwrap();
     let other = small().cached(&Encoding { crf: Some(20), ..Encoding::default() }, "mp4").unwrap();

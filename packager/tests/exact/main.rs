@@ -72,6 +72,10 @@ fn findings_of(row: &Row) -> Vec<String> {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         vec![text.unwrap_or("it panicked").to_owned()]
     });
+    // Said at once: the last film may be made hours later.
     println!("{:6.1} s  {}  {row}", begin.elapsed().as_secs_f64(), if found.is_empty() { "exact" } else { "WRONG" });
+    for finding in &found {
+        println!("          {finding}");
+    }
     found.into_iter().map(|finding| format!("{row}: {finding}")).collect()
 }
