@@ -92,10 +92,11 @@ pub fn beeps<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
     Ok(beep::onsets(&sound(input)?, SOUND_RATE))
 }
 
-/// Seconds at which beeps start on the input's own clock, on which [`pictures`] have their times too.
+/// Seconds at which beeps start on the input's own clock, on which [`pictures`] have their times too. A part of a film
+/// after the end of its sound has none.
 ///
 /// # Errors
-/// If ffmpeg cannot read the input or it has no sound.
+/// If ffmpeg cannot read the input or it has no stream of sound.
 pub fn beeps_on_clock<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
     // Or the mix of channels that are alike is louder than each, and the hum of six as loud as a beep.
     let mixed = format!("aresample={SOUND_RATE}:rematrix_maxval=1");
@@ -107,7 +108,8 @@ pub fn beeps_on_clock<S: AsRef<OsStr>>(input: &[S]) -> Result<Vec<f64>> {
     let mut bytes = Vec::new();
     run.child.stdout.take().context("ffmpeg without standard output")?.read_to_end(&mut bytes)?;
     let blocks = run.finish()?.blocks;
-    let (&(first, _), mut at) = (blocks.first().context("no sound")?, 0);
+    let Some(&(first, _)) = blocks.first() else { return Ok(Vec::new()) };
+    let mut at = 0;
     let samples: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&sample| f32::from_le_bytes(sample)).collect();
     let mut placed: Vec<f32> = Vec::new();
     for (pts, count) in blocks {

@@ -3,5 +3,5 @@
 mod film;
 mod table;
 
-pub use film::{Film, Picture};
+pub use film::{Film, Picture, SHORT_PART};
 pub use table::{Row, rows};

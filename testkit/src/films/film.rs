@@ -29,15 +29,16 @@ const HOLE: Range<u32> = 157..517;
 /// B-frames in a row, where there are some.
 const B_FRAMES: u32 = 2;
 /// Pictures before the first one that an edit list shows; it lies inside a GOP, and does not lead the next one: ffmpeg
-/// would cut before that, and leave out the pictures that lead.
-const CUT_FRAMES: u32 = 37;
+/// would cut before that, and leave out the pictures that lead. Films without a rate have the picture at the cut, and where
+/// it belongs: else ffmpeg would read the next one as if it were shown at the cut, and all sound late by that.
+const CUT_FRAMES: u32 = 39;
 /// How much longer than its pictures long sound is, in milliseconds.
 const LONGER_MS: u32 = 1500;
 /// Late sound starts as much after the first picture that is shown, or at this part of a short film.
 const LATE_S: f64 = 1.25;
 const LATE_PART: f64 = 0.375;
 /// Short sound ends after this part of what is shown.
-const SHORT_PART: f64 = 0.625;
+pub const SHORT_PART: f64 = 0.625;
 
 /// A film and what is known of it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use vidstream_media::{Track, chunks::Segments};
-use vidstream_testkit::{beep, decode};
+use vidstream_testkit::{beep, decode, films::SHORT_PART};
 
 use super::{Findings, PRINTED_S};
 use crate::{
@@ -79,12 +79,22 @@ impl Findings<'_> {
         if (samples.len() as u64).abs_diff(wanted.div_ceil(u64::from(grid.sample_rate))) > 1 {
             self.note(format!("{} samples of sound for {frames:?}", samples.len()));
         }
-        if self.row.extent == "silent" && samples.iter().any(|sample| sample.abs() > SILENCE) {
-            self.note("silence is heard");
+        let silent = ((self.silent_from_s() - start_s).max(0.0) * f64::from(decode::SOUND_RATE)) as usize;
+        if samples.iter().skip(silent).any(|sample| sample.abs() > SILENCE) {
+            self.note(format!("silence is heard in {run:?}"));
         }
         let heard: Vec<f64> = beep::onsets(&samples, decode::SOUND_RATE).iter().map(|at| start_s + at).collect();
         let end_s = start_s + samples.len() as f64 / f64::from(decode::SOUND_RATE);
         self.beeps(&heard, start_s..end_s, flashes);
+    }
+
+    /// When the source has nothing to be heard any more, in seconds from the first picture.
+    fn silent_from_s(&self) -> f64 {
+        match self.row.extent {
+            "silent" => 0.0,
+            "short" => self.film.length_ns as f64 / 1e9 * SHORT_PART + EDGE_S,
+            _ => f64::INFINITY,
+        }
     }
 
     fn beeps(&mut self, heard: &[f64], within: Range<f64>, flashes: &[(Track, Vec<Flash>)]) {
