@@ -29,10 +29,10 @@ pub(crate) struct Ffmpeg {
 pub(crate) struct Errors {
     /// Time of each picture that a `showinfo` filter saw, seconds.
     pub(crate) pts_s: Vec<f64>,
+    /// Seconds of a tick of that filter; it says so before the first picture.
+    tick_s: Option<f64>,
     /// Time in samples, and samples, of each block of sound that an `ashowinfo` filter saw.
     pub(crate) blocks: Vec<(i64, usize)>,
-    /// Seconds of a tick of that filter.
-    tick_s: Option<f64>,
     lines: VecDeque<String>,
 }
 

@@ -111,12 +111,12 @@ fn times_of_a_long_film_are_read_as_exactly_as_those_of_a_short_one() {
 #[test]
 fn a_part_without_sound_has_no_beeps_and_a_film_without_sound_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, silent) = (small().cached(&Encoding::default(), "mp4").unwrap(), folder.path().join("silent.mp4"));
-    let (path, silent) = (path.to_str().unwrap(), silent.to_str().unwrap());
-    ffmpeg(&["-i", path, "-c", "copy", "-an", silent]);
+    let (path, soundless) = (small().cached(&Encoding::default(), "mp4").unwrap(), folder.path().join("soundless.mp4"));
+    let (path, soundless) = (path.to_str().unwrap(), soundless.to_str().unwrap());
+    ffmpeg(&["-i", path, "-c", "copy", "-an", soundless]);
     assert!(decode::beeps_on_clock(&["-ss", "2.5", "-t", "0.3", "-i", path]).unwrap().is_empty());
     assert!(decode::beeps_on_clock(&["-ss", "10", "-i", path]).unwrap().is_empty());
-    assert!(decode::beeps_on_clock(&["-i", silent]).is_err());
+    assert!(decode::beeps_on_clock(&["-i", soundless]).is_err());
 }
 
 #[test]
