@@ -11,8 +11,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-/// No run of ffmpeg may take longer; seconds, as `timeout` reads it.
-const DEADLINE_S: &str = "1200";
+/// No run of ffmpeg may take longer; seconds, as `timeout` reads it. The longest film, of two hours with 5.1 sound,
+/// takes 13 minutes on two cores beside another film.
+const DEADLINE_S: &str = "3600";
 /// Last lines of its complaints that an error shows.
 const LINES_MAX: usize = 12;
 /// Bytes of a pipe to or from ffmpeg: several rows of work instead of Linux's 64 KiB.
