@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 
 /// No run of ffmpeg may take longer; seconds, as `timeout` reads it. The longest film, of two hours with 5.1 sound,
-/// takes 13 minutes on two cores beside another film.
+/// takes more than 13 minutes on two cores beside another film.
 const DEADLINE_S: &str = "3600";
 /// Last lines of its complaints that an error shows.
 const LINES_MAX: usize = 12;
